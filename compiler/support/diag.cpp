@@ -1,0 +1,125 @@
+// The table of message kinds, the engine, and the renderer with its carets.
+#include "support/diag.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "support/check.h"
+
+namespace gradus {
+
+namespace {
+
+constexpr DiagInfo kDiagInfos[] = {
+#define DIAG(name, id, summary) {id, summary},
+#include "support/diag_kinds.def"
+#undef DIAG
+};
+
+struct Colours {
+  const char* bold = "";
+  const char* red = "";
+  const char* green = "";
+  const char* reset = "";
+};
+
+/// Marks `span` in `marks`, a line as wide as the source line, where both are on the line at `line_begin`.
+void mark(std::string& marks, Span span, uint32_t line_begin, size_t line_size, char symbol) {
+  size_t from = span.begin > line_begin ? span.begin - line_begin : 0;
+  size_t to = std::min<size_t>(span.end > line_begin ? span.end - line_begin : 0, line_size);
+  for (size_t i = from; i < std::max(to, from + 1) && i < marks.size(); ++i) {
+    if (marks[i] == ' ') marks[i] = symbol;
+  }
+}
+
+/// The source line with a caret at `span` and tildes under `also`; tabs are kept so that columns agree.
+std::string excerpt(const SourceMap& sources, Span span, const std::vector<Span>& also,
+                    const Colours& colours) {
+  std::string_view line = sources.line_at(span.file, span.begin);
+  int column = sources.position(span.file, span.begin).column;
+  uint32_t line_begin = span.begin - static_cast<uint32_t>(column - 1);
+  std::string marks(line.size() + 1, ' ');
+  marks[static_cast<size_t>(column - 1)] = '^';
+  mark(marks, span, line_begin, line.size(), '~');
+  for (Span other : also) {
+    bool same_line = other.file == span.file && other.begin >= line_begin &&
+                     other.begin <= line_begin + line.size();
+    if (same_line) mark(marks, other, line_begin, line.size(), '~');
+  }
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '\t') marks[i] = marks[i] == ' ' ? '\t' : marks[i];
+  }
+  marks.erase(marks.find_last_not_of(" \t") + 1);
+  return fmt::format("  {}\n  {}{}{}\n", line, colours.green, marks, colours.reset);
+}
+
+std::string place(const SourceMap& sources, Span span) {
+  if (!span.valid()) return "gradus: ";
+  LineColumn at = sources.position(span.file, span.begin);
+  return fmt::format("{}:{}:{}: ", sources.file(span.file).name, at.line, at.column);
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+void check_failed(const char* file, int line, const char* condition, const std::string& message) {
+  throw InternalError(fmt::format("{}:{}: {} does not hold: {}", file, line, condition, message));
+}
+
+const DiagInfo& diag_info(Diag kind) { return kDiagInfos[static_cast<size_t>(kind)]; }
+
+size_t diag_count() { return std::size(kDiagInfos); }
+
+DiagEngine::Handle DiagEngine::error(Diag kind, Span span, std::string message) {
+  diagnostics_.push_back({kind, span, std::move(message), {}, {}});
+  return Handle(diagnostics_.back());
+}
+
+std::string DiagEngine::render(bool colour) const {
+  Colours colours;
+  if (colour) colours = {"\033[1m", "\033[1;31m", "\033[32m", "\033[0m"};
+  std::string out;
+  for (const Diagnostic& d : diagnostics_) {
+    out += fmt::format("{}{}{}{}error: {}{}{}{} [{}]\n", colours.bold, place(*sources_, d.span),
+                       colours.reset, colours.red, colours.reset, colours.bold, d.message,
+                       colours.reset, diag_info(d.kind).id);
+    if (d.span.valid()) out += excerpt(*sources_, d.span, d.also, colours);
+    for (const DiagNote& note : d.notes) {
+      out += fmt::format("{}note: {}\n", place(*sources_, note.span), note.message);
+      if (note.span.valid()) out += excerpt(*sources_, note.span, {}, colours);
+    }
+  }
+  return out;
+}
+
+std::string nearest_name(std::string_view word, const std::vector<std::string>& candidates) {
+  std::string best;
+  size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
+  for (const std::string& candidate : candidates) {
+    size_t distance = edit_distance(word, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+}  // namespace gradus
