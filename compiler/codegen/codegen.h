@@ -1,0 +1,49 @@
+// From program and plan to machine code. No LLVM type leaves this folder.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gradus/runtime.h"
+#include "plan/plan.h"
+#include "plan/program.h"
+
+namespace gradus::codegen {
+
+/// The host, with its caches read from the system.
+Target detect_host();
+/// A CPU by LLVM's name (or a frozen test table); nothing where LLVM does not know it.
+std::optional<Target> named_target(const std::string& cpu);
+
+/// One step to compile: the function `symbol` of type StepFunction.
+struct Unit {
+  const plan::Program* program = nullptr;
+  const plan::Plan* plan = nullptr;
+  std::string symbol;
+};
+using StepFunction = int32_t (*)(const gradus_frame* frame);
+
+struct CompileTimes {
+  double emit_ms = 0;     // kernels to IR
+  double codegen_ms = 0;  // IR to object
+  double link_ms = 0;     // object into the process
+};
+
+/// The code of several steps in this process.
+class Jit {
+ public:
+  virtual ~Jit() = default;
+  virtual StepFunction find(const std::string& symbol) const = 0;
+  virtual const CompileTimes& times() const = 0;
+};
+std::unique_ptr<Jit> compile_jit(const std::vector<Unit>& units, const Target& target);
+
+/// A relocatable object (PIC) with the units' functions, and the constants they need.
+std::vector<char> compile_object(const std::vector<Unit>& units, const Target& target);
+std::string print_llvm(const std::vector<Unit>& units, const Target& target);
+std::string print_asm(const std::vector<Unit>& units, const Target& target);
+
+}  // namespace gradus::codegen

@@ -1,0 +1,46 @@
+// Where each arena buffer lies: offsets chosen from live ranges, checked by an independent validator.
+//
+//   #3 %2 live [3, 9) arena [4096, 5376) align 64
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "plan/program.h"
+#include "support/diag.h"
+
+namespace gradus::plan {
+
+struct LiveRange {
+  int64_t begin = 0;  // launch that writes first
+  int64_t end = 0;    // one past the launch that reads last
+};
+
+struct Placement {
+  BufferId buffer;
+  LiveRange live;
+  int64_t offset = 0;
+  int64_t bytes = 0;  // with the slack that vector loads may read
+};
+
+struct Plan {
+  std::vector<Placement> placements;  // one per arena buffer, in order of buffers
+  int64_t arena_bytes = 0;            // the peak: all placements lie below
+  int64_t lower_bound = 0;            // most bytes live at one launch
+  int64_t unshared_bytes = 0;         // the sum without sharing
+  int64_t worker_bytes = 0;           // scratch of one worker
+  bool optimal() const { return arena_bytes == lower_bound; }
+  int64_t offset_of(BufferId buffer) const;
+};
+
+IdVector<BufferId, LiveRange> compute_liveness(const Program& program);
+/// The best of several orders and placements; deterministic.
+Plan plan_memory(const Program& program);
+/// The first breach: two live buffers overlap without an offer to share, misaligned, out of bounds.
+/// Shares no code with the planner.
+std::optional<std::string> validate_plan(const Program& program, const Plan& plan);
+
+std::string print_program(const Program& program);
+std::string print_plan(const Program& program, const Plan& plan);
+
+}  // namespace gradus::plan
