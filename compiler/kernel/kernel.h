@@ -25,7 +25,7 @@
 //     par i0 0..n step 96
 //       par j0 0..256 step 128
 //         seq k0 0..784 step 512
-//           pack wp = w[k0..k0+512 max 784, j0..j0+128 max 256] panels 16
+//           pack wp = w[k,j] k k0..k0+512 max 784, j j0..j0+128 max 256 panels 16
 //           tile i i0..i0+96 max n step 6, j j0..j0+128 max 256 step 32
 //             micro %0 = sum k k0..k0+512 max 784: x[i,k] * wp[k-k0,j-j0] carry part[i-i0,j-j0] first k0==0 last 784
 //             at last
@@ -101,9 +101,11 @@ struct Index {
   ValueId loaded;  // valid: an integer value that is added
   friend bool operator==(const Index&, const Index&) = default;
 };
+/// One index per slot extent. A slot that a Pack fills is read with two, row and column of the matrix:
+/// element [column / width][row][column % width] of its three extents.
 struct Access {
   SlotId slot;
-  std::vector<Index> indices;  // one per slot extent
+  std::vector<Index> indices;
 };
 
 /// A value, or a constant of the dtype that the operation expects.
