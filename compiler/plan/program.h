@@ -28,7 +28,7 @@ struct Buffer {
   TensorType type;
   NodeId value;
   int64_t bytes = 0;       // at capacity
-  int64_t block = -1;      // index into the frame's blocks; arena and constants have one block each
+  int64_t block = -1;      // index into the frame's blocks; all arena buffers share one block
   std::vector<double> constant;  // Constant: its elements
 };
 
@@ -55,12 +55,12 @@ struct Program {
   int64_t worker_bytes = 0;     // scratch of one worker: the largest over the kernels
   int64_t arena_block = -1;     // numbers of the frame's blocks
   int64_t worker_block = -1;
-  int64_t constant_block = -1;
   int64_t block_count = 0;
 };
 
 /// Blocks are numbered: inputs in order of the graph, then params, states, outputs (results in order),
-/// then constants, arena, worker scratch. A result whose value is a leaf, or stands twice, is copied.
+/// then constants (a block each, filled by whoever runs the step), the arena, the worker scratch. Within a
+/// kind the order is that of the graph's nodes or results. A result whose value is a leaf, or stands twice, is copied.
 Program build_program(const Graph& graph, const Clustering& clustering, const Target& target,
                       int64_t capacity);
 

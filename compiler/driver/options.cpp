@@ -1,0 +1,237 @@
+// Boost.Program_options does the splitting and typing; each command names the options it takes, so an
+// option that means nothing to a command is refused there.
+#include "driver/options.h"
+
+#include <algorithm>
+#include <array>
+#include <iostream>
+#include <map>
+
+#include <boost/program_options.hpp>
+#include <fmt/format.h>
+
+#include "pipeline/stages.h"
+#include "support/diag.h"
+
+namespace gradus::driver {
+
+namespace po = boost::program_options;
+
+namespace {
+
+struct Command {
+  std::string_view name;
+  std::string_view argument;  // the positional one, as shown
+  bool needs_argument;
+  std::string_view summary;
+  std::vector<std::string_view> options;
+};
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> table = {
+      {"train", "MODEL.grad", true, "compile the model and train it: weights, history and plot are written",
+       {"data", "epochs", "batch", "rate", "seed", "threads", "steps", "validate-every", "init", "resume", "set",
+        "cpu", "json", "output-file"}},
+      {"eval", "MODEL.grad", true, "loss and metrics of saved weights",
+       {"weights", "data", "part", "batch", "threads", "set", "cpu", "json"}},
+      {"predict", "MODEL.grad", true, "outputs of saved weights, as .npy or .csv",
+       {"weights", "data", "part", "output", "batch", "threads", "set", "cpu", "output-file"}},
+      {"compile", "MODEL.grad", true, "an object file and a C header with the step, no library needed",
+       {"batch", "steps", "set", "cpu", "rate", "header", "output-file"}},
+      {"show", "MODEL.grad", false, "any stage of the compilation as text",
+       {"emit", "function", "library", "batch", "set", "cpu", "rate", "remarks", "dump-after", "time-passes",
+        "verify-roundtrip"}},
+      {"check", "MODEL.grad", true, "gradients against finite differences in f64",
+       {"data", "seed", "batch", "set", "cpu", "json"}},
+      {"bench", "MODEL.grad", true, "time of a step and of each kernel, share of the machine's limit",
+       {"batch", "threads", "set", "cpu", "json"}},
+      {"opt", "FILE", false, "passes on graph text, for tests",
+       {"passes", "list-passes", "batch", "cpu", "remarks", "verify-roundtrip", "dump-after", "time-passes"}},
+      {"ops", "[NAME]", false, "the operator table", {"json"}},
+  };
+  return table;
+}
+
+/// All options; a command takes the subset it names.
+void describe(po::options_description& to, std::string_view name, Options& o) {
+  auto text = [&](const char* flag, std::string* field, const char* value, const char* help) {
+    to.add_options()(flag, po::value<std::string>(field)->value_name(value), help);
+  };
+  auto whole = [&](const char* flag, std::optional<int64_t>* field, const char* help) {
+    to.add_options()(flag, po::value<int64_t>()->value_name("N")->notifier([field](int64_t v) { *field = v; }), help);
+  };
+  auto on = [&](const char* flag, bool* field, const char* help) {
+    to.add_options()(flag, po::bool_switch(field), help);
+  };
+  auto many = [&](const char* flag, std::vector<std::string>* field, const char* value, const char* help) {
+    to.add_options()(flag, po::value<std::vector<std::string>>(field)->value_name(value), help);
+  };
+  if (name == "data") many("data", &o.data, "FILE", "data file instead of the model's, or INPUT=FILE");
+  if (name == "set") many("set", &o.set, "NAME=VALUE", "value of a `const` of the model file");
+  if (name == "output") many("output", &o.outputs, "NAME", "this output only; may be given again");
+  if (name == "epochs") whole("epochs", &o.epochs, "passes over the training part");
+  if (name == "batch") whole("batch", &o.batch, "rows of a step");
+  if (name == "steps") whole("steps", &o.steps, "steps in all, instead of epochs");
+  if (name == "threads") whole("threads", &o.threads, "threads (1); the bits do not depend on it");
+  if (name == "seed") whole("seed", &o.seed, "seed of weights, shuffling and draws");
+  if (name == "validate-every") whole("validate-every", &o.validate_every, "steps between validations");
+  if (name == "rate") {
+    to.add_options()("rate", po::value<double>()->value_name("X")->notifier([&o](double v) { o.rate = v; }),
+                     "learning rate instead of the model's");
+  }
+  if (name == "init") text("init", &o.init, "WEIGHTS", "start from these weights");
+  if (name == "weights") text("weights", &o.weights, "WEIGHTS", "weights to use, .safetensors");
+  if (name == "resume") on("resume", &o.resume, "go on from the checkpoint beside the weights");
+  if (name == "cpu") text("cpu", &o.cpu, "NAME", "generate for this CPU instead of the host's");
+  if (name == "json") on("json", &o.json, "print the answer as JSON");
+  if (name == "part") text("part", &o.part, "PART", "train, validation, test or all");
+  if (name == "header") text("header", &o.header, "FILE.h", "C header to write");
+  if (name == "output-file") text("output-file,o", &o.out, "FILE", "where the result goes");
+  if (name == "emit") {
+    to.add_options()("emit", po::value<std::string>(&o.emit)->value_name("STAGE"),
+                     fmt::format("one of: {}", pipeline::stage_list()).c_str());
+  }
+  if (name == "function") text("function", &o.function, "NAME", "train (default), init, evaluate or predict");
+  if (name == "library") on("library", &o.library, "the standard library's text");
+  if (name == "remarks") on("remarks", &o.remarks, "what fusion did and refused, on standard error");
+  if (name == "passes") text("passes", &o.passes, "A,B", "passes to run, in this order");
+  if (name == "list-passes") on("list-passes", &o.list_passes, "name and purpose of every pass");
+  if (name == "dump-after") text("dump-after", &o.dump_after, "PASS", "print the graph after this pass, or `all`");
+  if (name == "time-passes") on("time-passes", &o.time_passes, "print the time of each pass");
+  if (name == "verify-roundtrip") on("verify-roundtrip", &o.verify_roundtrip, "print, read and print again; must agree");
+}
+
+po::options_description describe_all(const Command& command, Options& options) {
+  po::options_description description("options", 100);
+  for (std::string_view name : command.options) describe(description, name, options);
+  description.add_options()("help,h", "this text");
+  return description;
+}
+
+const Command& find_command(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Command& command : commands()) {
+    if (command.name == name) return command;
+    names.emplace_back(command.name);
+  }
+  std::string near = nearest_name(name, names);
+  throw CommandError(kBadFlags, fmt::format("no command `{}`; {}", name,
+                                            near.empty() ? std::string("`gradus --help` lists them")
+                                                         : fmt::format("did you mean `{}`?", near)));
+}
+
+std::string unknown_option(const Command& command, const po::options_description& description,
+                           std::string given) {
+  given = given.substr(0, given.find('='));
+  std::vector<std::string> names;
+  for (const auto& option : description.options()) names.push_back("--" + option->long_name());
+  std::string near = nearest_name(given, names);
+  return fmt::format("`{}` takes no option `{}`; {}", command.name, given,
+                     near.empty() ? fmt::format("`gradus {} --help` lists them", command.name)
+                                  : fmt::format("did you mean `{}`?", near));
+}
+
+void require_positive(const char* flag, const std::optional<int64_t>& value, int64_t most) {
+  if (value && (*value < 1 || *value > most)) {
+    throw CommandError(kBadFlags, fmt::format("--{} is {}, expected 1 to {}", flag, *value, most));
+  }
+}
+
+void check_values(const Options& options) {
+  require_positive("batch", options.batch, 1 << 20);
+  require_positive("epochs", options.epochs, 1'000'000'000);
+  require_positive("steps", options.steps, 1'000'000'000'000);
+  require_positive("threads", options.threads, 256);
+  require_positive("validate-every", options.validate_every, 1'000'000'000'000);
+  if (options.seed && (*options.seed < 0 || *options.seed > UINT32_MAX)) {
+    throw CommandError(kBadFlags, fmt::format("--seed is {}, expected 0 to {}", *options.seed, UINT32_MAX));
+  }
+  if (options.rate && !(*options.rate > 0 && *options.rate < 1e30)) {
+    throw CommandError(kBadFlags, fmt::format("--rate is {}, expected a positive number", *options.rate));
+  }
+}
+
+/// One argument's plain complaint out of Boost's exceptions.
+std::string explain(const Command& command, const po::options_description& description, const po::error& error) {
+  if (const auto* unknown = dynamic_cast<const po::unknown_option*>(&error)) {
+    return unknown_option(command, description, unknown->get_option_name());
+  }
+  return fmt::format("{}; `gradus {} --help` lists the options", error.what(), command.name);
+}
+
+po::variables_map parse_options(const Command& command, const std::vector<std::string>& arguments, Options& options) {
+  po::options_description visible = describe_all(command, options);
+  po::options_description all;
+  all.add(visible).add_options()("input-file", po::value<std::vector<std::string>>(), "");
+  po::positional_options_description positional;
+  positional.add("input-file", -1);
+  namespace style = po::command_line_style;
+  po::variables_map values;
+  try {
+    po::store(po::command_line_parser(arguments)
+                  .options(all)
+                  .positional(positional)
+                  .style(style::unix_style & ~style::allow_guessing)
+                  .run(),
+              values);
+    if (values.count("help") == 0) po::notify(values);
+  } catch (const po::error& error) {
+    throw CommandError(kBadFlags, explain(command, visible, error));
+  }
+  return values;
+}
+
+}  // namespace
+
+std::string program_help() {
+  std::string out = "gradus compiles a model file into a training step and runs it.\n\nusage: gradus COMMAND ...\n\n";
+  for (const Command& command : commands()) {
+    out += fmt::format("  {:8} {:12} {}\n", command.name, command.argument, command.summary);
+  }
+  out += "\n`gradus COMMAND --help` lists the options of a command.\n";
+  return out;
+}
+
+std::string command_help(const std::string& name) {
+  const Command& command = find_command(name);
+  Options unused;
+  std::ostringstream text;
+  text << fmt::format("usage: gradus {} {} [options]\n{}\n\n", command.name, command.argument, command.summary);
+  text << describe_all(command, unused);
+  return std::move(text).str();
+}
+
+std::optional<Options> parse_command_line(const std::vector<std::string>& arguments) {
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
+    std::cout << program_help();
+    if (arguments.empty()) throw CommandError(kBadFlags, "a command was expected");
+    return std::nullopt;
+  }
+  if (arguments[0] == "--version") {
+    std::cout << "gradus " << pipeline::version() << "\n";
+    return std::nullopt;
+  }
+  const Command& command = find_command(arguments[0]);
+  Options options;
+  options.command = command.name;
+  po::variables_map values = parse_options(command, {arguments.begin() + 1, arguments.end()}, options);
+  if (values.count("help") > 0) {
+    std::cout << command_help(options.command);
+    return std::nullopt;
+  }
+  if (values.count("input-file") > 0) {
+    const auto& inputs = values["input-file"].as<std::vector<std::string>>();
+    if (inputs.size() > 1) {
+      throw CommandError(kBadFlags, fmt::format("`{}` takes one {}, found `{}` too", command.name,
+                                                command.argument, inputs[1]));
+    }
+    options.input = inputs[0];
+  }
+  if (command.needs_argument && options.input.empty()) {
+    throw CommandError(kBadFlags, fmt::format("`{}` expects {}", command.name, command.argument));
+  }
+  check_values(options);
+  return options;
+}
+
+}  // namespace gradus::driver

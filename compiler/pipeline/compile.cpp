@@ -1,0 +1,80 @@
+// The pipeline as a story: what holds from each milestone on stands beside it.
+#include "pipeline/compile.h"
+
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "graph/text.h"
+#include "kernel/text.h"
+
+namespace gradus::pipeline {
+
+namespace {
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(std::vector<PassTime>& times) : times_(&times) {}
+  /// Books the time since the last call under `pass`.
+  void lap(const std::string& pass) {
+    auto now = std::chrono::steady_clock::now();
+    times_->push_back({pass, std::chrono::duration<double, std::milli>(now - last_).count()});
+    last_ = now;
+  }
+
+ private:
+  std::vector<PassTime>* times_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+void require(const std::optional<std::string>& problem, const std::string& stage,
+             const std::string& text) {
+  GRADUS_CHECK(!problem, fmt::format("after {}: {}\n{}", stage, problem.value_or(""), text));
+}
+
+}  // namespace
+
+std::optional<Compiled> compile_graph(const Graph& source, const Target& target,
+                                      const CompileOptions& options, DiagEngine& diags) {
+  Compiled out;
+  out.source = source;
+  Stage stage = Stage::Source;
+  auto run = [&](Graph& graph, const std::vector<std::string>& names) {
+    return run_passes(graph, names, stage, options, out.times, diags);
+  };
+
+  // Derivatives become ordinary nodes; identity in `grad(y, x)` is the source's, so nothing is merged
+  // before. From here on: no derivative nodes, one joint graph.
+  out.joint = source;
+  if (!run(out.joint, {"differentiate", "dce"})) return std::nullopt;
+
+  // Exact rewriting. From here on: no two equal nodes, nothing that no result needs.
+  out.simplified = out.joint;
+  if (!run(out.simplified, {"fold-constants", "simplify", "cse", "simplify", "cse", "dce"})) {
+    return std::nullopt;
+  }
+
+  // From here on every rounding is fixed: fusing, tiling and threads cannot change a bit.
+  out.ordered = out.simplified;
+  if (target.fma && !run(out.ordered, {"form-fma"})) return std::nullopt;
+  std::vector<std::string> order = {"split-reductions", "cse", "dce"};
+  if (!run(out.ordered, order)) return std::nullopt;
+
+  Stopwatch watch(out.times);
+  out.clustering = fuse::fuse(out.ordered, target, options.capacity, out.remarks);
+  require(fuse::verify_clustering(out.ordered, out.clustering), "fuse",
+          fuse::print_clustering(out.ordered, out.clustering));
+  watch.lap("fuse");
+  out.program = plan::build_program(out.ordered, out.clustering, target, options.capacity);
+  for (const kernel::Kernel& kernel : out.program.kernels) {
+    require(kernel::verify_kernel(kernel), "build-program", kernel::print_kernel(kernel));
+  }
+  watch.lap("build-program");
+  out.plan = plan::plan_memory(out.program);
+  require(plan::validate_plan(out.program, out.plan), "plan-memory",
+          plan::print_plan(out.program, out.plan));
+  watch.lap("plan-memory");
+  return out;
+}
+
+}  // namespace gradus::pipeline

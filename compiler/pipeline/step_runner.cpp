@@ -1,0 +1,165 @@
+// Blocks are allocated once; a step allocates nothing.
+#include "pipeline/step_runner.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "support/check.h"
+
+namespace gradus::pipeline {
+
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kSlack = 64;
+
+template <typename T>
+void fill(std::byte* to, const std::vector<double>& values) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    T value = static_cast<T>(values[i]);
+    std::memcpy(to + i * sizeof(T), &value, sizeof(T));
+  }
+}
+
+void fill_constant(std::byte* to, const plan::Buffer& buffer) {
+  switch (buffer.type.dtype) {
+    case DType::Bool: return fill<uint8_t>(to, buffer.constant);
+    case DType::I32: return fill<int32_t>(to, buffer.constant);
+    case DType::I64: return fill<int64_t>(to, buffer.constant);
+    case DType::F32: return fill<float>(to, buffer.constant);
+    case DType::F64: return fill<double>(to, buffer.constant);
+  }
+}
+
+}  // namespace
+
+AlignedBytes::AlignedBytes(size_t bytes) : size_(bytes) {
+  size_t whole = (bytes + kSlack + kAlignment - 1) / kAlignment * kAlignment;
+  data_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, whole)));
+  if (!data_) throw std::bad_alloc();
+  std::memset(data_.get(), 0, whole);
+}
+
+void AlignedBytes::Free::operator()(std::byte* bytes) const { std::free(bytes); }
+
+void VariableStore::add(const plan::Program& program) {
+  for (const plan::Buffer& buffer : program.buffers) {
+    bool variable = buffer.kind == plan::BufferKind::Param || buffer.kind == plan::BufferKind::State;
+    if (variable) add(buffer.name, buffer.type);
+  }
+}
+
+void VariableStore::add(const std::string& path, const TensorType& type) {
+  if (contains(path)) return;
+  variables_[path] = {type, AlignedBytes(static_cast<size_t>(byte_size(type, 1)))};
+  paths_.push_back(path);
+}
+
+std::span<std::byte> VariableStore::bytes(const std::string& path) const {
+  return variables_.at(path).memory.span();
+}
+
+const TensorType& VariableStore::type(const std::string& path) const {
+  return variables_.at(path).type;
+}
+
+StepRunner::StepRunner(const plan::Program& program, const plan::Plan& plan,
+                       codegen::StepFunction function, VariableStore& variables, Threads threads)
+    : program_(&program),
+      function_(function),
+      threads_(threads),
+      blocks_(static_cast<size_t>(program.block_count), nullptr),
+      arena_(static_cast<size_t>(plan.arena_bytes)),
+      scratch_(static_cast<size_t>(plan.worker_bytes) * static_cast<size_t>(threads.workers)) {
+  variables.add(program);
+  for (const plan::Buffer& buffer : program.buffers) bind_buffer(buffer, variables);
+  if (program.arena_block >= 0) blocks_[static_cast<size_t>(program.arena_block)] = arena_.data();
+  if (program.worker_block >= 0) {
+    blocks_[static_cast<size_t>(program.worker_block)] = scratch_.data();
+  }
+}
+
+void StepRunner::bind_buffer(const plan::Buffer& buffer, VariableStore& variables) {
+  auto own = [&]() {
+    own_[buffer.block] = AlignedBytes(static_cast<size_t>(buffer.bytes));
+    return own_[buffer.block].data();
+  };
+  auto block = static_cast<size_t>(buffer.block);
+  switch (buffer.kind) {
+    case plan::BufferKind::Param:
+    case plan::BufferKind::State: blocks_[block] = variables.bytes(buffer.name).data(); break;
+    case plan::BufferKind::Output: blocks_[block] = own(); break;
+    case plan::BufferKind::Constant: {
+      std::byte* memory = own();
+      fill_constant(memory, buffer);
+      blocks_[block] = memory;
+      break;
+    }
+    case plan::BufferKind::Input:
+    case plan::BufferKind::Arena: break;
+  }
+}
+
+const plan::Buffer* StepRunner::find(plan::BufferKind kind, const std::string& name) const {
+  for (const plan::Buffer& buffer : program_->buffers) {
+    if (buffer.kind == kind && buffer.name == name) return &buffer;
+  }
+  return nullptr;
+}
+
+std::span<std::byte> StepRunner::input(const std::string& name) {
+  const plan::Buffer* buffer = find(plan::BufferKind::Input, name);
+  GRADUS_CHECK(buffer, fmt::format("the step reads no input `{}`", name));
+  AlignedBytes& memory = own_[buffer->block];
+  if (!memory.data()) memory = AlignedBytes(static_cast<size_t>(buffer->bytes));
+  blocks_[static_cast<size_t>(buffer->block)] = memory.data();
+  return memory.span();
+}
+
+bool StepRunner::has_input(const std::string& name) const {
+  return find(plan::BufferKind::Input, name) != nullptr;
+}
+
+void StepRunner::bind_input(const std::string& name, const void* data) {
+  const plan::Buffer* buffer = find(plan::BufferKind::Input, name);
+  GRADUS_CHECK(buffer, fmt::format("the step reads no input `{}`", name));
+  blocks_[static_cast<size_t>(buffer->block)] = const_cast<void*>(data);
+}
+
+bool StepRunner::has_output(const std::string& name) const {
+  return find(plan::BufferKind::Output, name) != nullptr;
+}
+
+std::span<const std::byte> StepRunner::output(const std::string& name) const {
+  const plan::Buffer* buffer = find(plan::BufferKind::Output, name);
+  GRADUS_CHECK(buffer, fmt::format("the step has no result `{}`", name));
+  return own_.at(buffer->block).span();
+}
+
+std::vector<std::string> StepRunner::output_names() const {
+  std::vector<std::string> names;
+  for (const plan::Buffer& buffer : program_->buffers) {
+    if (buffer.kind == plan::BufferKind::Output) names.push_back(buffer.name);
+  }
+  return names;
+}
+
+int32_t StepRunner::run(const StepArguments& arguments) {
+  gradus_frame frame = {};
+  frame.blocks = blocks_.data();
+  frame.rows = arguments.rows;
+  frame.step = arguments.step;
+  frame.steps = arguments.steps;
+  frame.epoch = arguments.epoch;
+  frame.seed = arguments.seed;
+  frame.workers = threads_.workers;
+  frame.pool = threads_.pool;
+  frame.parallel_for = threads_.parallel_for;
+  frame.trace = trace_;
+  frame.trace_context = trace_context_;
+  return function_(&frame);
+}
+
+}  // namespace gradus::pipeline
