@@ -1,4 +1,5 @@
-// What fusion decides: which nodes become one kernel. Nodes stay in the graph; a cluster names them.
+// What fusion decides: which nodes become one kernel. Nodes stay in the graph; a cluster names
+// them.
 //
 //   cluster @4 contract(%7) {          // class(anchor); members in topological order
 //     %7 = matmul %x, %fc.w : f32[batch,256]
@@ -11,6 +12,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "graph/graph.h"
@@ -27,17 +30,24 @@ struct Cluster {
   NodeId anchor;
   std::vector<NodeId> members;  // topological order
   std::vector<NodeId> yields;   // members that other clusters or results read: each is stored once
+  /// Yields that are new values of a parameter or state (value, leaf), stored straight into the
+  /// leaf's buffer: everyone else who reads the old value runs before this cluster. Such a yield
+  /// has no buffer of its own; whoever else reads it reads the leaf, after this cluster.
+  std::vector<std::pair<NodeId, NodeId>> updates;
+  /// A copy cluster (else -1): no members; `anchor` (a leaf, a view or another cluster's yield) is
+  /// stored into the buffer of this result (of an Update: the leaf's), which has no other writer.
+  int32_t copy_result = -1;
 };
 
 struct Clustering {
-  IdVector<ClusterId, Cluster> clusters;       // in an order that may be executed
-  IdVector<NodeId, ClusterId> cluster_of;      // invalid for leaves and views
+  IdVector<ClusterId, Cluster> clusters;   // in an order that may be executed
+  IdVector<NodeId, ClusterId> cluster_of;  // invalid for leaves and views
 };
 
-/// A node read in place: `source` is a leaf or a yield, addressed by strides. Extents are those of the
-/// viewed node; strides are in elements of the source, 0 where a dimension repeats. With a `batch`
-/// dimension of `k*batch` rows the stride is per row, and batch is always outermost in memory, so no
-/// stride depends on n.
+/// A node read in place: `source` is a leaf or a yield, addressed by strides. Extents are those of
+/// the viewed node; strides are in elements of the source, 0 where a dimension repeats. With a
+/// `batch` dimension of `k*batch` rows the stride is per row, and batch is always outermost in
+/// memory, so no stride depends on n.
 struct View {
   NodeId source;
   Shape extents;

@@ -93,6 +93,8 @@ struct Slot {
   int64_t offset = 0;            // elements from the start of the buffer
   NodeId value;                  // Buffer: whose buffer; a Param/State leaf for updates in place
   std::vector<SlotId> may_share; // inputs whose buffer this output may take (each read before written, same index)
+  int32_t result = -1;           // Buffer, out: the own buffer of this result (index into Graph::results),
+                                 // written by a copy cluster; `value` then says what is copied
   int64_t worker_offset = 0;     // Worker: bytes from the start of the worker's scratch, 64-aligned
 };
 
@@ -166,7 +168,8 @@ struct Loop {
   Affine from;
   Bound to;
   int64_t step = 1;
-  /// Lanes: values computed in the body stay in registers for the next lanes loops of the same range
+  /// Loops that follow each other may share an axis: a rows kernel has one column axis for all its lanes
+  /// loops. Lanes: values computed in the body stay in registers for the next lanes loops of the same range
   /// ("held"); those refer to them by their ids. The range is constant and short.
   bool held = false;
   std::vector<FoldResult> folds;
@@ -217,8 +220,15 @@ struct Pack {
   int64_t width = 16;
 };
 
+/// if %condition: the body runs where a scalar bool holds. Never inside a lanes loop; its body may hold
+/// lanes loops. Values made inside are not seen outside.
+struct If {
+  ValueId condition;
+  std::vector<Stmt> body;
+};
+
 struct Stmt {
-  std::variant<Loop, Let, IndexOf, Load, Store, Fold, Tile, Pack> body;
+  std::variant<Loop, Let, IndexOf, Load, Store, Fold, Tile, Pack, If> body;
 };
 
 struct Axis {
