@@ -1,0 +1,46 @@
+// The iteration space of a cluster: dimensions over which its members are computed, and where every
+// value that they read lies, as a linear form over those dimensions. Fusion asks whether a space
+// exists (a set of nodes that has none is no cluster); kernels are built from it.
+//
+// A member is at level Full (one element per point) or Folded (one element per point of the dimensions
+// that are not folded). All accesses to one member are at its own point, so a member is computed once
+// per point and read in registers. Everything else is read from buffers.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "graph/cluster.h"
+
+namespace gradus {
+
+/// Sum of stride * coordinate + offset: an element of a buffer, or an index along a dimension.
+struct Place {
+  std::vector<int64_t> strides;  // one per dimension of the space
+  int64_t offset = 0;
+  friend bool operator==(const Place&, const Place&) = default;
+};
+
+enum class Level : uint8_t { Full, Folded };
+
+struct ClusterSpace {
+  std::vector<Dim> extents;  // outermost in memory first
+  std::vector<bool> folded;  // one per extent: reduced by the cluster's folds
+};
+
+/// The coarsest space in which every access of the cluster is linear; nothing where there is none.
+/// Contract: the dimensions of the product, [batch..., M, N], never merged.
+std::optional<ClusterSpace> find_space(const Graph& graph, const Cluster& cluster);
+
+Level level_of(const Graph& graph, const ClusterSpace& space, NodeId member);
+/// Elements of the member's own dense buffer.
+Place own_place(const Graph& graph, const ClusterSpace& space, NodeId member);
+/// Where `member` reads `view` (extents as in broadcast_view(view, member's shape)); nothing where no
+/// linear form says it.
+std::optional<Place> operand_place(const Graph& graph, const ClusterSpace& space, NodeId member,
+                                   const View& view);
+/// The member's index along its dimension `dim`.
+std::optional<Place> coordinate_place(const Graph& graph, const ClusterSpace& space, NodeId member,
+                                      size_t dim);
+
+}  // namespace gradus
