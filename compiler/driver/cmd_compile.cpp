@@ -1,0 +1,78 @@
+// gradus compile: the model's steps as one object file with its C header.
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "codegen/c_header.h"
+#include "driver/commands.h"
+#include "driver/session.h"
+#include "runtime/train/atomic_file.h"
+
+namespace gradus::driver {
+
+namespace {
+
+using pipeline::Function;
+
+struct StepName {
+  Function function;
+  const char* name;
+  const char* summary;
+};
+constexpr StepName kSteps[] = {
+    {Function::Init, "init", "Fills the variables with their first values, drawn from `seed`."},
+    {Function::Train, "train_step",
+     "One training step on `rows` rows: the loss is written, parameters and states are updated.\n"
+     " * `step` counts from 1, `steps` is the planned total, `epoch` counts from 1."},
+    {Function::Predict, "predict", "The outputs for `rows` rows."},
+};
+
+std::vector<Function> functions_of(const lang::Model& model) {
+  std::vector<Function> functions = {Function::Init};
+  if (model.has_loss) functions.push_back(Function::Train);
+  if (!model.outputs.empty()) functions.push_back(Function::Predict);
+  return functions;
+}
+
+codegen::HeaderSpec header_spec(const Session& session, const std::vector<codegen::Unit>& units) {
+  codegen::HeaderSpec spec;
+  spec.model = session.model.name;
+  spec.cpu = session.target.cpu;
+  for (const lang::Variable& variable : session.model.variables) {
+    spec.variables.push_back({variable.path, variable.type});
+  }
+  for (const StepName& step : kSteps) {
+    for (const codegen::Unit& unit : units) {
+      if (unit.symbol == pipeline::function_symbol(session.model, step.function)) {
+        spec.steps.push_back({step.name, step.summary, &unit});
+      }
+    }
+  }
+  return spec;
+}
+
+void write(const std::string& path, std::string_view bytes) {
+  if (auto error = runtime::write_file_atomically(path, bytes)) throw CommandError(kBadFile, *error);
+}
+
+}  // namespace
+
+int run_compile(const Options& options) {
+  if (options.out.empty()) throw CommandError(kBadFlags, "`compile` expects -o FILE.o");
+  if (std::filesystem::path(options.out).extension() != ".o") {
+    throw CommandError(kBadFlags, fmt::format("-o is `{}`, expected a name that ends in .o", options.out));
+  }
+  auto session = open_session(options);
+  pipeline::CompileOptions compile_options;
+  compile_options.capacity = pipeline::capacity_of(session->model, options.batch);
+  auto lowered = pipeline::lower_model(session->model, functions_of(session->model), session->target,
+                                       compile_options, session->diags);
+  session->stop_on_errors();
+  std::vector<codegen::Unit> units = lowered->units(session->model);
+  std::vector<char> object = codegen::compile_object(units, session->target);
+  write(options.out, {object.data(), object.size()});
+  if (!options.header.empty()) write(options.header, codegen::print_c_header(header_spec(*session, units)));
+  return kDone;
+}
+
+}  // namespace gradus::driver

@@ -1,0 +1,158 @@
+// gradus show: any stage of the compilation as text. gradus opt: passes on graph text.
+#include <fmt/format.h>
+
+#include "driver/commands.h"
+#include "driver/session.h"
+#include "fuse/fuse.h"
+#include "graph/text.h"
+#include "kernel/text.h"
+#include "pipeline/stages.h"
+
+namespace gradus::driver {
+
+namespace {
+
+using pipeline::Emit;
+using pipeline::Function;
+
+Function choose_function(const Options& options, const lang::Model& model) {
+  if (options.function.empty()) return model.has_loss ? Function::Train : Function::Predict;
+  std::vector<std::string> names;
+  for (Function function : {Function::Init, Function::Train, Function::Evaluate, Function::Predict}) {
+    if (pipeline::function_name(function) == options.function) return function;
+    names.emplace_back(pipeline::function_name(function));
+  }
+  std::string near = nearest_name(options.function, names);
+  throw CommandError(kBadFlags, fmt::format("--function is `{}`, expected init, train, evaluate or predict{}",
+                                            options.function,
+                                            near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+}
+
+Emit choose_stage(const Options& options) {
+  std::string name = options.emit.empty() ? "graph" : options.emit;
+  if (std::optional<Emit> emit = pipeline::emit_from_name(name)) return *emit;
+  throw CommandError(kBadFlags, fmt::format("--emit is `{}`, expected one of: {}", name, pipeline::stage_list()));
+}
+
+pipeline::CompileOptions compile_options(const Options& options, int64_t capacity) {
+  pipeline::CompileOptions out;
+  out.capacity = capacity;
+  out.dump_after = options.dump_after;
+  out.verify_roundtrip = options.verify_roundtrip;
+  out.dump = [](const std::string& title, const std::string& text) {
+    fmt::print("// after {}\n{}", title, text);
+  };
+  return out;
+}
+
+std::string kernels_text(const plan::Program& program) {
+  std::string text;
+  for (const kernel::Kernel& kernel : program.kernels) text += kernel::print_kernel(kernel);
+  return text;
+}
+
+std::string stage_text(const pipeline::Compiled& c, Emit emit, const codegen::Unit& unit,
+                       const Target& target) {
+  switch (emit) {
+    case Emit::Ast: return "";
+    case Emit::Graph: return print_graph(c.source);
+    case Emit::Joint: return print_graph(c.joint);
+    case Emit::Opt: return print_graph(c.simplified);
+    case Emit::Ordered: return print_graph(c.ordered);
+    case Emit::Fused: return fuse::print_clustering(c.ordered, c.clustering);
+    case Emit::Kernels: return kernels_text(c.program);
+    case Emit::Program: return plan::print_program(c.program);
+    case Emit::Plan: return plan::print_plan(c.program, c.plan);
+    case Emit::Llvm: return codegen::print_llvm({unit}, target);
+    case Emit::Asm: return codegen::print_asm({unit}, target);
+    case Emit::Dot: return pipeline::print_dot(c.simplified);
+  }
+  return "";
+}
+
+void print_extras(const Options& options, const pipeline::Compiled& compiled) {
+  if (options.remarks) {
+    for (const std::string& remark : compiled.remarks) fmt::print(stderr, "{}\n", remark);
+  }
+  if (options.time_passes) {
+    for (const pipeline::PassTime& time : compiled.times) {
+      fmt::print(stderr, "{:9.3f} ms  {}\n", time.milliseconds, time.pass);
+    }
+  }
+}
+
+int show_ast(const Options& options) {
+  auto session = open_target(options);
+  int32_t file = open_source(*session, options.input);
+  std::optional<std::string> text = lang::print_ast(session->sources, file, session->diags);
+  session->stop_on_errors();
+  fmt::print("{}", text.value_or(""));
+  return kDone;
+}
+
+int show_library() {
+  for (const lang::LibraryFile& file : lang::library_files()) {
+    fmt::print("// ---- {}\n{}\n", file.name, file.text);
+  }
+  return kDone;
+}
+
+std::vector<std::string> split_names(const std::string& list) {
+  std::vector<std::string> names;
+  size_t begin = 0;
+  while (begin < list.size()) {
+    size_t comma = std::min(list.find(',', begin), list.size());
+    names.push_back(list.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  return names;
+}
+
+int list_all_passes() {
+  for (const pipeline::PassInfo& pass : pipeline::list_passes()) {
+    fmt::print("{:18} {}\n", pass.name, pass.summary);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+int run_show(const Options& options) {
+  if (options.library) return show_library();
+  if (options.input.empty()) {
+    throw CommandError(kBadFlags, "`show` expects MODEL.grad, or --library");
+  }
+  Emit emit = choose_stage(options);
+  if (emit == Emit::Ast) return show_ast(options);
+  auto session = open_session(options);
+  Function function = choose_function(options, session->model);
+  int64_t capacity = pipeline::capacity_of(session->model, options.batch);
+  auto lowered = pipeline::lower_model(session->model, {function}, session->target,
+                                       compile_options(options, capacity), session->diags);
+  session->stop_on_errors();
+  const pipeline::Compiled& compiled = lowered->get(function);
+  codegen::Unit unit = lowered->units(session->model).front();
+  fmt::print("{}", stage_text(compiled, emit, unit, session->target));
+  print_extras(options, compiled);
+  return kDone;
+}
+
+int run_opt(const Options& options) {
+  if (options.list_passes) return list_all_passes();
+  if (options.input.empty()) throw CommandError(kBadFlags, "`opt` expects FILE, or --list-passes");
+  auto session = open_target(options);
+  int32_t file = open_source(*session, options.input);
+  std::optional<std::vector<Graph>> graphs = read_graphs(session->sources, file, session->diags);
+  session->stop_on_errors();
+  for (Graph& graph : *graphs) {
+    Stage stage = pipeline::stage_of(graph);
+    std::vector<pipeline::PassTime> times;
+    pipeline::run_passes(graph, split_names(options.passes), stage,
+                         compile_options(options, options.batch.value_or(32)), times, session->diags);
+    session->stop_on_errors();
+    fmt::print("{}", print_graph(graph));
+  }
+  return kDone;
+}
+
+}  // namespace gradus::driver

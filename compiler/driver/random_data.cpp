@@ -1,0 +1,67 @@
+// SplitMix64 and conversions between arrays in memory and doubles.
+#include "driver/random_data.h"
+
+#include <cstring>
+
+namespace gradus::driver {
+
+namespace {
+
+template <typename T>
+void put(std::byte* array, int64_t index, double value) {
+  T element = static_cast<T>(value);
+  std::memcpy(array + index * static_cast<int64_t>(sizeof(T)), &element, sizeof(T));
+}
+
+template <typename T>
+double get(const std::byte* array, int64_t index) {
+  T element;
+  std::memcpy(&element, array + index * static_cast<int64_t>(sizeof(T)), sizeof(T));
+  return static_cast<double>(element);
+}
+
+}  // namespace
+
+uint64_t Random::next() {
+  state_ += 0x9E3779B97F4A7C15u;
+  uint64_t z = state_;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+double random_element(Random& random, const lang::ModelInput& input) {
+  if (is_float(input.type.dtype)) return random.uniform();
+  if (input.type.dtype == DType::Bool) return static_cast<double>(random.below(2));
+  return static_cast<double>(random.below(input.index_limit > 0 ? input.index_limit : 10));
+}
+
+void fill_random(Random& random, const lang::ModelInput& input, std::span<std::byte> bytes) {
+  int64_t count = static_cast<int64_t>(bytes.size()) / dtype_size(input.type.dtype);
+  for (int64_t i = 0; i < count; ++i) {
+    store_element(input.type.dtype, bytes.data(), i, random_element(random, input));
+  }
+}
+
+void store_element(DType dtype, std::byte* array, int64_t index, double value) {
+  switch (dtype) {
+    case DType::Bool: return put<uint8_t>(array, index, value);
+    case DType::I32: return put<int32_t>(array, index, value);
+    case DType::I64: return put<int64_t>(array, index, value);
+    case DType::F32: return put<float>(array, index, value);
+    case DType::F64: return put<double>(array, index, value);
+  }
+}
+
+double load_element(DType dtype, const std::byte* array, int64_t index) {
+  switch (dtype) {
+    case DType::Bool: return get<uint8_t>(array, index);
+    case DType::I32: return get<int32_t>(array, index);
+    case DType::I64: return get<int64_t>(array, index);
+    case DType::F32: return get<float>(array, index);
+    case DType::F64: return get<double>(array, index);
+  }
+  return 0;
+}
+
+}  // namespace gradus::driver

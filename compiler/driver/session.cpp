@@ -1,0 +1,109 @@
+// Messages go to standard error, in colour on a terminal unless NO_COLOR is set.
+#include "driver/session.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "codegen/codegen.h"
+
+namespace gradus::driver {
+
+namespace {
+
+bool colour_on_stderr() {
+  const char* no_colour = std::getenv("NO_COLOR");
+  return isatty(STDERR_FILENO) != 0 && (no_colour == nullptr || *no_colour == '\0');
+}
+
+Target choose_target(const Options& options) {
+  if (options.cpu.empty() || options.cpu == "native") return codegen::detect_host();
+  std::optional<Target> target = codegen::named_target(options.cpu);
+  if (!target) {
+    throw CommandError(kBadFlags, fmt::format("--cpu is `{}`, expected a CPU that LLVM knows, such as x86-64-v3",
+                                              options.cpu));
+  }
+  return *target;
+}
+
+lang::ElaborateOptions elaborate_options(const Options& options) {
+  lang::ElaborateOptions out;
+  out.rate = options.rate;
+  out.outputs = options.outputs;
+  for (const std::string& setting : options.set) {
+    size_t equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw CommandError(kBadFlags, fmt::format("--set is `{}`, expected NAME=VALUE", setting));
+    }
+    out.constants[setting.substr(0, equals)] = setting.substr(equals + 1);
+  }
+  return out;
+}
+
+}  // namespace
+
+void Session::stop_on_errors() const {
+  if (diags.has_errors()) throw CommandError(kBadFile, diags.render(colour_on_stderr()));
+}
+
+int32_t open_source(Session& session, const std::string& path) {
+  if (path == "-") {
+    std::string text{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+    return session.sources.add("<stdin>", std::move(text));
+  }
+  std::optional<std::string> text = read_file(path);
+  if (!text) {
+    session.diags.error(Diag::UnreadableFile, {}, fmt::format("cannot read `{}`", path));
+    session.stop_on_errors();
+  }
+  return session.sources.add(path, std::move(*text));
+}
+
+std::unique_ptr<Session> open_target(const Options& options) {
+  auto session = std::make_unique<Session>();
+  session->target = choose_target(options);
+  return session;
+}
+
+std::unique_ptr<Session> open_session(const Options& options) {
+  std::unique_ptr<Session> session = open_target(options);
+  int32_t file = open_source(*session, options.input);
+  std::optional<lang::Model> model =
+      lang::load_model(session->sources, file, elaborate_options(options), session->diags);
+  session->stop_on_errors();
+  GRADUS_CHECK(model.has_value(), "no model and no message");
+  session->model = std::move(*model);
+  return session;
+}
+
+pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,
+                                int64_t capacity) {
+  pipeline::CompileOptions options;
+  options.capacity = capacity;
+  auto compiled =
+      pipeline::compile_model(session.model, functions, session.target, options, session.diags);
+  session.stop_on_errors();
+  GRADUS_CHECK(compiled.has_value(), "no code and no message");
+  return std::move(*compiled);
+}
+
+std::string bytes_text(int64_t bytes) {
+  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  for (; value >= 1024 && unit < 4; ++unit) value /= 1024;
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, units[unit]);
+}
+
+std::string count_text(double count) {
+  const char* units[] = {"", " k", " M", " G", " T"};
+  size_t unit = 0;
+  for (; count >= 10000 && unit < 4; ++unit) count /= 1000;
+  return unit == 0 ? fmt::format("{:.0f}", count) : fmt::format("{:.1f}{}", count, units[unit]);
+}
+
+}  // namespace gradus::driver

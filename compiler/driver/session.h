@@ -1,0 +1,41 @@
+// What every command begins with: the model file read, its messages shown, the target chosen.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "driver/options.h"
+#include "graph/target.h"
+#include "lang/model.h"
+#include "pipeline/compile_model.h"
+#include "support/diag.h"
+
+namespace gradus::driver {
+
+struct Session {
+  SourceMap sources;
+  DiagEngine diags{sources};
+  Target target;
+  lang::Model model;
+
+  /// Ends the command with the messages where there are any.
+  void stop_on_errors() const;
+};
+
+/// Reads and elaborates the model file. Throws CommandError with the messages.
+std::unique_ptr<Session> open_session(const Options& options);
+/// A session without a model: the target alone.
+std::unique_ptr<Session> open_target(const Options& options);
+/// `path` as a source of `session`; "-" is standard input.
+int32_t open_source(Session& session, const std::string& path);
+
+/// The compiled functions; throws CommandError with the messages.
+pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,
+                                int64_t capacity);
+
+/// "12.3 KiB"
+std::string bytes_text(int64_t bytes);
+/// "1.2 M"
+std::string count_text(double count);
+
+}  // namespace gradus::driver
