@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "driver/commands.h"
-#include "driver/random_data.h"
+#include "pipeline/random_data.h"
 #include "driver/session.h"
 #include "runtime/machine_peak.h"
 #include "runtime/thread_pool.h"
@@ -57,12 +57,12 @@ struct BatchPool {
   std::vector<std::map<std::string, pipeline::AlignedBytes>> batches{kPool};
 
   BatchPool(const lang::Model& model, const pipeline::StepRunner& step, int64_t rows) {
-    Random random(1);
+    pipeline::Random random(1);
     for (auto& batch : batches) {
       for (const lang::ModelInput& input : model.inputs) {
         if (!step.has_input(input.name)) continue;
         pipeline::AlignedBytes bytes(static_cast<size_t>(byte_size(input.type, rows)));
-        fill_random(random, input, bytes.span());
+        pipeline::fill_random(random, input, bytes.span());
         batch.emplace(input.name, std::move(bytes));
       }
     }

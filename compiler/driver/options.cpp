@@ -42,7 +42,7 @@ const std::vector<Command>& commands() {
        {"emit", "function", "library", "batch", "set", "cpu", "rate", "remarks", "dump-after", "time-passes",
         "verify-roundtrip"}},
       {"check", "MODEL.grad", true, "gradients against finite differences in f64",
-       {"data", "seed", "batch", "set", "cpu", "json"}},
+       {"seed", "batch", "set", "cpu", "json"}},
       {"bench", "MODEL.grad", true, "time of a step and of each kernel, share of the machine's limit",
        {"batch", "threads", "set", "cpu", "json"}},
       {"opt", "FILE", false, "passes on graph text, for tests",

@@ -1,9 +1,9 @@
 // SplitMix64 and conversions between arrays in memory and doubles.
-#include "driver/random_data.h"
+#include "pipeline/random_data.h"
 
 #include <cstring>
 
-namespace gradus::driver {
+namespace gradus::pipeline {
 
 namespace {
 
@@ -64,4 +64,4 @@ double load_element(DType dtype, const std::byte* array, int64_t index) {
   return 0;
 }
 
-}  // namespace gradus::driver
+}  // namespace gradus::pipeline

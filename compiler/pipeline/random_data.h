@@ -9,7 +9,7 @@
 #include "graph/type.h"
 #include "lang/model.h"
 
-namespace gradus::driver {
+namespace gradus::pipeline {
 
 /// A counter-based generator (SplitMix64, Steele, Lea and Flood 2014).
 class Random {
@@ -32,4 +32,4 @@ void fill_random(Random& random, const lang::ModelInput& input, std::span<std::b
 void store_element(DType dtype, std::byte* array, int64_t index, double value);
 double load_element(DType dtype, const std::byte* array, int64_t index);
 
-}  // namespace gradus::driver
+}  // namespace gradus::pipeline

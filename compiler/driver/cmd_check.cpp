@@ -1,0 +1,56 @@
+// gradus check: every gradient of a model against finite differences in f64, per parameter.
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "driver/commands.h"
+#include "driver/session.h"
+#include "pipeline/check_gradients.h"
+
+namespace gradus::driver {
+
+namespace {
+
+nlohmann::json to_json(const pipeline::GradientReport& report) {
+  nlohmann::json tensors = nlohmann::json::array();
+  for (const pipeline::TensorCheck& t : report.tensors) {
+    tensors.push_back({{"path", t.path}, {"entries", t.entries}, {"directions", t.directions}, {"kinks", t.kinks},
+                       {"worst", t.worst}, {"jit_error", t.jit_error},
+                       {"passed", t.difference_agrees && t.jit_agrees}});
+  }
+  return {{"passed", report.passed()}, {"tensors", tensors}, {"wrong_operators", report.wrong_operators}};
+}
+
+void print_report(const pipeline::GradientReport& report) {
+  fmt::print("{:32} {:>8} {:>10} {:>6} {:>10} {:>10}\n", "parameter", "entries", "directions", "kinks",
+             "difference", "f32 - f64");
+  for (const pipeline::TensorCheck& t : report.tensors) {
+    fmt::print("{:32} {:8} {:10} {:6} {:10.1e} {:10.1e}{}{}\n", t.path, t.entries, t.directions, t.kinks, t.worst,
+               t.jit_error, t.difference_agrees ? "" : "  differs from finite differences",
+               t.jit_agrees ? "" : "  generated code differs from f64");
+  }
+  for (const std::string& note : report.notes) fmt::print("note: {}\n", note);
+  for (const std::string& name : report.wrong_operators) {
+    fmt::print("the derivative of operator `{}` is wrong\n", name);
+  }
+  fmt::print("{}\n", report.passed() ? "all gradients agree" : "gradients disagree");
+}
+
+}  // namespace
+
+int run_check(const Options& options) {
+  auto session = open_session(options);
+  if (!session->model.has_loss) {
+    throw CommandError(kBadFile, fmt::format("`{}` has no loss, so there is no gradient to check", options.input));
+  }
+  pipeline::GradientCheckOptions check;
+  check.rows = options.batch.value_or(8);
+  check.seed = static_cast<uint64_t>(options.seed.value_or(0));
+  pipeline::GradientReport report =
+      pipeline::check_gradients(session->model, session->target, check, session->diags);
+  session->stop_on_errors();
+  if (options.json) fmt::print("{}\n", to_json(report).dump(2));
+  else print_report(report);
+  return report.passed() ? kDone : kBadFile;
+}
+
+}  // namespace gradus::driver

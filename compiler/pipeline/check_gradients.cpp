@@ -1,0 +1,254 @@
+// Everything is evaluated by eval<double> on the graph; the differences never see the derivative rules.
+#include "pipeline/check_gradients.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "graph/builder.h"
+#include "graph/eval.h"
+#include "pipeline/check_rows.h"
+#include "pipeline/compile.h"
+#include "pipeline/random_data.h"
+#include "pipeline/step_runner.h"
+
+namespace gradus::pipeline {
+
+namespace {
+
+using Values = Environment<double>;
+
+/// The train graph with other results: the loss, and the gradients of the trained parameters.
+struct GradientGraphs {
+  Graph loss;
+  Graph gradients;  // loss, then output "path" per parameter
+  std::vector<std::string> paths;
+};
+
+GradientGraphs split_train_graph(const Graph& train) {
+  GradientGraphs out;
+  NodeId loss;
+  for (const Result& result : train.results) {
+    if (result.kind == ResultKind::Loss) loss = result.value;
+  }
+  GRADUS_CHECK(loss.valid(), "a model without loss");
+  out.loss = train;
+  out.loss.results = {{ResultKind::Loss, "", loss}};
+  out.gradients = out.loss;
+  for (size_t i = 0; i < train.size(); ++i) {
+    const Node& node = train[NodeId(i)];
+    if (node.op != OpKind::Gradient || node.operands[0] != loss) continue;
+    const Node& x = train[node.operands[1]];
+    if (x.op != OpKind::Param) continue;
+    out.paths.push_back(leaf_name(x));
+    out.gradients.results.push_back({ResultKind::Output, leaf_name(x), NodeId(i)});
+  }
+  return out;
+}
+
+bool differentiate_graph(Graph& graph, DiagEngine& diags) {
+  Stage stage = Stage::Source;
+  std::vector<PassTime> times;
+  // Dropping what the results do not need comes first: the update's derivatives are not asked for.
+  return run_passes(graph, {"differentiate", "dce"}, stage, {}, times, diags);
+}
+
+double norm(const std::vector<double>& values) {
+  double sum = 0;
+  for (double v : values) sum += v * v;
+  return std::sqrt(sum);
+}
+
+class Checker {
+ public:
+  Checker(const lang::Model& model, const Target& target, const GradientCheckOptions& options,
+          DiagEngine& diags)
+      : model_(model), target_(target), options_(options), diags_(diags), random_(options.seed + 77) {
+    context_.n = context_.capacity = model.has_batch ? options.rows : 1;
+    context_.steps = 100;
+    context_.seed = static_cast<uint32_t>(options.seed);
+  }
+
+  GradientReport run() {
+    graphs_ = split_train_graph(model_.train);
+    Graph gradients = graphs_.gradients;
+    loss_ = graphs_.loss;
+    if (!differentiate_graph(loss_, diags_) || !differentiate_graph(gradients, diags_)) return {};
+    make_leaves();
+    auto values = eval<double>(gradients, leaves_, context_);
+    std::map<std::string, std::vector<double>> jit = run_jit();
+    GradientReport report;
+    for (const Result& result : gradients.results) {
+      if (result.kind != ResultKind::Output) continue;
+      const std::vector<double>& gradient = values[result.value].floats;
+      TensorCheck check{.path = result.name};
+      compare_differences(gradient, check);
+      compare_jit(gradient, jit.at(result.name), check, report);
+      report.tensors.push_back(check);
+    }
+    if (!report.passed()) report.wrong_operators = find_wrong_rows(gradients, leaves_, context_);
+    return report;
+  }
+
+ private:
+  /// Parameters at their first values and a little beside them (so that zeros are not special); made-up
+  /// inputs; all rounded to f32, so that the generated code sees the same numbers.
+  void make_leaves() {
+    EvalContext at_start = context_;
+    at_start.step = 0;
+    auto first = eval<double>(model_.init, {}, at_start);
+    for (const Result& result : model_.init.results) {
+      Array<double> array = first[result.value];
+      for (double& v : array.floats) v = static_cast<float>(v + 0.1 * (random_.uniform() - 0.5));
+      leaves_[result.name] = std::move(array);
+    }
+    for (const lang::ModelInput& input : model_.inputs) {
+      Array<double> array;
+      array.dtype = input.type.dtype;
+      for (const Dim& dim : input.type.shape) array.sizes.push_back(dim.at(context_.n));
+      for (int64_t i = 0; i < array.count(); ++i) {
+        double value = random_element(random_, input);
+        if (is_float(array.dtype)) array.floats.push_back(value);
+        else array.integers.push_back(static_cast<int64_t>(value));
+      }
+      leaves_[input.name] = std::move(array);
+    }
+  }
+
+  double loss_at(const Values& leaves) {
+    auto values = eval<double>(loss_, leaves, context_);
+    return values[loss_.results[0].value].floats[0];
+  }
+
+  /// Compares the derivative along `direction` with differences of shrinking width; tells kinks apart:
+  /// there the one-sided differences disagree, as a wrong rule's never do.
+  void compare_along(const std::string& path, const std::vector<double>& direction, double derivative,
+                     TensorCheck& check) {
+    double at = loss_at(leaves_);
+    double best = INFINITY;
+    bool kink = false;
+    for (double h : {1e-5, 1e-6, 1e-4}) {
+      double above = loss_at(moved(path, direction, h)), below = loss_at(moved(path, direction, -h));
+      double central = (above - below) / (2 * h);
+      double right = (above - at) / h, left = (at - below) / h;
+      double error = std::abs(central - derivative) / (1 + std::abs(derivative));
+      best = std::min(best, error);
+      if (std::abs(central - derivative) <= 1e-5 + 1e-3 * std::abs(derivative)) break;
+      kink |= std::abs(right - left) > 1e-2 * (1e-3 + std::abs(central));
+    }
+    bool agrees = best * (1 + std::abs(derivative)) <= 1e-5 + 1e-3 * std::abs(derivative);
+    if (!agrees && kink) {
+      ++check.kinks;
+      return;
+    }
+    check.worst = std::max(check.worst, best);
+    check.difference_agrees &= agrees;
+  }
+
+  Values moved(const std::string& path, const std::vector<double>& direction, double h) const {
+    Values leaves = leaves_;
+    std::vector<double>& x = leaves.at(path).floats;
+    for (size_t i = 0; i < x.size(); ++i) x[i] += h * direction[i];
+    return leaves;
+  }
+
+  void compare_differences(const std::vector<double>& gradient, TensorCheck& check) {
+    auto count = static_cast<int64_t>(gradient.size());
+    std::set<int64_t> chosen;
+    while (static_cast<int64_t>(chosen.size()) < std::min<int64_t>(options_.entries, count)) {
+      chosen.insert(random_.below(count));
+    }
+    for (int64_t entry : chosen) {
+      std::vector<double> direction(gradient.size(), 0.0);
+      direction[static_cast<size_t>(entry)] = 1;
+      compare_along(check.path, direction, gradient[static_cast<size_t>(entry)], check);
+      ++check.entries;
+    }
+    for (int i = 0; i < options_.directions; ++i) {
+      std::vector<double> direction(gradient.size());
+      for (double& d : direction) d = 2 * random_.uniform() - 1;
+      double length = norm(direction), derivative = 0;
+      for (size_t k = 0; k < direction.size(); ++k) {
+        direction[k] /= length;
+        derivative += direction[k] * gradient[k];
+      }
+      compare_along(check.path, direction, derivative, check);
+      ++check.directions;
+    }
+  }
+
+  void compare_jit(const std::vector<double>& gradient, const std::vector<double>& jit, TensorCheck& check,
+                   GradientReport& report) {
+    std::vector<double> difference(gradient.size());
+    for (size_t i = 0; i < gradient.size(); ++i) difference[i] = jit[i] - gradient[i];
+    double scale = norm(gradient);
+    check.jit_error = scale == 0 ? norm(difference) : norm(difference) / scale;
+    check.jit_agrees = check.jit_error <= 1e-4;
+    if (check.jit_agrees && check.jit_error > 1e-5) {
+      report.notes.push_back(fmt::format("{}: sums cancel, error {:.1e} of the norm", check.path, check.jit_error));
+    }
+  }
+
+  std::map<std::string, std::vector<double>> run_jit() {
+    CompileOptions options;
+    options.capacity = context_.capacity;
+    std::optional<Compiled> compiled = compile_graph(graphs_.gradients, target_, options, diags_);
+    GRADUS_CHECK(compiled.has_value(), "the gradient compiled in f64 only");
+    auto jit = codegen::compile_jit({{&compiled->program, &compiled->plan, "gradient"}}, target_);
+    VariableStore variables;
+    StepRunner step(compiled->program, compiled->plan, jit->find("gradient"), variables, {});
+    for (const std::string& path : variables.paths()) {
+      fill(variables.bytes(path), variables.type(path).dtype, leaves_.at(path));
+    }
+    for (const lang::ModelInput& input : model_.inputs) {
+      if (step.has_input(input.name)) fill(step.input(input.name), input.type.dtype, leaves_.at(input.name));
+    }
+    int32_t status = step.run({.rows = context_.n, .step = context_.step, .steps = context_.steps,
+                               .epoch = context_.epoch, .seed = context_.seed});
+    GRADUS_CHECK(status == GRADUS_OK, fmt::format("the gradient's code returned {}", status));
+    std::map<std::string, std::vector<double>> out;
+    for (const std::string& path : graphs_.paths) {
+      std::span<const std::byte> bytes = step.output(path);
+      std::vector<double>& values = out[path];
+      values.resize(bytes.size() / sizeof(float));
+      for (size_t i = 0; i < values.size(); ++i) {
+        values[i] = load_element(DType::F32, bytes.data(), static_cast<int64_t>(i));
+      }
+    }
+    return out;
+  }
+
+  static void fill(std::span<std::byte> bytes, DType dtype, const Array<double>& array) {
+    for (int64_t i = 0; i < array.count(); ++i) {
+      double value = is_float(dtype) ? array.floats[static_cast<size_t>(i)]
+                                     : static_cast<double>(array.integers[static_cast<size_t>(i)]);
+      store_element(dtype, bytes.data(), i, value);
+    }
+  }
+
+  const lang::Model& model_;
+  const Target& target_;
+  const GradientCheckOptions& options_;
+  DiagEngine& diags_;
+  Random random_;
+  EvalContext context_;
+  GradientGraphs graphs_;
+  Graph loss_;
+  Values leaves_;
+};
+
+}  // namespace
+
+bool GradientReport::passed() const {
+  return std::all_of(tensors.begin(), tensors.end(),
+                     [](const TensorCheck& t) { return t.difference_agrees && t.jit_agrees; });
+}
+
+GradientReport check_gradients(const lang::Model& model, const Target& target,
+                               const GradientCheckOptions& options, DiagEngine& diags) {
+  return Checker(model, target, options, diags).run();
+}
+
+}  // namespace gradus::pipeline

@@ -1,0 +1,44 @@
+// The gradient of the loss against finite differences in f64, and the generated code's gradient against
+// the f64 one. Where they disagree, the operator whose rule is wrong is found by checking each row alone.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/target.h"
+#include "lang/model.h"
+#include "support/diag.h"
+
+namespace gradus::pipeline {
+
+struct GradientCheckOptions {
+  int64_t rows = 8;
+  uint64_t seed = 0;
+  int entries = 32;     // sampled per tensor
+  int directions = 4;   // random directions per tensor
+};
+
+struct TensorCheck {
+  std::string path;
+  int entries = 0;
+  int directions = 0;
+  int kinks = 0;         // places where one-sided derivatives differ: not compared
+  double worst = 0;      // largest |difference - derivative| / (1 + |derivative|)
+  double jit_error = 0;  // ||f32 - f64|| / ||f64||
+  bool difference_agrees = true;
+  bool jit_agrees = true;
+};
+
+struct GradientReport {
+  std::vector<TensorCheck> tensors;
+  std::vector<std::string> wrong_operators;  // rows whose own derivative fails, by name
+  std::vector<std::string> notes;
+  bool passed() const;
+};
+
+/// Bounds: central differences |d - g| <= 1e-5 + 1e-3 |g|; generated code ||f32 - f64|| <= 1e-5 ||f64||
+/// (1e-4 where the tensor's own sums cancel, said in a note).
+GradientReport check_gradients(const lang::Model& model, const Target& target,
+                               const GradientCheckOptions& options, DiagEngine& diags);
+
+}  // namespace gradus::pipeline
