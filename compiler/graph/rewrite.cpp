@@ -1,0 +1,49 @@
+// The bookkeeping of rebuilding a graph: see rewrite.h.
+#include "graph/rewrite.h"
+
+#include <fmt/format.h>
+
+namespace gradus {
+
+Rewriter::Rewriter(const Graph& source) : source_(&source), builder_(graph_), map_(source.size()) {
+  graph_.name = source.name;
+  graph_.scopes = source.scopes;
+}
+
+NodeId Rewriter::operator[](NodeId old) const {
+  NodeId made = map_[old];
+  GRADUS_CHECK(made.valid(), fmt::format("node {} ({}) is used but was left out", old.index(),
+                                         op_def((*source_)[old].op).name));
+  return made;
+}
+
+Node Rewriter::translated(NodeId old) const {
+  Node node = (*source_)[old];
+  for (NodeId& operand : node.operands) operand = (*this)[operand];
+  if (node.of.valid()) node.of = map_[node.of];
+  return node;
+}
+
+NodeId Rewriter::keep(NodeId old) {
+  NodeId made = graph_.nodes.push_back(translated(old));
+  map_[old] = made;
+  return made;
+}
+
+GraphBuilder& Rewriter::builder_at(NodeId old) {
+  const Node& node = (*source_)[old];
+  builder_.set_span(node.span);
+  builder_.set_scope(node.scope);
+  builder_.set_of(node.of.valid() ? map_[node.of] : NodeId());
+  return builder_;
+}
+
+Graph Rewriter::finish() {
+  for (Result result : source_->results) {
+    result.value = (*this)[result.value];
+    graph_.results.push_back(std::move(result));
+  }
+  return std::move(graph_);
+}
+
+}  // namespace gradus
