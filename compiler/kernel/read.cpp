@@ -1,0 +1,704 @@
+// Kernel text in: a parser by recursive descent over lines. Whatever the text, the answer is a kernel
+// that verifies or a message with its place.
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "kernel/scratch.h"
+#include "kernel/text.h"
+#include "kernel/token.h"
+
+namespace gradus::kernel {
+
+namespace {
+
+constexpr int kMaxDepth = 64;
+/// Sizes and coefficients stay below this, so that sums of products of them fit 64 bits.
+constexpr int64_t kMaxNumber = int64_t{1} << 40;
+
+/// Thrown after a message was given; ends the reading.
+struct Stop {};
+
+class Reader {
+ public:
+  Reader(std::vector<TextLine> lines, DiagEngine& diags) : lines_(std::move(lines)), diags_(diags) {}
+  std::vector<Kernel> read();
+
+ private:
+  std::vector<TextLine> lines_;
+  DiagEngine& diags_;
+  size_t line_ = 0;
+  size_t at_ = 0;
+  Kernel kernel_;
+  std::map<std::string, AxisId, std::less<>> axes_;
+  std::map<std::string, SlotId, std::less<>> slots_;
+  std::map<std::string, ValueId, std::less<>> values_;
+  std::vector<std::pair<SlotId, Token>> shares_;
+
+  // Tokens.
+  const Token& peek() const { return lines_[line_].tokens[at_]; }
+  const Token& peek_next() const {
+    return peek().kind == TokenKind::End ? peek() : lines_[line_].tokens[at_ + 1];
+  }
+  Token take() {
+    Token token = peek();
+    if (token.kind != TokenKind::End) ++at_;
+    return token;
+  }
+  [[noreturn]] void fail(const Token& token, const std::string& expected);
+  [[noreturn]] void problem(Span span, std::string message);
+  bool is(std::string_view text) const {
+    return peek().text == text && peek().kind != TokenKind::Value && peek().kind != TokenKind::Name;
+  }
+  bool accept(std::string_view text) {
+    if (!is(text)) return false;
+    take();
+    return true;
+  }
+  void expect(std::string_view text) {
+    if (!accept(text)) fail(peek(), fmt::format("`{}`", text));
+  }
+  Token take_kind(TokenKind kind, std::string_view expected) {
+    if (peek().kind != kind) fail(peek(), std::string(expected));
+    return take();
+  }
+  void end_line();
+
+  // Parts.
+  int64_t integer();
+  int64_t signed_integer() { return accept("-") ? -integer() : integer(); }
+  double number();
+  DType dtype();
+  Dim dim();
+  std::vector<int64_t> integers();
+  AxisId define_axis();
+  ValueId define_value();
+  void define_dtype(ValueId id);
+  ValueId value();
+  SlotId slot();
+  void add_term(Affine& sum, ValueId* loaded, bool negative);
+  Affine sum(ValueId* loaded);
+  Affine affine() { return sum(nullptr); }
+  Bound bound();
+  Access access();
+  Operand operand();
+  double float_constant(DType type);
+
+  // Statements.
+  std::vector<Stmt> body(int depth);
+  Stmt statement(int depth);
+  Stmt assignment();
+  Stmt let();
+  Stmt load();
+  Stmt loop(LoopKind kind, int depth);
+  Stmt tile(int depth);
+  Stmt pack();
+  Micro micro();
+
+  // Kernels.
+  Kernel read_kernel();
+  void schedule();
+  void schedule_field();
+  void slot_line();
+  void origin_lines();
+  void finish_slots();
+};
+
+void Reader::problem(Span span, std::string message) {
+  diags_.error(Diag::GraphSyntax, span, std::move(message));
+  throw Stop{};
+}
+
+void Reader::fail(const Token& token, const std::string& expected) {
+  std::string found =
+      token.kind == TokenKind::End ? "the end of the line" : fmt::format("`{}`", token.text);
+  problem(token.span, fmt::format("found {}, expected {}", found, expected));
+}
+
+void Reader::end_line() {
+  if (peek().kind != TokenKind::End) fail(peek(), "the end of the line");
+  ++line_;
+  at_ = 0;
+}
+
+int64_t Reader::integer() {
+  Token token = take_kind(TokenKind::Number, "a whole number");
+  int64_t result = 0;
+  auto [end, error] =
+      std::from_chars(token.text.data(), token.text.data() + token.text.size(), result);
+  if (end != token.text.data() + token.text.size() || error == std::errc::invalid_argument) {
+    fail(token, "a whole number");
+  }
+  if (error != std::errc{} || result > kMaxNumber) {
+    problem(token.span, fmt::format("found {}, expected at most {}", token.text, kMaxNumber));
+  }
+  return result;
+}
+
+double Reader::number() {
+  Token token = take();
+  if (token.kind != TokenKind::Number) fail(token, "a number");
+  return std::strtod(std::string(token.text).c_str(), nullptr);
+}
+
+DType Reader::dtype() {
+  Token token = take_kind(TokenKind::Word, "an element type");
+  std::optional<DType> result = dtype_from_name(token.text);
+  if (!result) fail(token, "an element type");
+  return *result;
+}
+
+Dim Reader::dim() {
+  if (!accept("n")) return Dim::fixed(integer());
+  return Dim::batches(accept("*") ? integer() : 1);
+}
+
+std::vector<int64_t> Reader::integers() {
+  std::vector<int64_t> result;
+  expect("[");
+  while (!is("]")) {
+    result.push_back(signed_integer());
+    if (!accept(",")) break;
+  }
+  expect("]");
+  return result;
+}
+
+AxisId Reader::define_axis() {
+  Token token = take_kind(TokenKind::Word, "the name of an axis");
+  auto [place, added] = axes_.try_emplace(std::string(token.text));
+  if (added) place->second = kernel_.axes.push_back({std::string(token.text)});
+  return place->second;
+}
+
+ValueId Reader::define_value() {
+  Token token = take_kind(TokenKind::Value, "a value");
+  auto [place, added] = values_.try_emplace(std::string(token.text));
+  if (!added) problem(token.span, fmt::format("`%{}` is defined twice", token.text));
+  place->second = kernel_.values.push_back(DType::F32);
+  return place->second;
+}
+
+void Reader::define_dtype(ValueId id) {
+  expect(":");
+  kernel_.values[id] = dtype();
+}
+
+ValueId Reader::value() {
+  Token token = take_kind(TokenKind::Value, "a value");
+  auto found = values_.find(token.text);
+  if (found == values_.end()) {
+    problem(token.span, fmt::format("`%{}` is not defined before this line", token.text));
+  }
+  return found->second;
+}
+
+SlotId Reader::slot() {
+  Token token = take_kind(TokenKind::Word, "the name of a slot");
+  auto found = slots_.find(token.text);
+  if (found == slots_.end()) fail(token, "the name of a slot");
+  return found->second;
+}
+
+void Reader::add_term(Affine& sum, ValueId* loaded, bool negative) {
+  Token token = peek();
+  if (token.kind == TokenKind::Value) {
+    if (!loaded || loaded->valid() || negative) fail(token, "an axis or a number");
+    *loaded = value();
+    return;
+  }
+  int64_t sign = negative ? -1 : 1;
+  int64_t* place = &sum.constant;
+  if (token.kind == TokenKind::Number) {
+    sum.constant += sign * integer();
+  } else {
+    take_kind(TokenKind::Word, "an axis or a number");
+    auto found = axes_.find(token.text);
+    if (token.text != "n" && found == axes_.end()) fail(token, "the name of an axis");
+    int64_t factor = sign * (accept("*") ? integer() : 1);
+    if (token.text == "n") {
+      place = &sum.per_n;
+    } else {
+      auto at = sum.terms.begin();
+      while (at != sum.terms.end() && at->axis < found->second) ++at;
+      if (at == sum.terms.end() || at->axis != found->second) {
+        at = sum.terms.insert(at, {found->second, 0});
+      }
+      place = &at->coefficient;
+    }
+    *place += factor;
+  }
+  if (*place > kMaxNumber || *place < -kMaxNumber) problem(token.span, "the sum grows too large");
+}
+
+Affine Reader::sum(ValueId* loaded) {
+  Affine result;
+  bool negative = accept("-");
+  for (;;) {
+    add_term(result, loaded, negative);
+    if (accept("+")) {
+      negative = false;
+    } else if (accept("-")) {
+      negative = true;
+    } else {
+      break;
+    }
+  }
+  std::erase_if(result.terms, [](const Affine::Term& term) { return term.coefficient == 0; });
+  return result;
+}
+
+Bound Reader::bound() {
+  Bound result;
+  if (accept("ceil")) {
+    expect("(");
+    result.value = affine();
+    expect("/");
+    Token token = peek();
+    result.divisor = integer();
+    if (result.divisor < 1) fail(token, "a divisor of at least 1");
+    expect(")");
+  } else {
+    result.value = affine();
+  }
+  if (accept("max")) result.cap = affine();
+  return result;
+}
+
+Access Reader::access() {
+  Access result;
+  result.slot = slot();
+  expect("[");
+  while (!is("]")) {
+    Index index;
+    index.affine = sum(&index.loaded);
+    result.indices.push_back(std::move(index));
+    if (!accept(",")) break;
+  }
+  expect("]");
+  return result;
+}
+
+/// A constant of a given float type: the text is rounded once, to that type.
+double Reader::float_constant(DType type) {
+  bool negative = accept("-");
+  Token token = take();
+  std::string text(token.text);
+  bool fits = token.kind == TokenKind::Number || text == "inf" || text == "nan";
+  if (!fits) fail(token, "a number");
+  double size = type == DType::F32 ? std::strtof(text.c_str(), nullptr)
+                                   : std::strtod(text.c_str(), nullptr);
+  return negative ? -size : size;
+}
+
+Operand Reader::operand() {
+  if (peek().kind == TokenKind::Value) return {value(), 0, DType::F32};
+  if (accept("true")) return {{}, 1, DType::Bool};
+  if (accept("false")) return {{}, 0, DType::Bool};
+  bool i64 = is("i64");
+  if (i64 || is("f64")) {
+    take();
+    expect("(");
+    double inner = i64 ? static_cast<double>(signed_integer()) : float_constant(DType::F64);
+    expect(")");
+    return {{}, inner, i64 ? DType::I64 : DType::F64};
+  }
+  const Token& digits = is("-") ? peek_next() : peek();
+  bool whole = digits.kind == TokenKind::Number &&
+               digits.text.find_first_of(".eE") == std::string_view::npos;
+  if (whole) return {{}, static_cast<double>(signed_integer()), DType::I32};
+  return {{}, float_constant(DType::F32), DType::F32};
+}
+
+std::vector<Stmt> Reader::body(int depth) {
+  std::vector<Stmt> result;
+  while (line_ < lines_.size() && lines_[line_].depth >= depth) {
+    if (lines_[line_].depth > depth) {
+      problem(peek().span, fmt::format("found {} spaces before this, expected {}",
+                                       2 * lines_[line_].depth, 2 * depth));
+    }
+    result.push_back(statement(depth));
+  }
+  return result;
+}
+
+Stmt Reader::statement(int depth) {
+  if (depth > kMaxDepth) problem(peek().span, "statements are nested too deep");
+  if (peek().kind == TokenKind::Value) return assignment();
+  if (accept("par")) return loop(LoopKind::Par, depth);
+  if (accept("seq")) return loop(LoopKind::Seq, depth);
+  if (accept("lanes")) return loop(LoopKind::Lanes, depth);
+  if (accept("tile")) return tile(depth);
+  if (accept("pack")) return pack();
+  if (accept("if")) {
+    If branch;
+    branch.condition = value();
+    end_line();
+    branch.body = body(depth + 1);
+    return {std::move(branch)};
+  }
+  if (accept("store")) {
+    Store store;
+    store.to = access();
+    expect(",");
+    store.value = operand();
+    end_line();
+    return {store};
+  }
+  if (!accept("fold")) fail(peek(), "a statement");
+  Fold fold;
+  fold.into = value();
+  expect(",");
+  fold.value = operand();
+  end_line();
+  return {fold};
+}
+
+Stmt Reader::assignment() {
+  // The value is defined after its operands are read: it cannot be one of them.
+  take();
+  expect("=");
+  Stmt result;
+  if (accept("index")) {
+    IndexOf index;
+    index.affine = affine();
+    result.body = index;
+  } else if (accept("load")) {
+    result = load();
+  } else {
+    result = let();
+  }
+  size_t end = at_;
+  at_ = 0;
+  ValueId id = define_value();
+  at_ = end;
+  define_dtype(id);
+  end_line();
+  if (auto* s = std::get_if<IndexOf>(&result.body)) s->result = id;
+  if (auto* s = std::get_if<Load>(&result.body)) s->result = id;
+  if (auto* s = std::get_if<Let>(&result.body)) s->result = id;
+  return result;
+}
+
+Stmt Reader::load() {
+  Load load;
+  load.from = access();
+  if (accept("where")) {
+    load.where = value();
+    expect("else");
+    load.otherwise = operand().constant;
+  }
+  return {load};
+}
+
+Stmt Reader::let() {
+  Let let;
+  Token name = take_kind(TokenKind::Word, "an operation");
+  std::optional<OpKind> op = op_from_name(name.text);
+  if (!op) fail(name, "an operation");
+  let.op = *op;
+  while (!is(":") && !is("{")) {
+    let.operands.push_back(operand());
+    if (!accept(",")) break;
+  }
+  if (accept("{")) {
+    expect("stream");
+    expect("=");
+    let.stream = integer();
+    expect("}");
+  }
+  return {let};
+}
+
+Stmt Reader::loop(LoopKind kind, int depth) {
+  Loop loop;
+  loop.kind = kind;
+  // The bounds are read first: they do not know the axis.
+  take_kind(TokenKind::Word, "the name of an axis");
+  loop.from = affine();
+  expect("..");
+  loop.to = bound();
+  if (accept("step")) loop.step = integer();
+  if (accept("held")) loop.held = true;
+  size_t end = at_;
+  at_ = 1;
+  loop.axis = define_axis();
+  at_ = end;
+  if (accept("->")) {
+    do {
+      FoldResult fold;
+      fold.result = define_value();
+      expect("=");
+      Token op = take_kind(TokenKind::Word, "a reduction");
+      std::optional<OpKind> found = op_from_name(op.text);
+      if (!found) fail(op, "a reduction");
+      fold.op = *found;
+      define_dtype(fold.result);
+      loop.folds.push_back(fold);
+    } while (accept(","));
+  }
+  end_line();
+  loop.body = body(depth + 1);
+  return {std::move(loop)};
+}
+
+Micro Reader::micro() {
+  Micro micro;
+  expect("micro");
+  micro.result = define_value();
+  expect("=");
+  expect("sum");
+  micro.k = define_axis();
+  micro.k_from = affine();
+  expect("..");
+  micro.k_to = bound();
+  expect(":");
+  micro.left = access();
+  expect("*");
+  micro.right = access();
+  micro.k_extent = micro.k_to.value;
+  if (accept("carry")) micro.carry = access();
+  if (accept("totals")) {
+    micro.totals = access();
+    expect("chunk");
+    micro.chunk = integer();
+  }
+  if (accept("first")) {
+    Token token = peek();
+    micro.k0 = define_axis();
+    expect("==");
+    if (integer() != 0) fail(token, "`AXIS==0`");
+    expect("last");
+    micro.k_extent = affine();
+  }
+  end_line();
+  return micro;
+}
+
+Stmt Reader::tile(int depth) {
+  Tile tile;
+  tile.i = define_axis();
+  tile.i_from = affine();
+  expect("..");
+  tile.i_to = bound();
+  expect("step");
+  tile.i_step = integer();
+  expect(",");
+  tile.j = define_axis();
+  tile.j_from = affine();
+  expect("..");
+  tile.j_to = bound();
+  expect("step");
+  tile.j_step = integer();
+  end_line();
+  if (line_ >= lines_.size() || lines_[line_].depth != depth + 1) {
+    problem(lines_[line_ - 1].tokens[0].span, "a `tile` is followed by its `micro`, one level deeper");
+  }
+  tile.micro = micro();
+  if (line_ < lines_.size() && lines_[line_].depth == depth + 1 && is("at")) {
+    take();
+    expect("last");
+    end_line();
+    tile.epilogue = body(depth + 2);
+  }
+  return {std::move(tile)};
+}
+
+Stmt Reader::pack() {
+  Pack pack;
+  pack.to = slot();
+  expect("=");
+  // The source is addressed by the pack's axes, whose ranges stand after it.
+  size_t source = at_;
+  while (!is("]") && peek().kind != TokenKind::End) take();
+  expect("]");
+  pack.row_axis = define_axis();
+  pack.row_from = affine();
+  expect("..");
+  pack.row_to = bound();
+  expect(",");
+  pack.column_axis = define_axis();
+  pack.column_from = affine();
+  expect("..");
+  pack.column_to = bound();
+  expect("panels");
+  pack.width = integer();
+  size_t end = at_;
+  at_ = source;
+  pack.from = access();
+  at_ = end;
+  end_line();
+  return {std::move(pack)};
+}
+
+void Reader::schedule_field() {
+  Schedule& s = kernel_.schedule;
+  const std::map<std::string_view, int64_t*> numbers = {
+      {"block", &s.block}, {"rows", &s.rows}, {"unroll", &s.unroll}, {"mr", &s.mr},
+      {"nv", &s.nv},       {"mc", &s.mc},     {"nc", &s.nc},         {"kc", &s.kc}};
+  Token name = take_kind(TokenKind::Word, "a field of the schedule");
+  expect("=");
+  auto found = numbers.find(name.text);
+  if (found != numbers.end()) {
+    *found->second = integer();
+  } else if (name.text == "held" || name.text == "swapped") {
+    (name.text == "held" ? s.held : s.swapped) = is("true");
+    if (!accept("true")) expect("false");
+  } else if (name.text == "epilogue") {
+    s.strip = is("strip");
+    if (!accept("strip")) expect("tile");
+  } else if (name.text == "pack") {
+    s.pack_left = is("left") || is("both");
+    s.pack_right = is("right") || is("both");
+    if (!accept("none") && !s.pack_left && !s.pack_right) fail(peek(), "none, left, right or both");
+    if (s.pack_left || s.pack_right) take();
+  } else {
+    fail(name, "a field of the schedule");
+  }
+}
+
+void Reader::schedule() {
+  if (!accept("{")) return;
+  while (!is("}")) schedule_field();
+  expect("}");
+}
+
+void Reader::slot_line() {
+  Token name = take();
+  Slot slot;
+  slot.name = std::string(name.text);
+  expect(":");
+  if (accept("worker")) {
+    slot.space = SlotSpace::Worker;
+    slot.dir = SlotDir::InOut;
+  } else if (accept("out")) {
+    slot.dir = SlotDir::Out;
+  } else if (accept("inout")) {
+    slot.dir = SlotDir::InOut;
+  } else {
+    expect("in");
+  }
+  slot.dtype = dtype();
+  expect("[");
+  while (!is("]")) {
+    slot.extents.push_back(dim());
+    if (!accept(",")) break;
+  }
+  expect("]");
+  if (!checked_count(slot.extents)) problem(name.span, "the slot is too large");
+  slot.strides = dense_slot_strides(slot.extents);
+  if (accept("strides")) slot.strides = integers();
+  if (accept("offset")) slot.offset = signed_integer();
+  if (accept("at")) slot.worker_offset = integer();
+  SlotId id(kernel_.slots.size());
+  if (accept("may")) {
+    expect("share");
+    do shares_.push_back({id, take_kind(TokenKind::Word, "the name of a slot")});
+    while (accept(","));
+  }
+  if (accept("result")) slot.result = static_cast<int32_t>(integer() % INT32_MAX);
+  if (accept("node")) slot.value = NodeId(static_cast<size_t>(integer()));
+  end_line();
+  if (!slots_.emplace(slot.name, id).second) {
+    problem(name.span, fmt::format("`{}` is declared twice", name.text));
+  }
+  kernel_.slots.push_back(std::move(slot));
+}
+
+void Reader::origin_lines() {
+  if (accept("cost")) {
+    Cost& cost = kernel_.cost;
+    const std::map<std::string_view, double*> fields = {{"fma", &cost.fma},
+                                                        {"simple", &cost.simple},
+                                                        {"divide", &cost.divide},
+                                                        {"transcendental", &cost.transcendental},
+                                                        {"bytes", &cost.bytes}};
+    while (peek().kind != TokenKind::End) {
+      Token name = take();
+      expect("=");
+      auto field = fields.find(name.text);
+      if (field == fields.end() && name.text != "items") fail(name, "a field of the cost");
+      if (name.text == "items") {
+        cost.items = integer();
+      } else {
+        *field->second = number();
+      }
+    }
+    end_line();
+  }
+  if (line_ < lines_.size() && is("nodes") && peek_next().text == "[") {
+    take();
+    for (int64_t node : integers()) kernel_.nodes.push_back(NodeId(static_cast<size_t>(node)));
+    end_line();
+  }
+}
+
+void Reader::finish_slots() {
+  for (auto& [id, token] : shares_) {
+    auto found = slots_.find(token.text);
+    if (found == slots_.end()) fail(token, "the name of a slot");
+    kernel_.slots[id].may_share.push_back(found->second);
+  }
+  shares_.clear();
+}
+
+Kernel Reader::read_kernel() {
+  kernel_ = {};
+  axes_.clear();
+  slots_.clear();
+  values_.clear();
+  shares_.clear();
+  Span header = peek().span;
+  if (lines_[line_].depth != 0) problem(header, "a kernel begins at the start of a line");
+  expect("kernel");
+  kernel_.name = std::string(take_kind(TokenKind::Name, "the kernel's name, `@name`").text);
+  Token cls = take_kind(TokenKind::Word, "the kernel's class");
+  static constexpr ClusterClass kClasses[] = {
+      ClusterClass::Pointwise, ClusterClass::Rows,   ClusterClass::Contract, ClusterClass::Strip,
+      ClusterClass::Scatter,   ClusterClass::Window, ClusterClass::Scalar};
+  bool known = false;
+  for (ClusterClass candidate : kClasses) {
+    if (cluster_class_name(candidate) != cls.text) continue;
+    kernel_.cls = candidate;
+    known = true;
+  }
+  if (!known) fail(cls, "the kernel's class");
+  schedule();
+  expect(":");
+  end_line();
+  if (line_ < lines_.size() && lines_[line_].depth == 1) origin_lines();
+  while (line_ < lines_.size() && lines_[line_].depth == 1 && peek().kind == TokenKind::Word &&
+         peek_next().text == ":") {
+    slot_line();
+  }
+  finish_slots();
+  if (line_ < lines_.size() && lines_[line_].depth > 0) kernel_.body = body(1);
+  kernel_.worker_bytes = scratch_end(kernel_);
+  if (std::optional<std::string> breach = verify_kernel(kernel_)) problem(header, *breach);
+  return std::move(kernel_);
+}
+
+std::vector<Kernel> Reader::read() {
+  std::vector<Kernel> kernels;
+  while (line_ < lines_.size()) kernels.push_back(read_kernel());
+  return kernels;
+}
+
+}  // namespace
+
+std::optional<std::vector<Kernel>> read_kernels(const SourceMap& sources, int32_t file,
+                                                DiagEngine& diags) {
+  size_t before = diags.count();
+  std::vector<TextLine> lines = cut_lines(sources, file, diags);
+  if (diags.count() != before) return std::nullopt;
+  try {
+    return Reader(std::move(lines), diags).read();
+  } catch (const Stop&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace gradus::kernel
