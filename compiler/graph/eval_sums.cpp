@@ -1,0 +1,211 @@
+// Reductions and contractions of the evaluators. float adds in the orders of sum_order.h; double and
+// Dual add in plain ascending order.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "graph/dual.h"
+#include "graph/eval_class.h"
+#include "graph/sum_order.h"
+#include "support/check.h"
+
+namespace gradus {
+namespace {
+
+template <typename T>
+constexpr bool kExact = std::is_same_v<T, float>;
+
+int64_t element_at(const ReduceSpace& space, size_t result, int64_t i) {
+  return space.starts[result] + space.steps[static_cast<size_t>(i)];
+}
+
+/// The sum of `count` elements in the order that the node says; plain order outside exact arithmetic.
+template <typename T, typename Real, typename Element>
+Real ordered_sum(const Node& node, int64_t count, const Element& element) {
+  if constexpr (kExact<T>) {
+    const std::string order = node.attrs.get_or<std::string>(AttrName::Order, "");
+    if (order == "lanes") return sum_lanes<Real>(count, element);
+    GRADUS_CHECK(order == "chain", "a float sum at stage Ordered says its order");
+  }
+  return sum_chain<Real>(0, count, element);
+}
+
+template <typename T>
+void sum_floats(const Node& node, const Array<Held<T>>& x, Array<Held<T>>& result) {
+  const ReduceSpace space = reduce_space(x.sizes, node.attrs.integers(AttrName::Dims));
+  const int64_t count = static_cast<int64_t>(space.steps.size());
+  with_real<T>(x.dtype, [&](auto zero) {
+    using Real = decltype(zero);
+    for (size_t r = 0; r < space.starts.size(); ++r) {
+      result.floats[r] = ordered_sum<T, Real>(node, count, [&](int64_t i) {
+        return static_cast<Real>(x.floats[static_cast<size_t>(element_at(space, r, i))]);
+      });
+    }
+  });
+}
+
+/// Integers as the result's dtype: i32 wraps around.
+int64_t wrapped(DType dtype, uint64_t value) {
+  return dtype == DType::I32 ? static_cast<int32_t>(static_cast<uint32_t>(value))
+                             : static_cast<int64_t>(value);
+}
+
+template <typename V>
+void sum_integers(const Node& node, const Array<V>& x, Array<V>& result) {
+  const ReduceSpace space = reduce_space(x.sizes, node.attrs.integers(AttrName::Dims));
+  for (size_t r = 0; r < space.starts.size(); ++r) {
+    uint64_t total = 0;
+    for (int64_t step : space.steps) {
+      total += static_cast<uint64_t>(x.integers[static_cast<size_t>(space.starts[r] + step)]);
+    }
+    result.integers[r] = wrapped(result.dtype, total);
+  }
+}
+
+/// A chain inside each chunk of rows; chunks past the last row are the empty sum.
+template <typename T>
+void partial_sum(const Node& node, const Array<Held<T>>& x, Array<Held<T>>& result) {
+  const int64_t chunk = node.attrs.integer(AttrName::Chunk);
+  const int64_t rows = x.sizes.at(0);
+  const int64_t columns = rows == 0 ? 0 : x.count() / rows;
+  const int64_t chunks = result.sizes.at(0);
+  GRADUS_CHECK(chunk >= 1 && chunks * chunk >= rows && result.count() == chunks * columns,
+               "the chunks of a partial sum hold all rows");
+  with_real<T>(x.dtype, [&](auto zero) {
+    using Real = decltype(zero);
+    for (int64_t at = 0; at < result.count(); ++at) {
+      const int64_t begin = std::min(rows, at / columns * chunk);
+      const int64_t end = std::min(rows, begin + chunk);
+      result.floats[static_cast<size_t>(at)] = sum_chain<Real>(begin, end, [&](int64_t row) {
+        return static_cast<Real>(x.floats[static_cast<size_t>(row * columns + at % columns)]);
+      });
+    }
+  });
+}
+
+/// Ties share the derivative equally.
+void share_ties(const Array<Dual>& x, const ReduceSpace& space, Array<Dual>& result) {
+  for (size_t r = 0; r < space.starts.size(); ++r) {
+    double tangents = 0, ties = 0;
+    for (int64_t step : space.steps) {
+      const Dual element = x.floats[static_cast<size_t>(space.starts[r] + step)];
+      if (element.value != result.floats[r].value) continue;
+      tangents += element.tangent;
+      ties += 1;
+    }
+    if (ties > 0) result.floats[r].tangent = tangents / ties;
+  }
+}
+
+/// Max and Min by the row's own rule for two partial results, ascending from the first element.
+template <typename T>
+void combine_elements(const Node& node, const Array<Held<T>>& x, Array<Held<T>>& result) {
+  const ReduceSpace space = reduce_space(x.sizes, node.attrs.integers(AttrName::Dims));
+  const ScalarRule combine = op_def(node.op).combine;
+  GRADUS_CHECK(combine != nullptr && !space.steps.empty(), "a reduction of at least one element");
+  ConcreteBuilder<T> builder;
+  const int64_t count = result.count();
+  for (int64_t first = 0; first < count; first += kScalarBlock) {
+    const auto load = [&](int64_t step) {
+      return load_block<T>(builder, x, [&](int i) {
+        return space.starts[static_cast<size_t>(first + i)] + step;
+      });
+    };
+    const int width = static_cast<int>(std::min<int64_t>(kScalarBlock, count - first));
+    builder.reset(width);
+    store_block(builder, load(space.steps[0]), first, result);
+    for (size_t k = 1; k < space.steps.size(); ++k) {
+      builder.reset(width);
+      const Scalar so_far = load_block<T>(builder, result, [&](int i) { return first + i; });
+      const std::array<Scalar, 2> pair = {so_far, load(space.steps[k])};
+      store_block(builder, combine(builder, pair, x.dtype), first, result);
+    }
+  }
+  if constexpr (std::is_same_v<T, Dual>) share_ties(x, space, result);
+}
+
+/// Whether b takes the place of a as the largest: the first of ties stays, NaN is largest.
+bool exceeds(double b, double a) { return !std::isnan(a) && (std::isnan(b) || b > a); }
+
+template <typename V>
+void argmax(const Node& node, const Array<V>& x, Array<V>& result) {
+  std::vector<int64_t> dims;
+  if (node.attrs.find(AttrName::Dims)) {
+    dims = node.attrs.integers(AttrName::Dims);
+  } else {
+    dims = {node.attrs.integer(AttrName::Axis)};
+  }
+  const ReduceSpace space = reduce_space(x.sizes, dims);
+  const auto value = [&](size_t r, int64_t i) {
+    const size_t at = static_cast<size_t>(element_at(space, r, i));
+    return is_float(x.dtype) ? value_of(x.floats[at]) : static_cast<double>(x.integers[at]);
+  };
+  for (size_t r = 0; r < space.starts.size(); ++r) {
+    int64_t best = 0;
+    for (int64_t i = 1; i < static_cast<int64_t>(space.steps.size()); ++i) {
+      if (exceeds(value(r, i), value(r, best))) best = i;
+    }
+    result.integers[r] = best;
+  }
+}
+
+template <typename T, typename Real>
+void multiply(const Product& p, const Array<Held<T>>& a, const Array<Held<T>>& b,
+              const EvalContext& context, Array<Held<T>>& result) {
+  for (int64_t i = 0; i < p.rows; ++i) {
+    for (int64_t j = 0; j < p.columns; ++j) {
+      const auto left = [&](int64_t k) {
+        return static_cast<Real>(
+            a.floats[static_cast<size_t>(p.left + i * p.left_row + k * p.left_inner)]);
+      };
+      const auto right = [&](int64_t k) {
+        return static_cast<Real>(
+            b.floats[static_cast<size_t>(p.right + k * p.right_inner + j * p.right_column)]);
+      };
+      Held<T>& element = result.floats[static_cast<size_t>(p.result + i * p.columns + j)];
+      if constexpr (kExact<T>) {
+        element = sum_products<Real>(p.inner, context.fused_multiply_add, left, right);
+      } else {
+        Real total{};
+        for (int64_t k = 0; k < p.inner; ++k) total = total + left(k) * right(k);
+        element = total;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void eval_reduce(const Node& node, const Array<Held<T>>& x, Array<Held<T>>& result) {
+  switch (node.op) {
+    case OpKind::Sum:
+      return is_float(x.dtype) ? sum_floats<T>(node, x, result) : sum_integers(node, x, result);
+    case OpKind::PartialSum: return partial_sum<T>(node, x, result);
+    case OpKind::Argmax: return argmax(node, x, result);
+    default: return combine_elements<T>(node, x, result);
+  }
+}
+template void eval_reduce<float>(const Node&, const Array<double>&, Array<double>&);
+template void eval_reduce<double>(const Node&, const Array<double>&, Array<double>&);
+template void eval_reduce<Dual>(const Node&, const Array<Dual>&, Array<Dual>&);
+
+template <typename T>
+void eval_contract(const Node& node, const Operands<Held<T>>& x, const EvalContext& context,
+                   Array<Held<T>>& result) {
+  const auto products = products_of(x.at(0)->sizes, x.at(1)->sizes, result.sizes,
+                                    node.attrs.flag(AttrName::Ta), node.attrs.flag(AttrName::Tb));
+  with_real<T>(result.dtype, [&](auto zero) {
+    for (const Product& p : products) {
+      multiply<T, decltype(zero)>(p, *x[0], *x[1], context, result);
+    }
+  });
+}
+template void eval_contract<float>(const Node&, const Operands<double>&, const EvalContext&,
+                                   Array<double>&);
+template void eval_contract<double>(const Node&, const Operands<double>&, const EvalContext&,
+                                    Array<double>&);
+template void eval_contract<Dual>(const Node&, const Operands<Dual>&, const EvalContext&,
+                                  Array<Dual>&);
+
+}  // namespace gradus
