@@ -21,14 +21,15 @@ namespace {
 /// Copies what hangs on the substituted nodes; the rest is shared with the original.
 class Substitution {
  public:
-  Substitution(GraphBuilder& builder, NodeId begin, NodeId end)
-      : builder_(&builder), begin_(begin), map_(end.index()) {
-    for (size_t i = 0; i < end.index(); ++i) map_[NodeId(i)] = NodeId(i);
+  /// Of nodes in [begin, own).
+  Substitution(GraphBuilder& builder, NodeId begin, NodeId own)
+      : builder_(&builder), begin_(begin), own_(own), map_(own.index()) {
+    for (size_t i = 0; i < own.index(); ++i) map_[NodeId(i)] = NodeId(i);
   }
 
   void set(NodeId from, NodeId to) { map_[from] = to; }
 
-  /// Copies all nodes in [begin, end) that are needed by `roots` and hang on a substituted node.
+  /// Copies all nodes that are needed by `roots` and hang on a substituted node.
   void run(std::span<const NodeId> roots) {
     IdVector<NodeId, bool> needed = needed_by(roots);
     for (size_t i = begin_.index(); i < map_.size(); ++i) {
@@ -59,14 +60,12 @@ class Substitution {
       operand = map_[operand];
     }
     if (!changed) return;
-    Span outer = builder_->span();
-    builder_->set_span(node.span);
+    if (!node.of.valid()) node.of = own_;
     map_[id] = builder_->copy(node, node.operands);
-    builder_->set_span(outer);
   }
 
   GraphBuilder* builder_;
-  NodeId begin_;
+  NodeId begin_, own_;
   IdVector<NodeId, NodeId> map_;
 };
 

@@ -18,12 +18,7 @@ class Key {
     number(static_cast<int64_t>(node.op));
     type(node.type);
     operands(node);
-    number(static_cast<int64_t>(node.attrs.items().size()));
-    for (const Attr& attr : node.attrs.items()) {
-      number(static_cast<int64_t>(attr.name));
-      number(static_cast<int64_t>(attr.value.index()));
-      std::visit([this](const auto& value) { add(value); }, attr.value);
-    }
+    for (const AttrSpec& spec : op_def(node.op).attrs) attr(node, spec);
   }
 
   std::string bytes;
@@ -53,6 +48,13 @@ class Key {
       number(dim.value);
       number(dim.batch);
     }
+  }
+  /// Absent attributes have their default.
+  void attr(const Node& node, const AttrSpec& spec) {
+    const AttrValue* value = node.attrs.find(spec.name);
+    if (!value && spec.otherwise) value = &*spec.otherwise;
+    number(value ? static_cast<int64_t>(value->index()) : -1);
+    if (value) std::visit([this](const auto& each) { add(each); }, *value);
   }
   void operands(const Node& node) {
     std::vector<NodeId> ids = node.operands;

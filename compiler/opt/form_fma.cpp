@@ -37,7 +37,7 @@ Decision decide(const Graph& graph) {
 }
 
 bool is_splat(const Node& node) {
-  return node.op == OpKind::Constant && node.attrs.find(AttrName::Value);
+  return node.op == OpKind::Constant && !node.attrs.find(AttrName::Values);
 }
 
 /// -x, as a constant where x is one.
@@ -45,7 +45,7 @@ NodeId negated(GraphBuilder& builder, NodeId x) {
   const Node& node = builder.graph()[x];
   if (!is_splat(node)) return builder.neg(x);
   const TensorType type = node.type;
-  return builder.constant(type, -node.attrs.get<double>(AttrName::Value));
+  return builder.constant(type, -node.attrs.get_or<double>(AttrName::Value, 0));
 }
 
 void form(Rewriter& rewrite, NodeId id, int side) {

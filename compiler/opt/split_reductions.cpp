@@ -112,7 +112,7 @@ class Splitter {
     if (merged != shape()) value_ = builder_->reshape(value_, merged);
     TensorType type = builder_->type(value_);
     type.shape[0] = Dim::fixed(chunks);
-    Attrs attrs{{AttrName::Chunk, samples * rows_per_sample}};
+    Attrs attrs{{AttrName::Dims, Dims{0}}, {AttrName::Chunk, samples * rows_per_sample}};
     value_ = builder_->make(OpKind::PartialSum, {value_}, attrs, &type);
   }
 

@@ -3,7 +3,7 @@
 //   %0 = sum %x {dims=[0, 1]} : f32[]                         (capacity 128, %x : f32[batch,10])
 // becomes
 //   %0 = sum %x {dims=[1], order="lanes"} : f32[batch]
-//   %1 = partial_sum %0 {chunk=16} : f32[8]
+//   %1 = partial_sum %0 {dims=[0], chunk=16} : f32[8]
 //   %2 = sum %1 {dims=[0], order="chain"} : f32[]
 //
 // Reduced dimensions are of three kinds, each summed by a node of its own, in this order:
