@@ -2,9 +2,9 @@
 // value that they read lies, as a linear form over those dimensions. Fusion asks whether a space
 // exists (a set of nodes that has none is no cluster); kernels are built from it.
 //
-// A member is at level Full (one element per point) or Folded (one element per point of the dimensions
-// that are not folded). All accesses to one member are at its own point, so a member is computed once
-// per point and read in registers. Everything else is read from buffers.
+// A member is at level Full (one element per point) or Folded (one element per point of the
+// dimensions that are not folded). All accesses to one member are at its own point, so a member is
+// computed once per point and read in registers. Everything else is read from buffers.
 #pragma once
 
 #include <optional>
@@ -35,10 +35,21 @@ std::optional<ClusterSpace> find_space(const Graph& graph, const Cluster& cluste
 Level level_of(const Graph& graph, const ClusterSpace& space, NodeId member);
 /// Elements of the member's own dense buffer.
 Place own_place(const Graph& graph, const ClusterSpace& space, NodeId member);
-/// Where `member` reads `view` (extents as in broadcast_view(view, member's shape)); nothing where no
-/// linear form says it.
+/// Where `member` reads `view` (extents as in broadcast_view(view, member's shape)); nothing where
+/// no linear form says it.
 std::optional<Place> operand_place(const Graph& graph, const ClusterSpace& space, NodeId member,
                                    const View& view);
+/// Element: at the member's own point (through a view). Indexed: where indices from data or guards
+/// say.
+enum class OperandRole : uint8_t { Element, Indexed };
+OperandRole operand_role(const Node& node, size_t k);
+/// Whether its value depends on where it stands: pads, indexed rows.
+bool reads_coordinates(const Node& node);
+/// Operand `k` as `member` reads it: broadcast to its shape where it is pointwise.
+View operand_view(const Graph& graph, NodeId member, size_t k);
+/// The value of an Iota seen through `view`.
+std::optional<Place> iota_place(const Graph& graph, const ClusterSpace& space, NodeId member,
+                                const View& view);
 /// The member's index along its dimension `dim`.
 std::optional<Place> coordinate_place(const Graph& graph, const ClusterSpace& space, NodeId member,
                                       size_t dim);
