@@ -1,0 +1,134 @@
+// Views: which buffer a layout node reads, and by which strides.
+#include "graph/cluster.h"
+
+#include <algorithm>
+
+#include "support/check.h"
+
+namespace gradus {
+
+namespace {
+
+/// Strides of a dense buffer. Batch is outermost where there is one, so n does not matter; 1 stands for it.
+View dense_view(const Graph& graph, NodeId id) {
+  const Shape& shape = graph.type(id).shape;
+  return {id, shape, dense_strides(shape, 1), 0};
+}
+
+/// Whether `batch` is the first dimension that is not 1: else strides would depend on n.
+bool batch_is_outermost(const Shape& shape) {
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i].batch) return i == 0 || std::all_of(shape.begin(), shape.begin() + static_cast<ptrdiff_t>(i),
+                                                     [](const Dim& d) { return d.is_one(); });
+  }
+  return true;
+}
+
+View transpose_view(View view, const std::vector<int64_t>& perm) {
+  View out = view;
+  for (size_t i = 0; i < perm.size(); ++i) {
+    out.extents[i] = view.extents[static_cast<size_t>(perm[i])];
+    out.strides[i] = view.strides[static_cast<size_t>(perm[i])];
+  }
+  return out;
+}
+
+View slice_view(View view, const Node& node) {
+  const std::vector<int64_t>&start = node.attrs.integers(AttrName::Start), &step = node.attrs.integers(AttrName::Step);
+  for (size_t i = 0; i < start.size(); ++i) {
+    view.offset += start[i] * view.strides[i];
+    view.strides[i] *= step[i];
+  }
+  view.extents = node.type.shape;
+  return view;
+}
+
+/// Dimensions of the view without ones, neighbours merged where one stride says both.
+struct Run {
+  Dim extent;
+  int64_t stride;
+};
+std::vector<Run> merged_runs(const View& view) {
+  std::vector<Run> runs;
+  for (size_t i = 0; i < view.extents.size(); ++i) {
+    if (view.extents[i].is_one()) continue;
+    Run run{view.extents[i], view.strides[i]};
+    if (!runs.empty() && !run.extent.batch && runs.back().stride == run.stride * run.extent.value) {
+      runs.back() = {{runs.back().extent.value * run.extent.value, runs.back().extent.batch}, run.stride};
+    } else {
+      runs.push_back(run);
+    }
+  }
+  return runs;
+}
+
+/// Takes `dim` from the inner end of `run`; false where it does not divide.
+bool split_inner(Run& run, const Dim& dim, int64_t& stride) {
+  if (dim.batch && !run.extent.batch) return false;
+  if (run.extent.value % dim.value != 0) return false;
+  // A batch dimension can only be what remains outermost of its run.
+  if (dim.batch && run.extent.value != dim.value) return false;
+  stride = run.stride;
+  run.extent = {run.extent.value / dim.value, run.extent.batch && !dim.batch};
+  run.stride *= dim.value;
+  return true;
+}
+
+}  // namespace
+
+std::string_view cluster_class_name(ClusterClass cls) {
+  switch (cls) {
+    case ClusterClass::Pointwise: return "pointwise";
+    case ClusterClass::Rows: return "rows";
+    case ClusterClass::Contract: return "contract";
+    case ClusterClass::Strip: return "strip";
+    case ClusterClass::Scatter: return "scatter";
+    case ClusterClass::Window: return "window";
+    case ClusterClass::Scalar: return "scalar";
+  }
+  return "";
+}
+
+std::optional<View> reshape_view(const View& view, const Shape& shape) {
+  View out{view.source, shape, std::vector<int64_t>(shape.size(), 0), view.offset};
+  std::vector<Run> runs = merged_runs(view);
+  for (size_t i = shape.size(); i-- > 0;) {
+    if (shape[i].is_one()) continue;
+    while (!runs.empty() && runs.back().extent.is_one()) runs.pop_back();
+    if (runs.empty() || !split_inner(runs.back(), shape[i], out.strides[i])) return std::nullopt;
+  }
+  while (!runs.empty() && runs.back().extent.is_one()) runs.pop_back();
+  if (!runs.empty()) return std::nullopt;
+  return out;
+}
+
+View broadcast_view(const View& view, const Shape& shape) {
+  View out{view.source, shape, std::vector<int64_t>(shape.size(), 0), view.offset};
+  size_t lead = shape.size() - view.extents.size();
+  for (size_t i = 0; i < view.extents.size(); ++i) {
+    bool repeated = view.extents[i].is_one() && !shape[lead + i].is_one();
+    out.strides[lead + i] = repeated ? 0 : view.strides[i];
+  }
+  return out;
+}
+
+View resolve_view(const Graph& graph, NodeId id) {
+  const Node& node = graph[id];
+  // Kinds are named here because each layout operator moves the strides in its own way.
+  switch (node.op) {
+    case OpKind::Transpose:
+      return transpose_view(resolve_view(graph, node.operands[0]), node.attrs.integers(AttrName::Perm));
+    case OpKind::Broadcast: return broadcast_view(resolve_view(graph, node.operands[0]), node.type.shape);
+    case OpKind::Slice: return slice_view(resolve_view(graph, node.operands[0]), node);
+    case OpKind::Reshape: {
+      std::optional<View> view = reshape_view(resolve_view(graph, node.operands[0]), node.type.shape);
+      if (view) return *view;
+      break;
+    }
+    default: break;
+  }
+  GRADUS_CHECK(batch_is_outermost(node.type.shape), "a buffer whose outermost dimension is not `batch`: " + to_string(node.type));
+  return dense_view(graph, id);
+}
+
+}  // namespace gradus

@@ -1,0 +1,122 @@
+// Invariants of a graph, at every stage:
+//   operands stand before their users; types are what the rows infer; leaf names are unique within a kind;
+//   `of` names an existing node; results name existing nodes, updates a param or state of the same type;
+//   accumulators are rank-0 floats; the loss has rank 0.
+// Stage Joint and later: no derivative nodes, no seed leaves.
+// Stage Ordered: every sum says its order; a sum in lanes reduces trailing dimensions of fixed size.
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "graph/builder.h"
+#include "graph/text.h"
+
+namespace gradus {
+
+namespace {
+
+class Verifier {
+ public:
+  Verifier(const Graph& graph, Stage stage) : graph_(graph), stage_(stage) {}
+
+  std::optional<std::string> run() {
+    for (size_t i = 0; i < graph_.size() && !problem_; ++i) check_node(NodeId(i));
+    for (const Result& result : graph_.results) {
+      if (!problem_) check_result(result);
+    }
+    return problem_;
+  }
+
+ private:
+  void fail(NodeId id, const std::string& message) {
+    if (!problem_) problem_ = fmt::format("node {} ({}): {}", id.index(), op_def(graph_[id].op).name, message);
+  }
+
+  void check_node(NodeId id) {
+    const Node& node = graph_[id];
+    for (NodeId operand : node.operands) {
+      if (!operand.valid() || operand.index() >= id.index()) return fail(id, "an operand does not stand before it");
+    }
+    if (node.of.valid() && node.of.index() >= graph_.size()) return fail(id, "`of` names no node");
+    check_type(id, node);
+    check_leaf(id, node);
+    if (stage_ >= Stage::Joint && (op_def(node.op).cls == OpClass::Derivative || node.op == OpKind::Seed)) {
+      fail(id, "a derivative node after differentiation");
+    }
+    if (stage_ >= Stage::Ordered && node.op == OpKind::Sum) check_order(id, node);
+  }
+
+  void check_type(NodeId id, const Node& node) {
+    GraphBuilder builder(const_cast<Graph&>(graph_));  // infer() reads only
+    ShapeResult type = builder.infer(node.op, node.operands, node.attrs, &node.type);
+    if (const auto* problem = std::get_if<ShapeProblem>(&type)) return fail(id, problem->message);
+    if (std::get<TensorType>(type) != node.type) {
+      fail(id, fmt::format("its type is {}, but it is {}", to_string(node.type), to_string(std::get<TensorType>(type))));
+    }
+  }
+
+  void check_leaf(NodeId id, const Node& node) {
+    if (node.op != OpKind::Input && node.op != OpKind::Param && node.op != OpKind::State) return;
+    if (!leaves_[node.op].insert(leaf_name(node)).second) fail(id, "two leaves of one name");
+    if (node.op == OpKind::Input) return;
+    variables_[leaf_name(node)] = node.type;
+  }
+
+  void check_order(NodeId id, const Node& node) {
+    std::string order = node.attrs.get_or<std::string>(AttrName::Order, "");
+    if (order != "lanes" && order != "chain") return fail(id, "no order of the sum");
+    if (order == "chain") return;
+    const std::vector<int64_t>& dims = node.attrs.integers(AttrName::Dims);
+    const Shape& shape = graph_.type(node.operands[0]).shape;
+    for (size_t i = 0; i < dims.size(); ++i) {
+      size_t expected = shape.size() - dims.size() + i;
+      if (static_cast<size_t>(dims[i]) != expected || shape[expected].batch) {
+        return fail(id, "a sum in lanes over other than trailing fixed dimensions");
+      }
+    }
+  }
+
+  void check_result(const Result& result) {
+    if (!result.value.valid() || result.value.index() >= graph_.size()) {
+      problem_ = fmt::format("result `{}` names no node", result.name);
+      return;
+    }
+    const TensorType& type = graph_.type(result.value);
+    if (!names_.insert({result.kind, result.name}).second && result.kind != ResultKind::Value) {
+      return fail(result.value, fmt::format("two results `{}`", result.name));
+    }
+    switch (result.kind) {
+      case ResultKind::Value:
+      case ResultKind::Output: return;
+      case ResultKind::Loss:
+      case ResultKind::AccumulateSum:
+      case ResultKind::AccumulateMax:
+      case ResultKind::AccumulateMin:
+        if (!type.is_scalar() || !is_float(type.dtype)) fail(result.value, "a loss or accumulator that is no rank-0 float");
+        return;
+      case ResultKind::Update: return check_update(result, type);
+    }
+  }
+
+  /// The initialising graph has updates without leaves: it writes variables that nobody read.
+  void check_update(const Result& result, const TensorType& type) {
+    auto found = variables_.find(result.name);
+    if (found != variables_.end() && found->second != type) {
+      fail(result.value, fmt::format("`{}` is {}, its update {}", result.name, to_string(found->second), to_string(type)));
+    }
+  }
+
+  const Graph& graph_;
+  Stage stage_;
+  std::optional<std::string> problem_;
+  std::map<OpKind, std::set<std::string>> leaves_;
+  std::map<std::string, TensorType> variables_;
+  std::set<std::pair<ResultKind, std::string>> names_;
+};
+
+}  // namespace
+
+std::optional<std::string> verify_graph(const Graph& graph, Stage stage) { return Verifier(graph, stage).run(); }
+
+}  // namespace gradus
