@@ -1,0 +1,154 @@
+// Blocks, packs and the place of the epilogue, by rule. Measured on AVX2 and AVX-512 hosts; the rules
+// read the target's caches, never its thread count.
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "graph/op.h"
+#include "graph/sum_order.h"
+#include "kernel/contract.h"
+#include "kernel/contract_shape.h"
+#include "kernel/tile.h"
+
+namespace gradus::kernel {
+
+namespace {
+
+constexpr int kTileEpilogueOps = 8;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+bool wide_registers(const Target& target) { return target.registers >= 32; }
+
+/// Whether `count` rows that lie `stride` elements apart fall into too few sets of the L1 cache.
+bool collides(int64_t count, int64_t stride, const Target& target) {
+  constexpr int64_t kLine = 64;
+  int64_t sets = std::max<int64_t>(1, target.l1_bytes / kLine / target.l1_ways);
+  int64_t bytes = stride * 4;
+  if (bytes < kLine) return false;
+  int64_t lines = bytes / kLine;
+  return count > target.l1_ways * sets / std::gcd(sets, lines);
+}
+
+struct Sizes {
+  int64_t m, n, k;
+  int64_t products;  // batch
+  double flops() const {
+    return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  }
+};
+
+bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
+                      const Target& target) {
+  if (!shape.right_runs_along_lanes()) return true;
+  bool wide = wide_registers(target);
+  if (size.m >= (wide ? 384 : 48) && collides(kc, shape.right.inner_stride(), target)) return true;
+  int64_t large = (wide ? 4 : 1) * int64_t{1 << 20};
+  return size.m >= (wide ? 192 : 96) && size.k * size.n * 4 > large;
+}
+
+bool wants_left_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
+                     const Target& target) {
+  bool transposed = shape.left.outer_stride() == 1 && shape.left.inner_stride() != 1;
+  if (!transposed || size.n < (wide_registers(target) ? 384 : 96)) return false;
+  return collides(kc, shape.left.inner_stride(), target);
+}
+
+int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& target) {
+  int64_t whole = wide_registers(target) ? 1024 : 640;
+  // A K that the run-time batch decides is cut so that blocks never straddle a chunk of the sum.
+  if (shape.inner.batch) return wide_registers(target) ? 1024 : 512;
+  return size.k <= whole ? std::max<int64_t>(1, size.k) : 512;
+}
+
+/// How many items are worth offering: each at least some microseconds of arithmetic.
+int64_t wanted_items(const Sizes& size) {
+  constexpr double kFlopsOfItem = 4e5;
+  double items = size.flops() * static_cast<double>(size.products) / kFlopsOfItem;
+  return std::clamp<int64_t>(static_cast<int64_t>(items), 1, 16);
+}
+
+/// The largest block in units of `unit` that leaves at least `count` blocks of `size`.
+int64_t block_for(int64_t size, int64_t unit, int64_t count) {
+  return std::max(unit, round_up(ceil_div(size, std::max<int64_t>(1, count)), unit));
+}
+
+void choose_blocks(Schedule& s, const Sizes& size, const Target& target) {
+  int64_t width = s.nv * target.lanes;
+  int64_t kc = std::min(s.kc, size.k);
+  int64_t cache_columns = target.l2_bytes / 2 / 4 / std::max<int64_t>(1, kc) / width * width;
+  s.nc = std::clamp(cache_columns, width, round_up(size.n, width));
+  // A packed block of the right operand is used by many rows; else rows are blocked for the caches.
+  int64_t cache_rows = std::max(s.mr * 4, 16384 / std::max<int64_t>(1, kc) / s.mr * s.mr);
+  int64_t rows = s.pack_right ? std::max<int64_t>(cache_rows, 512) : cache_rows;
+  s.mc = std::min(round_up(rows, s.mr), round_up(size.m, s.mr));
+  // Cut further until there is something for every thread: columns first where packs repeat per row
+  // block, rows first where each item would read the whole right operand anyway.
+  int64_t wanted = ceil_div(wanted_items(size), size.products);
+  auto items = [&] { return ceil_div(size.m, s.mc) * ceil_div(size.n, s.nc); };
+  auto cut_columns = [&] {
+    if (items() >= wanted) return;
+    s.nc = std::min(s.nc, block_for(size.n, width, ceil_div(wanted, ceil_div(size.m, s.mc))));
+  };
+  auto cut_rows = [&] {
+    if (items() >= wanted) return;
+    int64_t least = s.pack_right ? std::min<int64_t>(round_up(96, s.mr), s.mc) : s.mr;
+    int64_t rows_wanted = block_for(size.m, s.mr, ceil_div(wanted, ceil_div(size.n, s.nc)));
+    s.mc = std::min(s.mc, std::max(least, rows_wanted));
+  };
+  if (s.pack_right) {
+    cut_columns();
+    cut_rows();
+  } else {
+    cut_rows();
+    cut_columns();
+  }
+}
+
+}  // namespace
+
+Schedule schedule_contract(const Graph& graph, const Cluster& cluster, const Target& target,
+                           int64_t capacity) {
+  Schedule s;
+  s.swapped = !stores_along_columns(graph, cluster);
+  ContractShape shape = contract_shape(graph, cluster, s.swapped);
+  Sizes size{shape.rows.at(capacity), shape.columns.at(capacity), shape.inner.at(capacity), 1};
+  for (Dim dim : shape.batch) size.products *= dim.at(capacity);
+  TileShape tile = choose_tile(size.m, size.n, size.k, target);
+  s.mr = tile.mr;
+  s.nv = tile.nv;
+  s.kc = choose_kc(shape, size, target);
+  int64_t kc = std::min(s.kc, size.k);
+  s.pack_right = wants_right_pack(shape, size, kc, target);
+  s.pack_left = wants_left_pack(shape, size, kc, target);
+  int ops = simple_epilogue_ops(graph, cluster);
+  s.strip = ops < 0 || ops > kTileEpilogueOps;
+  choose_blocks(s, size, target);
+  return s;
+}
+
+std::optional<std::string> check_contract_schedule(const Graph& graph, const Cluster& cluster,
+                                                   const Schedule& s, const Target& target) {
+  for (NodeId member : cluster.members) {
+    if (op_def(graph[member].op).cls == OpClass::Reduce) return "a fold beside a product";
+  }
+  if (graph.type(cluster.anchor).dtype != DType::F32) return "a product of another type than f32";
+  if (s.mr < 1 || s.nv < 1 || s.mc < 1 || s.nc < 1 || s.kc < 1) return "a block of less than 1";
+  if (s.mr * s.nv > target.registers) return "more accumulators than registers";
+  if (s.nc % (s.nv * target.lanes) != 0) return "nc is no multiple of the tile's columns";
+  if (s.mc % s.mr != 0) return "mc is no multiple of the tile's rows";
+  if (s.swapped == stores_along_columns(graph, cluster)) return "stores do not run along the lanes";
+  ContractShape shape = contract_shape(graph, cluster, s.swapped);
+  if (!s.pack_right && !shape.right_runs_along_lanes()) {
+    return "the right operand has to be packed, its lanes are no neighbours";
+  }
+  bool chunked = shape.inner.batch || shape.inner.value > kProductChunk;
+  if (chunked && kProductChunk % s.kc != 0) {
+    return fmt::format("kc={} does not divide the chunk of {} terms", s.kc, kProductChunk);
+  }
+  return std::nullopt;
+}
+
+}  // namespace gradus::kernel
