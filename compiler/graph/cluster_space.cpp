@@ -411,21 +411,30 @@ std::optional<Place> operand_place(const Graph& graph, const ClusterSpace& space
                  view.offset);
 }
 
-std::optional<Place> iota_place(const Graph& graph, const ClusterSpace& space, NodeId member,
-                                const View& view) {
-  const Node& iota = graph[view.source];
+bool is_buffer(const Node& source) {
+  if (op_def(source.op).cls != OpClass::Leaf) return true;
+  if (source.op == OpKind::Constant) return source.attrs.find(AttrName::Values) != nullptr;
+  return source.op == OpKind::Input || source.op == OpKind::Param || source.op == OpKind::State;
+}
+
+Place along_iota(const Node& iota, Place elements) {
   const size_t axis = static_cast<size_t>(iota.attrs.integer(AttrName::Axis));
   const int64_t stride = memory_strides(iota.type.shape)[axis];
   const Dim extent = iota.type.shape[axis];
-  std::optional<Place> place = operand_place(graph, space, member, view);
-  if (!place) return std::nullopt;
   const auto along_axis = [&](int64_t step) {
     const int64_t index = step / stride;
     return extent.batch ? index : index % extent.value;
   };
-  for (int64_t& step : place->strides) step = along_axis(step);
-  place->offset = along_axis(place->offset);
-  return place;
+  for (int64_t& step : elements.strides) step = along_axis(step);
+  elements.offset = along_axis(elements.offset);
+  return elements;
+}
+
+std::optional<Place> iota_place(const Graph& graph, const ClusterSpace& space, NodeId member,
+                                const View& view) {
+  const std::optional<Place> elements = operand_place(graph, space, member, view);
+  if (!elements) return std::nullopt;
+  return along_iota(graph[view.source], *elements);
 }
 
 std::optional<Place> coordinate_place(const Graph& graph, const ClusterSpace& space, NodeId member,
@@ -436,7 +445,29 @@ std::optional<Place> coordinate_place(const Graph& graph, const ClusterSpace& sp
   return project(space, level_of(graph, space, member), shape, along, 0);
 }
 
+namespace {
+
+/// A copy reads one view, at its own shape.
+std::optional<ClusterSpace> copy_space(const Graph& graph, NodeId copied) {
+  const Frame frame{graph.type(copied).shape, std::vector<bool>(graph.type(copied).rank(), false)};
+  std::optional<ClusterSpace> space = Cuts(frame).space();
+  if (!space) return std::nullopt;
+  const auto place = copied_place(graph, *space, copied);
+  if (!place) return std::nullopt;
+  coarsen(*space, {own_place(graph, *space, copied), *place});
+  return space;
+}
+
+}  // namespace
+
+std::optional<Place> copied_place(const Graph& graph, const ClusterSpace& space, NodeId copied) {
+  const View view = resolve_view(graph, copied);
+  return graph[view.source].op == OpKind::Iota ? iota_place(graph, space, copied, view)
+                                               : operand_place(graph, space, copied, view);
+}
+
 std::optional<ClusterSpace> find_space(const Graph& graph, const Cluster& cluster) {
+  if (cluster.copy_result >= 0) return copy_space(graph, cluster.anchor);
   const Frame frame = frame_of(graph, cluster);
   const Dim full = count_of(frame.shape), kept = kept_count(frame);
   Cuts cuts(frame);

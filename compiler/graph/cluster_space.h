@@ -39,6 +39,8 @@ Place own_place(const Graph& graph, const ClusterSpace& space, NodeId member);
 /// no linear form says it.
 std::optional<Place> operand_place(const Graph& graph, const ClusterSpace& space, NodeId member,
                                    const View& view);
+/// Where a copy of this node reads the buffer (or iota) that it is a view of.
+std::optional<Place> copied_place(const Graph& graph, const ClusterSpace& space, NodeId copied);
 /// Element: at the member's own point (through a view). Indexed: where indices from data or guards
 /// say.
 enum class OperandRole : uint8_t { Element, Indexed };
@@ -47,6 +49,10 @@ OperandRole operand_role(const Node& node, size_t k);
 bool reads_coordinates(const Node& node);
 /// Operand `k` as `member` reads it: broadcast to its shape where it is pointwise.
 View operand_view(const Graph& graph, NodeId member, size_t k);
+/// Whether a view's source is memory: not a constant of one value, nor known by its position alone.
+bool is_buffer(const Node& source);
+/// Steps through the elements of an Iota as steps of its index.
+Place along_iota(const Node& iota, Place elements);
 /// The value of an Iota seen through `view`.
 std::optional<Place> iota_place(const Graph& graph, const ClusterSpace& space, NodeId member,
                                 const View& view);

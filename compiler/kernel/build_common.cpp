@@ -378,10 +378,8 @@ Operand KernelBuilder::read(NodeId source, const Place& place, const Point& poin
   const DType dtype = node.type.dtype;
   switch (node.op) {
     case OpKind::Constant:
-      if (const AttrValue* value = node.attrs.find(AttrName::Value)) {
-        return constant_operand(dtype, std::get<double>(*value));
-      }
-      break;
+      if (is_buffer(node)) break;
+      return constant_operand(dtype, node.attrs.get_or<double>(AttrName::Value, 0.0));
     case OpKind::Iota: {
       const Operand index = index_of(at(place, point));
       return dtype == DType::I32 ? index : let(OpKind::Convert, {index}, dtype);
@@ -406,10 +404,12 @@ void KernelBuilder::store(NodeId value, const Place& place, const Point& point, 
   append({Store{access(value, SlotDir::Out, place, point), what}});
 }
 
-void KernelBuilder::store_yield(NodeId member, const Point& point) {
-  if (!is_yield(member)) return;
-  const Operand value = value_of(member, point);
-  store(member, own_place(*graph_, space_, member), point, value);
+void KernelBuilder::store_yields(const std::vector<NodeId>& yields, const Point& point) {
+  std::vector<Operand> values;
+  for (NodeId yield : yields) values.push_back(value_of(yield, point));
+  for (size_t i = 0; i < yields.size(); ++i) {
+    store(yields[i], own_place(*graph_, space_, yields[i]), point, values[i]);
+  }
 }
 
 Kernel KernelBuilder::finish(const Schedule& schedule, int64_t capacity) {

@@ -64,12 +64,15 @@ class KernelBuilder {
   Operand operand_of(NodeId member, size_t k, const Point& point);
   /// What stands at `place` of `source`: a constant, an iota, a draw, or a load.
   Operand read(NodeId source, const Place& place, const Point& point);
+  /// The element of a view at these indices, one per dimension; whatever its source is.
+  Operand read(const View& view, const std::vector<Index>& indices);
   /// From now on `value` is the member at this point, while the innermost block is open: the result
   /// of a fold or of a micro.
   void bind(NodeId member, const Point& point, ValueId value);
   bool is_bound(NodeId member, const Point& point) const;
-  /// Stores the member at this point if it is a yield (an update: into its leaf).
-  void store_yield(NodeId member, const Point& point);
+  /// Stores these yields at this point, an update into its leaf. All values stand before the first
+  /// store: a leaf that one of them overwrites is read by others.
+  void store_yields(const std::vector<NodeId>& yields, const Point& point);
   /// Stores into the buffer of `value`; `place` as in access.
   void store(NodeId value, const Place& place, const Point& point, Operand what);
   Operand let(OpKind op, std::vector<Operand> operands, DType dtype, int64_t stream = 0);

@@ -7,9 +7,9 @@
 //         micro %a = sum k ... carry         // partial tiles wait in scratch
 //         at last: epilogue                  // or: store %a to the band
 //     seq i, lanes j: epilogue               // strip: over the finished band
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "graph/sum_order.h"
 #include "kernel/build_common.h"
@@ -20,8 +20,8 @@ namespace gradus::kernel {
 
 namespace {
 
-/// One of the loops over rows, columns or the inner dimension, cut in blocks: `block` runs over starts,
-/// or is invalid where one block is all.
+/// One of the loops over rows, columns or the inner dimension, cut in blocks: `block` runs over
+/// starts, or is invalid where one block is all.
 struct BlockedAxis {
   AxisId axis;
   AxisId block;
@@ -40,8 +40,9 @@ struct BlockedAxis {
 
 class ContractBuilder {
  public:
-  ContractBuilder(const Graph& graph, const Clustering& clustering, ClusterId id, ClusterSpace space,
-                  const Schedule& schedule, const Target& target, int64_t capacity)
+  ContractBuilder(const Graph& graph, const Clustering& clustering, ClusterId id,
+                  ClusterSpace space, const Schedule& schedule, const Target& target,
+                  int64_t capacity)
       : builder_(graph, clustering, id, std::move(space)),
         shape_(contract_shape(graph, builder_.cluster(), schedule.swapped)),
         schedule_(schedule),
@@ -58,7 +59,7 @@ class ContractBuilder {
   int64_t capacity_;
   std::vector<AxisId> batch_axes_;
   BlockedAxis i_, j_, k_;
-  std::optional<SlotId> band_;    // the tiles that wait for the next block or for the strip
+  std::optional<SlotId> band_;  // the tiles that wait for the next block or for the strip
   std::optional<SlotId> totals_;
   int open_par_ = 0;
 

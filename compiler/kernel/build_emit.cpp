@@ -88,18 +88,25 @@ Operand KernelBuilder::emit_pad(NodeId member, const Point& point) {
   return guarded(view, indices, inside, node.type.dtype, otherwise);
 }
 
-/// The element of a view, or `otherwise` where the condition fails. Constants are no buffers.
+Operand KernelBuilder::read(const View& view, const std::vector<Index>& indices) {
+  if (!is_buffer((*graph_)[view.source])) {
+    Place place{view.strides, view.offset};
+    if ((*graph_)[view.source].op == OpKind::Iota)
+      place = along_iota((*graph_)[view.source], place);
+    return read(view.source, place, indices);
+  }
+  return load(access(view, SlotDir::In, indices));
+}
+
+/// The element of a view, or `otherwise` where the condition fails: then it is not read.
 Operand KernelBuilder::guarded(const View& view, const std::vector<Index>& indices,
                                const Operand& inside, DType dtype, double otherwise) {
-  const Node& source = (*graph_)[view.source];
-  if (source.op == OpKind::Constant && source.attrs.find(AttrName::Value)) {
-    const Operand constant = constant_operand(dtype, source.attrs.get<double>(AttrName::Value));
-    if (!inside.value.valid()) return constant;
-    return let(OpKind::Select, {inside, constant, constant_operand(dtype, otherwise)}, dtype);
+  if (!inside.value.valid()) return read(view, indices);
+  if (is_buffer((*graph_)[view.source])) {
+    return load(access(view, SlotDir::In, indices), inside.value, otherwise);
   }
-  const Access from = access(view, SlotDir::In, indices);
-  if (!inside.value.valid()) return load(from);
-  return load(from, inside.value, otherwise);
+  const Operand value = read(view, indices);
+  return let(OpKind::Select, {inside, value, constant_operand(dtype, otherwise)}, dtype);
 }
 
 Operand KernelBuilder::emit_concat(NodeId member, const Point& point) {
@@ -139,7 +146,7 @@ Operand KernelBuilder::emit_gather(NodeId member, const Point& point) {
   const auto first = indices.begin() + axis;
   indices.erase(first, first + picked);
   indices.insert(indices.begin() + axis, loaded_index(operand_of(member, 1, point)));
-  return guarded(table, indices, {}, node.type.dtype, 0);
+  return read(table, indices);
 }
 
 /// x[o, index, i]; where x is a member it is computed at that one column.
@@ -156,7 +163,7 @@ Operand KernelBuilder::emit_take_along(NodeId member, const Point& point) {
   }
   std::vector<Index> indices = coordinates(member, point);
   indices.insert(indices.begin() + node.attrs.integer(AttrName::Axis), picked);
-  return guarded(source, indices, {}, node.type.dtype, 0);
+  return read(source, indices);
 }
 
 Operand KernelBuilder::emit_put_along(NodeId member, const Point& point) {

@@ -1,0 +1,186 @@
+// Chains: sums over leading dimensions, ascending, one accumulator for each column. An item is a
+// block of columns (of one chunk of rows); its accumulators are a row of scratch.
+//
+//   par j0 0..512 step 64                            par q 0..8; par j0 ...        (partial sums)
+//     lanes j j0..j0+64 max 512: store acc[j-j0], -0.0
+//     seq f 0..n                                     seq f q*16..q*16+16 max n
+//       lanes j ...: acc[j-j0] += x[f,j]
+//     lanes j ...: what follows the sums, stores
+#include <algorithm>
+
+#include "graph/op.h"
+#include "kernel/build_common.h"
+#include "kernel/classes.h"
+#include "support/check.h"
+
+namespace gradus::kernel {
+
+namespace {
+
+class ChainBuilder {
+ public:
+  explicit ChainBuilder(const BuildInput& input)
+      : input_(input),
+        graph_(input.graph),
+        builder_(input.graph, input.clustering, input.id, space_of(input)),
+        point_(builder_.space().extents.size()) {
+    for (NodeId member : input.cluster().members) {
+      if (op_def(graph_[member].op).cls == OpClass::Reduce) sums_.push_back(member);
+    }
+  }
+
+  Kernel build() {
+    find_dims();
+    open_items();
+    make_accumulators();
+    start();
+    accumulate();
+    finish_columns();
+    for (; opened_ > 0; --opened_) builder_.close_loop();
+    return builder_.finish(input_.schedule, input_.capacity);
+  }
+
+ private:
+  static ClusterSpace space_of(const BuildInput& input) {
+    const auto space = find_space(input.graph, input.cluster());
+    GRADUS_CHECK(space.has_value(), "a chain has a space");
+    return *space;
+  }
+  bool is_partial() const { return graph_[builder_.cluster().anchor].op == OpKind::PartialSum; }
+
+  void find_dims() {
+    for (size_t j = 0; j < builder_.space().extents.size(); ++j) {
+      (builder_.space().folded[j] ? folded_ : kept_).push_back(j);
+    }
+    GRADUS_CHECK(!is_partial() || folded_.size() == 1, "a chunked chain runs over one dimension");
+  }
+  void open_par(AxisId axis, Dim extent, int64_t step = 1) {
+    builder_.open_loop(LoopKind::Par, axis, Affine::of(int64_t{0}), bound_of(extent), step);
+    ++opened_;
+  }
+  void set(size_t dim, AxisId axis) { point_[dim] = {Affine::of(axis), ValueId()}; }
+
+  void open_items() {
+    if (is_partial()) {
+      chunk_ = builder_.make_axis("q");
+      open_par(chunk_, graph_.type(builder_.cluster().anchor).shape[0]);
+    }
+    if (kept_.empty()) return;
+    for (size_t k = 0; k + 1 < kept_.size(); ++k) {
+      const AxisId axis = builder_.make_axis(std::string(1, static_cast<char>('i' + k)));
+      set(kept_[k], axis);
+      open_par(axis, builder_.space().extents[kept_[k]]);
+    }
+    columns_ = builder_.space().extents[kept_.back()];
+    block_ = builder_.make_axis("j0");
+    column_ = builder_.make_axis("c");
+    open_par(block_, columns_, input_.schedule.block);
+    set(kept_.back(), column_);
+  }
+  void make_accumulators() {
+    for (NodeId sum : sums_) {
+      accumulators_.push_back(builder_.worker_slot("acc" + std::to_string(accumulators_.size()),
+                                                   graph_.type(sum).dtype,
+                                                   {kept_.empty() ? 1 : input_.schedule.block}));
+    }
+  }
+  Access accumulator(size_t i) const {
+    Index index{Affine::of(int64_t{0}), ValueId()};
+    if (column_.valid()) {
+      index.affine = plus(Affine::of(column_), Affine::of(block_), -1);
+    }
+    return {accumulators_[i], {index}};
+  }
+  void open_columns() {
+    if (!column_.valid()) return;
+    const Bound end{plus(Affine::of(block_), Affine::of(input_.schedule.block)), 1,
+                    Affine::of(columns_)};
+    builder_.open_loop(LoopKind::Lanes, column_, Affine::of(block_), end);
+  }
+  void close_columns() {
+    if (column_.valid()) builder_.close_loop();
+  }
+
+  void start() {
+    open_columns();
+    for (size_t i = 0; i < sums_.size(); ++i) {
+      const DType dtype = graph_.type(sums_[i]).dtype;
+      const double zero = is_float(dtype) ? -0.0 : 0.0;
+      builder_.append({Store{accumulator(i), constant_operand(dtype, zero)}});
+    }
+    close_columns();
+  }
+  void accumulate() {
+    for (size_t k = 0; k < folded_.size(); ++k) open_fold(k);
+    open_columns();
+    for (size_t i = 0; i < sums_.size(); ++i) {
+      const DType dtype = graph_.type(sums_[i]).dtype;
+      const Operand value = builder_.operand_of(sums_[i], 0, point_);
+      const Operand total = builder_.load_here(accumulator(i));
+      const Operand next = builder_.let(OpKind::Add, {total, value}, dtype);
+      builder_.append({Store{accumulator(i), next}});
+    }
+    close_columns();
+    for (size_t k = 0; k < folded_.size(); ++k) builder_.close_loop();
+  }
+  void open_fold(size_t k) {
+    const Dim extent = builder_.space().extents[folded_[k]];
+    const AxisId axis = builder_.make_axis(k == 0 ? "f" : "f" + std::to_string(k));
+    set(folded_[k], axis);
+    if (!is_partial()) {
+      builder_.open_loop(LoopKind::Seq, axis, Affine::of(int64_t{0}), bound_of(extent));
+      return;
+    }
+    const int64_t rows = graph_[builder_.cluster().anchor].attrs.integer(AttrName::Chunk);
+    const Affine from = plus({}, Affine::of(chunk_), rows);
+    builder_.open_loop(LoopKind::Seq, axis, from,
+                       Bound{plus(from, Affine::of(rows)), 1, Affine::of(extent)});
+  }
+
+  void finish_columns() {
+    open_columns();
+    for (size_t i = 0; i < sums_.size(); ++i) {
+      const Operand total = builder_.load_here(accumulator(i));
+      if (is_partial()) {
+        store_partial(sums_[i], total);
+      } else {
+        builder_.bind(sums_[i], point_, total.value);
+      }
+    }
+    if (!is_partial()) builder_.store_yields(builder_.cluster().yields, point_);
+    close_columns();
+  }
+  /// [chunks, kept...]
+  void store_partial(NodeId sum, Operand total) {
+    std::vector<Dim> extents{graph_.type(sum).shape[0]};
+    std::vector<int64_t> strides{1};
+    std::vector<Index> indices{{Affine::of(chunk_), ValueId()}};
+    int64_t stride = 1;
+    for (size_t k = kept_.size(); k-- > 0;) {
+      extents.insert(extents.begin() + 1, builder_.space().extents[kept_[k]]);
+      strides.insert(strides.begin() + 1, stride);
+      indices.insert(indices.begin() + 1, point_[kept_[k]]);
+      stride *= builder_.space().extents[kept_[k]].value;
+    }
+    strides[0] = stride;
+    const SlotId slot = builder_.buffer_slot(sum, SlotDir::Out, extents, strides);
+    builder_.append({Store{{slot, std::move(indices)}, total}});
+  }
+
+  const BuildInput& input_;
+  const Graph& graph_;
+  KernelBuilder builder_;
+  Point point_;  // entries of dimensions whose loop is open
+  std::vector<NodeId> sums_;
+  std::vector<SlotId> accumulators_;
+  std::vector<size_t> folded_, kept_;
+  Dim columns_;
+  AxisId chunk_, block_, column_;
+  int opened_ = 0;
+};
+
+}  // namespace
+
+Kernel build_chain(const BuildInput& input) { return ChainBuilder(input).build(); }
+
+}  // namespace gradus::kernel
