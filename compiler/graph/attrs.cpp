@@ -8,7 +8,7 @@ namespace gradus {
 namespace {
 
 constexpr std::array<std::string_view, 17> kNames = {
-    "name", "value", "values", "dims", "keep", "axis",  "perm",  "start",    "step",
+    "name", "value", "values", "dims", "keep",   "axis",  "perm",  "start",    "step",
     "low",  "high",  "ta",     "tb",   "stream", "order", "chunk", "exclusive"};
 static_assert(kNames.size() == static_cast<size_t>(AttrName::Exclusive) + 1);
 

@@ -1,9 +1,9 @@
 // Nodes through their rows' shape rules, and the shorthands that rules and passes are written in.
 #include "graph/builder.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "support/check.h"
 
@@ -13,7 +13,8 @@ ShapeResult GraphBuilder::infer(OpKind kind, std::span<const NodeId> operands, c
                                 const TensorType* given) const {
   const OpDef& def = op_def(kind);
   if (def.arity >= 0 && static_cast<size_t>(def.arity) != operands.size()) {
-    return ShapeProblem{fmt::format("`{}` takes {} operands, found {}", def.name, def.arity, operands.size()), -1};
+    return ShapeProblem{
+        fmt::format("`{}` takes {} operands, found {}", def.name, def.arity, operands.size()), -1};
   }
   std::vector<TensorType> types;
   types.reserve(operands.size());
@@ -21,13 +22,14 @@ ShapeResult GraphBuilder::infer(OpKind kind, std::span<const NodeId> operands, c
   return def.shape(types, attrs, given);
 }
 
-NodeId GraphBuilder::make(OpKind kind, std::vector<NodeId> operands, Attrs attrs, const TensorType* given) {
+NodeId GraphBuilder::make(OpKind kind, std::vector<NodeId> operands, Attrs attrs,
+                          const TensorType* given) {
   ShapeResult type = infer(kind, operands, attrs, given);
   if (const auto* problem = std::get_if<ShapeProblem>(&type)) {
     throw InternalError(fmt::format("{}: {}", op_def(kind).name, problem->message));
   }
-  return graph_->nodes.push_back(
-      {kind, std::get<TensorType>(std::move(type)), std::move(operands), std::move(attrs), span_, of_, scope_});
+  return graph_->nodes.push_back({kind, std::get<TensorType>(std::move(type)), std::move(operands),
+                                  std::move(attrs), span_, of_, scope_});
 }
 
 NodeId GraphBuilder::copy(const Node& node, std::vector<NodeId> operands) {
@@ -40,7 +42,9 @@ NodeId GraphBuilder::constant(TensorType type, double value) {
   return make(OpKind::Constant, {}, {{AttrName::Value, value}}, &type);
 }
 
-NodeId GraphBuilder::constant_like(NodeId like, double value) { return constant({type(like).dtype, {}}, value); }
+NodeId GraphBuilder::constant_like(NodeId like, double value) {
+  return constant({type(like).dtype, {}}, value);
+}
 
 NodeId GraphBuilder::dense_constant(TensorType type, std::vector<double> values) {
   return make(OpKind::Constant, {}, {{AttrName::Values, std::move(values)}}, &type);

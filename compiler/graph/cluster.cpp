@@ -9,7 +9,8 @@ namespace gradus {
 
 namespace {
 
-/// Strides of a dense buffer. Batch is outermost where there is one, so n does not matter; 1 stands for it.
+/// Strides of a dense buffer. Batch is outermost where there is one, so n does not matter; 1 stands
+/// for it.
 View dense_view(const Graph& graph, NodeId id) {
   const Shape& shape = graph.type(id).shape;
   return {id, shape, dense_strides(shape, 1), 0};
@@ -18,8 +19,9 @@ View dense_view(const Graph& graph, NodeId id) {
 /// Whether `batch` is the first dimension that is not 1: else strides would depend on n.
 bool batch_is_outermost(const Shape& shape) {
   for (size_t i = 0; i < shape.size(); ++i) {
-    if (shape[i].batch) return i == 0 || std::all_of(shape.begin(), shape.begin() + static_cast<ptrdiff_t>(i),
-                                                     [](const Dim& d) { return d.is_one(); });
+    if (shape[i].batch)
+      return i == 0 || std::all_of(shape.begin(), shape.begin() + static_cast<ptrdiff_t>(i),
+                                   [](const Dim& d) { return d.is_one(); });
   }
   return true;
 }
@@ -34,7 +36,8 @@ View transpose_view(View view, const std::vector<int64_t>& perm) {
 }
 
 View slice_view(View view, const Node& node) {
-  const std::vector<int64_t>&start = node.attrs.integers(AttrName::Start), &step = node.attrs.integers(AttrName::Step);
+  const std::vector<int64_t>&start = node.attrs.integers(AttrName::Start),
+        &step = node.attrs.integers(AttrName::Step);
   for (size_t i = 0; i < start.size(); ++i) {
     view.offset += start[i] * view.strides[i];
     view.strides[i] *= step[i];
@@ -54,7 +57,8 @@ std::vector<Run> merged_runs(const View& view) {
     if (view.extents[i].is_one()) continue;
     Run run{view.extents[i], view.strides[i]};
     if (!runs.empty() && !run.extent.batch && runs.back().stride == run.stride * run.extent.value) {
-      runs.back() = {{runs.back().extent.value * run.extent.value, runs.back().extent.batch}, run.stride};
+      runs.back() = {{runs.back().extent.value * run.extent.value, runs.back().extent.batch},
+                     run.stride};
     } else {
       runs.push_back(run);
     }
@@ -78,13 +82,20 @@ bool split_inner(Run& run, const Dim& dim, int64_t& stride) {
 
 std::string_view cluster_class_name(ClusterClass cls) {
   switch (cls) {
-    case ClusterClass::Pointwise: return "pointwise";
-    case ClusterClass::Rows: return "rows";
-    case ClusterClass::Contract: return "contract";
-    case ClusterClass::Strip: return "strip";
-    case ClusterClass::Scatter: return "scatter";
-    case ClusterClass::Window: return "window";
-    case ClusterClass::Scalar: return "scalar";
+    case ClusterClass::Pointwise:
+      return "pointwise";
+    case ClusterClass::Rows:
+      return "rows";
+    case ClusterClass::Contract:
+      return "contract";
+    case ClusterClass::Strip:
+      return "strip";
+    case ClusterClass::Scatter:
+      return "scatter";
+    case ClusterClass::Window:
+      return "window";
+    case ClusterClass::Scalar:
+      return "scalar";
   }
   return "";
 }
@@ -117,17 +128,23 @@ View resolve_view(const Graph& graph, NodeId id) {
   // Kinds are named here because each layout operator moves the strides in its own way.
   switch (node.op) {
     case OpKind::Transpose:
-      return transpose_view(resolve_view(graph, node.operands[0]), node.attrs.integers(AttrName::Perm));
-    case OpKind::Broadcast: return broadcast_view(resolve_view(graph, node.operands[0]), node.type.shape);
-    case OpKind::Slice: return slice_view(resolve_view(graph, node.operands[0]), node);
+      return transpose_view(resolve_view(graph, node.operands[0]),
+                            node.attrs.integers(AttrName::Perm));
+    case OpKind::Broadcast:
+      return broadcast_view(resolve_view(graph, node.operands[0]), node.type.shape);
+    case OpKind::Slice:
+      return slice_view(resolve_view(graph, node.operands[0]), node);
     case OpKind::Reshape: {
-      std::optional<View> view = reshape_view(resolve_view(graph, node.operands[0]), node.type.shape);
+      std::optional<View> view =
+          reshape_view(resolve_view(graph, node.operands[0]), node.type.shape);
       if (view) return *view;
       break;
     }
-    default: break;
+    default:
+      break;
   }
-  GRADUS_CHECK(batch_is_outermost(node.type.shape), "a buffer whose outermost dimension is not `batch`: " + to_string(node.type));
+  GRADUS_CHECK(batch_is_outermost(node.type.shape),
+               "a buffer whose outermost dimension is not `batch`: " + to_string(node.type));
   return dense_view(graph, id);
 }
 

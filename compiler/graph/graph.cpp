@@ -5,13 +5,20 @@ namespace gradus {
 
 std::string_view result_kind_name(ResultKind kind) {
   switch (kind) {
-    case ResultKind::Value: return "value";
-    case ResultKind::Output: return "output";
-    case ResultKind::Loss: return "loss";
-    case ResultKind::Update: return "update";
-    case ResultKind::AccumulateSum: return "accumulate_sum";
-    case ResultKind::AccumulateMax: return "accumulate_max";
-    case ResultKind::AccumulateMin: return "accumulate_min";
+    case ResultKind::Value:
+      return "value";
+    case ResultKind::Output:
+      return "output";
+    case ResultKind::Loss:
+      return "loss";
+    case ResultKind::Update:
+      return "update";
+    case ResultKind::AccumulateSum:
+      return "accumulate_sum";
+    case ResultKind::AccumulateMax:
+      return "accumulate_max";
+    case ResultKind::AccumulateMin:
+      return "accumulate_min";
   }
   return "";
 }

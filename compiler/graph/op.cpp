@@ -1,11 +1,11 @@
 // The table by kind and by name, and the random bits that evaluator and emitter share.
 #include "graph/op.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <map>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "graph/op_rows.h"
 #include "support/check.h"
@@ -25,8 +25,9 @@ struct Table {
   std::map<std::string_view, OpKind> by_name;
 
   Table() {
-    for (std::span<const OpDef> group : {leaf_rows(), pointwise_rows(), reduce_rows(), contract_rows(),
-                                         layout_rows(), indexed_rows(), derivative_rows()}) {
+    for (std::span<const OpDef> group :
+         {leaf_rows(), pointwise_rows(), reduce_rows(), contract_rows(), layout_rows(),
+          indexed_rows(), derivative_rows()}) {
       for (const OpDef& row : group) {
         rows[static_cast<size_t>(row.kind)] = &row;
         by_name[row.name] = row.kind;
@@ -63,9 +64,11 @@ const OpDef* replace_op_def_for_test(OpKind kind, const OpDef* row) {
 
 ShapeResult checked_type(TensorType type) {
   if (checked_count(type.shape)) return type;
-  return ShapeProblem{fmt::format("{} is no size of a tensor: every size is at least 1, `batch` stands once, and "
-                                  "there are at most 2^62 elements",
-                                  to_string(type)), -1};
+  return ShapeProblem{
+      fmt::format("{} is no size of a tensor: every size is at least 1, `batch` stands once, and "
+                  "there are at most 2^62 elements",
+                  to_string(type)),
+      -1};
 }
 
 ShapeResult given_or_problem(const TensorType* given) {

@@ -13,7 +13,9 @@ using G = GraphBuilder;
 using A = VjpArgs;
 using B = ScalarBuilder;
 
-NodeId zero_unless(G& g, NodeId condition, NodeId value) { return g.select(condition, value, g.zero_like(value)); }
+NodeId zero_unless(G& g, NodeId condition, NodeId value) {
+  return g.select(condition, value, g.zero_like(value));
+}
 
 /// The cotangent where `better`, half of it where the operands are equal, else 0: ties share.
 NodeId share(G& g, NodeId better, NodeId equal, NodeId cotangent) {
@@ -58,13 +60,14 @@ Scalar extremum(B& b, Scalar x, Scalar y, bool x_wins_where_less) {
 const OpDef kRows[] = {
     {ROW_BINARY(Add, "add"), .shape = number_binary, .differentiable = Differentiable::Yes,
      .vjp = [](G&, const A& a) -> Cotangents { return {a.cotangent, a.cotangent}; },
-     .scalar = [](B& b, ScalarArgs x, DType) { return b.add(x[0], x[1]); }, .commutative = true, .cheap = true,
-     .doc = "x + y"},
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.add(x[0], x[1]); }, .commutative = true,
+     .cheap = true, .doc = "x + y"},
     {ROW_BINARY(Sub, "sub"), .shape = number_binary, .differentiable = Differentiable::Yes,
      .vjp = [](G& g, const A& a) -> Cotangents {
        return {a.cotangent, a.wanted[1] ? g.neg(a.cotangent) : NodeId()};
      },
-     .scalar = [](B& b, ScalarArgs x, DType) { return b.sub(x[0], x[1]); }, .cheap = true, .doc = "x - y"},
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.sub(x[0], x[1]); }, .cheap = true,
+     .doc = "x - y"},
     {ROW_BINARY(Mul, "mul"), .shape = number_binary, .differentiable = Differentiable::Yes,
      .vjp = [](G& g, const A& a) -> Cotangents {
        Cotangents out(2);
@@ -73,53 +76,66 @@ const OpDef kRows[] = {
        return out;
      },
      .saves = Saves::Operands,
-     .scalar = [](B& b, ScalarArgs x, DType) { return b.mul(x[0], x[1]); }, .commutative = true, .cheap = true,
-     .doc = "x y"},
-    {ROW_BINARY(Div, "div"), .shape = float_binary, .differentiable = Differentiable::Yes, .vjp = div_vjp,
-     .saves = Saves::Both, .scalar = [](B& b, ScalarArgs x, DType) { return b.div(x[0], x[1]); },
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.mul(x[0], x[1]); }, .commutative = true,
+     .cheap = true, .doc = "x y"},
+    {ROW_BINARY(Div, "div"), .shape = float_binary, .differentiable = Differentiable::Yes,
+     .vjp = div_vjp, .saves = Saves::Both,
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.div(x[0], x[1]); },
      .doc = "x / y; derivatives 1 / y and -(x/y) / y"},
-    {ROW_BINARY(IntDiv, "int_div"), .shape = integer_binary, .differentiable = Differentiable::Stops,
+    {ROW_BINARY(IntDiv, "int_div"), .shape = integer_binary,
+     .differentiable = Differentiable::Stops,
      .scalar = [](B& b, ScalarArgs x, DType) { return b.div(x[0], x[1]); },
      .doc = "x / y of integers, toward zero; 0 where y is 0"},
     {ROW_BINARY(Mod, "mod"), .shape = integer_binary, .differentiable = Differentiable::Stops,
      .scalar = [](B& b, ScalarArgs x, DType) { return b.remainder(x[0], x[1]); },
      .doc = "x - (x / y) y of integers, the sign of x; x where y is 0"},
-    {ROW_BINARY(Pow, "pow"), .shape = float_binary, .differentiable = Differentiable::Yes, .vjp = pow_vjp,
-     .saves = Saves::Both, .scalar = [](B& b, ScalarArgs x, DType) { return b.pow(x[0], x[1]); },
+    {ROW_BINARY(Pow, "pow"), .shape = float_binary, .differentiable = Differentiable::Yes,
+     .vjp = pow_vjp, .saves = Saves::Both,
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.pow(x[0], x[1]); },
      .doc = "x^y; derivatives y x^(y-1), 0 where y is 0, and x^y log x, 0 where x <= 0"},
     {ROW_BINARY(Maximum, "maximum"), .shape = number_binary, .differentiable = Differentiable::Yes,
      .vjp = [](G& g, const A& a) -> Cotangents {
-       return extremum_vjp(g, a, g.less(a.operands[1], a.operands[0]), g.less(a.operands[0], a.operands[1]));
+       return extremum_vjp(g, a, g.less(a.operands[1], a.operands[0]),
+                           g.less(a.operands[0], a.operands[1]));
      },
      .saves = Saves::Operands,
-     .scalar = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], false); }, .cheap = true,
+     .scalar = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], false); },
+     .cheap = true,
      .doc = "the larger of x and y, NaN where either is; equal operands share the derivative"},
     {ROW_BINARY(Minimum, "minimum"), .shape = number_binary, .differentiable = Differentiable::Yes,
      .vjp = [](G& g, const A& a) -> Cotangents {
-       return extremum_vjp(g, a, g.less(a.operands[0], a.operands[1]), g.less(a.operands[1], a.operands[0]));
+       return extremum_vjp(g, a, g.less(a.operands[0], a.operands[1]),
+                           g.less(a.operands[1], a.operands[0]));
      },
      .saves = Saves::Operands,
-     .scalar = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], true); }, .cheap = true,
+     .scalar = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], true); },
+     .cheap = true,
      .doc = "the smaller of x and y, NaN where either is; equal operands share the derivative"},
     {ROW_BINARY(Equal, "equal"), .shape = comparison, .differentiable = Differentiable::Stops,
-     .scalar = [](B& b, ScalarArgs x, DType) { return b.equal(x[0], x[1]); }, .commutative = true, .cheap = true,
-     .doc = "x == y; false with NaN"},
-    {ROW_BINARY(NotEqual, "not_equal"), .shape = comparison, .differentiable = Differentiable::Stops,
-     .scalar = [](B& b, ScalarArgs x, DType) { return b.not_equal(x[0], x[1]); }, .commutative = true, .cheap = true,
-     .doc = "x != y; true with NaN"},
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.equal(x[0], x[1]); }, .commutative = true,
+     .cheap = true, .doc = "x == y; false with NaN"},
+    {ROW_BINARY(NotEqual, "not_equal"), .shape = comparison,
+     .differentiable = Differentiable::Stops,
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.not_equal(x[0], x[1]); },
+     .commutative = true, .cheap = true, .doc = "x != y; true with NaN"},
     {ROW_BINARY(Less, "less"), .shape = comparison, .differentiable = Differentiable::Stops,
      .scalar = [](B& b, ScalarArgs x, DType) { return b.less(x[0], x[1]); }, .cheap = true,
      .doc = "x < y; false with NaN"},
-    {ROW_BINARY(LessEqual, "less_equal"), .shape = comparison, .differentiable = Differentiable::Stops,
+    {ROW_BINARY(LessEqual, "less_equal"), .shape = comparison,
+     .differentiable = Differentiable::Stops,
      .scalar = [](B& b, ScalarArgs x, DType) { return b.less_equal(x[0], x[1]); }, .cheap = true,
      .doc = "x <= y; false with NaN"},
     {ROW_BINARY(And, "and"), .shape = bool_binary, .differentiable = Differentiable::Stops,
-     .scalar = [](B& b, ScalarArgs x, DType) { return b.bit_and(x[0], x[1]); }, .commutative = true, .cheap = true,
-     .doc = "both"},
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.bit_and(x[0], x[1]); }, .commutative = true,
+     .cheap = true, .doc = "both"},
     {ROW_BINARY(Or, "or"), .shape = bool_binary, .differentiable = Differentiable::Stops,
-     .scalar = [](B& b, ScalarArgs x, DType) { return b.bit_or(x[0], x[1]); }, .commutative = true, .cheap = true,
-     .doc = "either"},
-    {.kind = OpKind::Select, .name = "select", .arity = 3, .cls = OpClass::Pointwise, .shape = select_shape,
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.bit_or(x[0], x[1]); }, .commutative = true,
+     .cheap = true, .doc = "either"},
+    {.kind = OpKind::Select,
+     .name = "select",
+     .arity = 3,
+     .cls = OpClass::Pointwise,
+     .shape = select_shape,
      .differentiable = Differentiable::Yes,
      .vjp = [](G& g, const A& a) -> Cotangents {
        Cotangents out(3);
@@ -128,9 +144,14 @@ const OpDef kRows[] = {
        return out;
      },
      .saves = Saves::Operands,
-     .scalar = [](B& b, ScalarArgs x, DType) { return b.select(x[0], x[1], x[2]); }, .cheap = true,
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.select(x[0], x[1], x[2]); },
+     .cheap = true,
      .doc = "y where x is true, else z; the derivative goes the same way"},
-    {.kind = OpKind::Fma, .name = "fma", .arity = 3, .cls = OpClass::Pointwise, .shape = fma_shape,
+    {.kind = OpKind::Fma,
+     .name = "fma",
+     .arity = 3,
+     .cls = OpClass::Pointwise,
+     .shape = fma_shape,
      .differentiable = Differentiable::Yes,
      .vjp = [](G& g, const A& a) -> Cotangents {
        Cotangents out(3);
@@ -140,7 +161,8 @@ const OpDef kRows[] = {
        return out;
      },
      .saves = Saves::Operands,
-     .scalar = [](B& b, ScalarArgs x, DType) { return b.fma(x[0], x[1], x[2]); }, .cheap = true,
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.fma(x[0], x[1], x[2]); },
+     .cheap = true,
      .doc = "x y + z with one rounding"},
 };
 

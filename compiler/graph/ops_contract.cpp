@@ -29,19 +29,23 @@ ShapeResult matmul_shape(std::span<const TensorType> x, const Attrs& attrs, cons
   for (int i = 0; i < 2; ++i) {
     const TensorType& type = x[static_cast<size_t>(i)];
     if (type.rank() < 2 || !is_float(type.dtype)) {
-      return ShapeProblem{fmt::format("an operand of `matmul` is {}, expected a float matrix", to_string(type)), i};
+      return ShapeProblem{
+          fmt::format("an operand of `matmul` is {}, expected a float matrix", to_string(type)), i};
     }
   }
   if (x[0].dtype != x[1].dtype) return ShapeProblem{"element types of `matmul` differ", 1};
-  MatrixDims left = matrix_dims(x[0], attrs.flag(AttrName::Ta)), right = matrix_dims(x[1], attrs.flag(AttrName::Tb));
+  MatrixDims left = matrix_dims(x[0], attrs.flag(AttrName::Ta)),
+             right = matrix_dims(x[1], attrs.flag(AttrName::Tb));
   if (left.columns != right.rows) {
-    return ShapeProblem{fmt::format("inner dimensions of `matmul` differ: {} and {}", to_string(left.columns),
-                                    to_string(right.rows)), 1};
+    return ShapeProblem{fmt::format("inner dimensions of `matmul` differ: {} and {}",
+                                    to_string(left.columns), to_string(right.rows)),
+                        1};
   }
   std::optional<Shape> shape = broadcast_shapes(leading(x[0]), leading(x[1]));
   if (!shape) {
     return ShapeProblem{fmt::format("leading dimensions of `matmul` do not broadcast: {} and {}",
-                                    to_string(leading(x[0])), to_string(leading(x[1]))), 1};
+                                    to_string(leading(x[0])), to_string(leading(x[1]))),
+                        1};
   }
   shape->push_back(left.rows);
   shape->push_back(right.columns);
@@ -93,10 +97,18 @@ Cotangents matmul_vjp(G& g, const A& args) {
 }
 
 const OpDef kRows[] = {
-    {.kind = OpKind::Matmul, .name = "matmul", .arity = 2, .cls = OpClass::Contract, .attrs = kAttrs,
-     .shape = matmul_shape, .differentiable = Differentiable::Yes, .vjp = matmul_vjp, .saves = Saves::Operands,
+    {.kind = OpKind::Matmul,
+     .name = "matmul",
+     .arity = 2,
+     .cls = OpClass::Contract,
+     .attrs = kAttrs,
+     .shape = matmul_shape,
+     .differentiable = Differentiable::Yes,
+     .vjp = matmul_vjp,
+     .saves = Saves::Operands,
      .contract = matmul_dims,
-     .doc = "matrix products of the last two dimensions (`ta`, `tb`: given transposed), leading ones broadcast; "
+     .doc = "matrix products of the last two dimensions (`ta`, `tb`: given transposed), leading "
+            "ones broadcast; "
             "fused multiply-adds with ascending k, from +0, in chunks of 1024"},
 };
 

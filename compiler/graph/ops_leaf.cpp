@@ -8,7 +8,8 @@ namespace gradus {
 namespace {
 
 constexpr AttrSpec kNamed[] = {{AttrName::Name}};
-const AttrSpec kConstantAttrs[] = {{AttrName::Value, AttrValue(0.0)}, {AttrName::Values, AttrValue(std::vector<double>())}};
+const AttrSpec kConstantAttrs[] = {{AttrName::Value, AttrValue(0.0)},
+                                   {AttrName::Values, AttrValue(std::vector<double>())}};
 constexpr AttrSpec kAxisAttr[] = {{AttrName::Axis}};
 constexpr AttrSpec kStreamAttr[] = {{AttrName::Stream}};
 
@@ -16,7 +17,8 @@ ShapeResult any_given(std::span<const TensorType>, const Attrs&, const TensorTyp
   return given_or_problem(given);
 }
 
-ShapeResult constant_shape(std::span<const TensorType>, const Attrs& attrs, const TensorType* given) {
+ShapeResult constant_shape(std::span<const TensorType>, const Attrs& attrs,
+                           const TensorType* given) {
   ShapeResult type = given_or_problem(given);
   if (!std::holds_alternative<TensorType>(type)) return type;
   const AttrValue* values = attrs.find(AttrName::Values);
@@ -24,7 +26,8 @@ ShapeResult constant_shape(std::span<const TensorType>, const Attrs& attrs, cons
   Dim count = *checked_count(given->shape);
   auto have = static_cast<int64_t>(std::get<std::vector<double>>(*values).size());
   if (count.batch || count.value != have) {
-    return ShapeProblem{fmt::format("a constant of type {} has {} values", to_string(*given), have), -1};
+    return ShapeProblem{fmt::format("a constant of type {} has {} values", to_string(*given), have),
+                        -1};
   }
   return type;
 }
@@ -34,8 +37,10 @@ ShapeResult iota_shape(std::span<const TensorType>, const Attrs& attrs, const Te
   if (!std::holds_alternative<TensorType>(type)) return type;
   int64_t axis = attrs.integer(AttrName::Axis);
   if (given->dtype != DType::I32 || axis < 0 || axis >= static_cast<int64_t>(given->rank())) {
-    return ShapeProblem{fmt::format("`iota` is i32 and counts along one of its axes; found {} and axis {}",
-                                    to_string(*given), axis), -1};
+    return ShapeProblem{
+        fmt::format("`iota` is i32 and counts along one of its axes; found {} and axis {}",
+                    to_string(*given), axis),
+        -1};
   }
   return type;
 }
@@ -54,27 +59,69 @@ ShapeResult scalar_leaf(std::span<const TensorType>, const Attrs&, const TensorT
 }
 
 const OpDef kRows[] = {
-    {.kind = OpKind::Input, .name = "input", .attrs = kNamed, .shape = any_given, .given_type = true,
+    {.kind = OpKind::Input,
+     .name = "input",
+     .attrs = kNamed,
+     .shape = any_given,
+     .given_type = true,
      .doc = "a value given each step"},
-    {.kind = OpKind::Param, .name = "param", .attrs = kNamed, .shape = any_given, .given_type = true,
+    {.kind = OpKind::Param,
+     .name = "param",
+     .attrs = kNamed,
+     .shape = any_given,
+     .given_type = true,
      .doc = "a parameter, kept between steps"},
-    {.kind = OpKind::State, .name = "state", .attrs = kNamed, .shape = any_given, .given_type = true,
+    {.kind = OpKind::State,
+     .name = "state",
+     .attrs = kNamed,
+     .shape = any_given,
+     .given_type = true,
      .doc = "a state, kept between steps, never trained"},
-    {.kind = OpKind::Constant, .name = "constant", .attrs = kConstantAttrs, .shape = constant_shape, .cheap = true,
-     .given_type = true, .doc = "`value` everywhere, or `values` in row-major order"},
-    {.kind = OpKind::Iota, .name = "iota", .attrs = kAxisAttr, .shape = iota_shape, .cheap = true, .given_type = true,
+    {.kind = OpKind::Constant,
+     .name = "constant",
+     .attrs = kConstantAttrs,
+     .shape = constant_shape,
+     .cheap = true,
+     .given_type = true,
+     .doc = "`value` everywhere, or `values` in row-major order"},
+    {.kind = OpKind::Iota,
+     .name = "iota",
+     .attrs = kAxisAttr,
+     .shape = iota_shape,
+     .cheap = true,
+     .given_type = true,
      .doc = "the index along `axis`"},
-    {.kind = OpKind::BatchSize, .name = "batch_size", .shape = scalar_leaf<DType::F32>, .cheap = true,
+    {.kind = OpKind::BatchSize,
+     .name = "batch_size",
+     .shape = scalar_leaf<DType::F32>,
+     .cheap = true,
      .doc = "n, the rows of this step"},
-    {.kind = OpKind::StepNumber, .name = "step_number", .shape = scalar_leaf<DType::F64>, .cheap = true,
+    {.kind = OpKind::StepNumber,
+     .name = "step_number",
+     .shape = scalar_leaf<DType::F64>,
+     .cheap = true,
      .doc = "the number of this step, from 1"},
-    {.kind = OpKind::StepCount, .name = "step_count", .shape = scalar_leaf<DType::F64>, .cheap = true,
+    {.kind = OpKind::StepCount,
+     .name = "step_count",
+     .shape = scalar_leaf<DType::F64>,
+     .cheap = true,
      .doc = "the planned number of steps"},
-    {.kind = OpKind::EpochNumber, .name = "epoch_number", .shape = scalar_leaf<DType::F64>, .cheap = true,
+    {.kind = OpKind::EpochNumber,
+     .name = "epoch_number",
+     .shape = scalar_leaf<DType::F64>,
+     .cheap = true,
      .doc = "the number of this epoch, from 1"},
-    {.kind = OpKind::RandomBits, .name = "random_bits", .attrs = kStreamAttr, .shape = bits_shape, .cheap = true,
-     .given_type = true, .doc = "Threefry-2x32-20 of key (seed, stream) and counter (step, row-major index)"},
-    {.kind = OpKind::Seed, .name = "seed", .shape = any_given, .given_type = true,
+    {.kind = OpKind::RandomBits,
+     .name = "random_bits",
+     .attrs = kStreamAttr,
+     .shape = bits_shape,
+     .cheap = true,
+     .given_type = true,
+     .doc = "Threefry-2x32-20 of key (seed, stream) and counter (step, row-major index)"},
+    {.kind = OpKind::Seed,
+     .name = "seed",
+     .shape = any_given,
+     .given_type = true,
      .doc = "stands for the cotangent in a function's own derivative"},
 };
 

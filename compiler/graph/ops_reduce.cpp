@@ -1,8 +1,9 @@
-// Reductions: fewer dimensions out. What fixes a rounding (`order`, `chunk`) is written by split-reductions.
-#include <limits>
-
+// Reductions: fewer dimensions out. What fixes a rounding (`order`, `chunk`) is written by
+// split-reductions.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include <limits>
 
 #include "graph/builder.h"
 #include "graph/op_rows.h"
@@ -29,7 +30,9 @@ std::optional<ShapeProblem> check_dims(const TensorType& x, const std::vector<in
   for (int64_t dim : dims) {
     if (dim <= last || dim >= static_cast<int64_t>(x.rank())) {
       return ShapeProblem{fmt::format("reduced dimensions ascend from 0 to {}; found {}",
-                                      static_cast<int64_t>(x.rank()) - 1, fmt::format("[{}]", fmt::join(dims, ","))), 0};
+                                      static_cast<int64_t>(x.rank()) - 1,
+                                      fmt::format("[{}]", fmt::join(dims, ","))),
+                          0};
     }
     last = dim;
   }
@@ -52,19 +55,23 @@ Shape reduced_shape(const Shape& shape, const std::vector<int64_t>& dims, bool k
 ShapeResult reduce_shape(std::span<const TensorType> x, const Attrs& attrs, const TensorType*) {
   const std::vector<int64_t>& dims = attrs.integers(AttrName::Dims);
   if (auto problem = check_dims(x[0], dims)) return *problem;
-  if (x[0].dtype == DType::Bool) return ShapeProblem{"`bool` has to be converted before it is reduced", 0};
+  if (x[0].dtype == DType::Bool)
+    return ShapeProblem{"`bool` has to be converted before it is reduced", 0};
   return TensorType{x[0].dtype, reduced_shape(x[0].shape, dims, attrs.flag(AttrName::Keep))};
 }
 
 ShapeResult argmax_shape(std::span<const TensorType> x, const Attrs& attrs, const TensorType*) {
   const std::vector<int64_t>& dims = attrs.integers(AttrName::Dims);
   if (auto problem = check_dims(x[0], dims)) return *problem;
-  if (dims.size() != 1 || x[0].dtype == DType::Bool) return ShapeProblem{"`argmax` is of numbers, along one dimension", 0};
-  if (x[0].shape[static_cast<size_t>(dims[0])].batch) return ShapeProblem{"`argmax` along `batch`", 0};
+  if (dims.size() != 1 || x[0].dtype == DType::Bool)
+    return ShapeProblem{"`argmax` is of numbers, along one dimension", 0};
+  if (x[0].shape[static_cast<size_t>(dims[0])].batch)
+    return ShapeProblem{"`argmax` along `batch`", 0};
   return TensorType{DType::I32, reduced_shape(x[0].shape, dims, attrs.flag(AttrName::Keep))};
 }
 
-ShapeResult partial_shape(std::span<const TensorType> x, const Attrs& attrs, const TensorType* given) {
+ShapeResult partial_shape(std::span<const TensorType> x, const Attrs& attrs,
+                          const TensorType* given) {
   const std::vector<int64_t>& dims = attrs.integers(AttrName::Dims);
   if (auto problem = check_dims(x[0], dims)) return *problem;
   ShapeResult type = given_or_problem(given);
@@ -73,8 +80,10 @@ ShapeResult partial_shape(std::span<const TensorType> x, const Attrs& attrs, con
   bool fits = given->rank() == rest.size() + 1 && !given->shape[0].batch &&
               std::equal(rest.begin(), rest.end(), given->shape.begin() + 1);
   if (dims[0] != 0 || !fits || attrs.integer(AttrName::Chunk) < 1 || given->dtype != x[0].dtype) {
-    return ShapeProblem{fmt::format("`partial_sum` over dimension 0 of {} gives [chunks,rest]; found {}",
-                                    to_string(x[0]), to_string(*given)), 0};
+    return ShapeProblem{
+        fmt::format("`partial_sum` over dimension 0 of {} gives [chunks,rest]; found {}",
+                    to_string(x[0]), to_string(*given)),
+        0};
   }
   return type;
 }
@@ -83,7 +92,8 @@ ShapeResult partial_shape(std::span<const TensorType> x, const Attrs& attrs, con
 NodeId spread(G& g, const A& a, NodeId value) {
   const Shape shape = g.type(a.operands[0]).shape;
   Shape kept = shape;
-  for (int64_t dim : a.attrs.integers(AttrName::Dims)) kept[static_cast<size_t>(dim)] = Dim::fixed(1);
+  for (int64_t dim : a.attrs.integers(AttrName::Dims))
+    kept[static_cast<size_t>(dim)] = Dim::fixed(1);
   return g.broadcast(g.reshape(value, kept), shape);
 }
 
@@ -102,27 +112,64 @@ Scalar extremum(B& b, Scalar x, Scalar y, bool least) {
 }
 
 const OpDef kRows[] = {
-    {.kind = OpKind::Sum, .name = "sum", .arity = 1, .cls = OpClass::Reduce, .attrs = kSumAttrs, .shape = reduce_shape,
+    {.kind = OpKind::Sum,
+     .name = "sum",
+     .arity = 1,
+     .cls = OpClass::Reduce,
+     .attrs = kSumAttrs,
+     .shape = reduce_shape,
      .differentiable = Differentiable::Yes,
      .vjp = [](G& g, const A& a) -> Cotangents { return {spread(g, a, a.cotangent)}; },
-     .combine = [](B& b, ScalarArgs x, DType) { return b.add(x[0], x[1]); }, .identity = -0.0,
+     .combine = [](B& b, ScalarArgs x, DType) { return b.add(x[0], x[1]); },
+     .identity = -0.0,
      .doc = "the sum over `dims`, in the order that `order` names"},
-    {.kind = OpKind::Max, .name = "max", .arity = 1, .cls = OpClass::Reduce, .attrs = kDimsAttrs, .shape = reduce_shape,
-     .differentiable = Differentiable::Yes, .vjp = extremum_vjp, .saves = Saves::Both,
-     .combine = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], false); }, .identity = -kInfinity,
-     .doc = "the largest element over `dims`, NaN where one is; equal elements share the derivative"},
-    {.kind = OpKind::Min, .name = "min", .arity = 1, .cls = OpClass::Reduce, .attrs = kDimsAttrs, .shape = reduce_shape,
-     .differentiable = Differentiable::Yes, .vjp = extremum_vjp, .saves = Saves::Both,
-     .combine = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], true); }, .identity = kInfinity,
-     .doc = "the smallest element over `dims`, NaN where one is; equal elements share the derivative"},
-    {.kind = OpKind::Argmax, .name = "argmax", .arity = 1, .cls = OpClass::Reduce, .attrs = kDimsAttrs,
+    {.kind = OpKind::Max,
+     .name = "max",
+     .arity = 1,
+     .cls = OpClass::Reduce,
+     .attrs = kDimsAttrs,
+     .shape = reduce_shape,
+     .differentiable = Differentiable::Yes,
+     .vjp = extremum_vjp,
+     .saves = Saves::Both,
+     .combine = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], false); },
+     .identity = -kInfinity,
+     .doc =
+         "the largest element over `dims`, NaN where one is; equal elements share the derivative"},
+    {.kind = OpKind::Min,
+     .name = "min",
+     .arity = 1,
+     .cls = OpClass::Reduce,
+     .attrs = kDimsAttrs,
+     .shape = reduce_shape,
+     .differentiable = Differentiable::Yes,
+     .vjp = extremum_vjp,
+     .saves = Saves::Both,
+     .combine = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], true); },
+     .identity = kInfinity,
+     .doc =
+         "the smallest element over `dims`, NaN where one is; equal elements share the derivative"},
+    {.kind = OpKind::Argmax,
+     .name = "argmax",
+     .arity = 1,
+     .cls = OpClass::Reduce,
+     .attrs = kDimsAttrs,
      .shape = argmax_shape,
-     .combine = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], false); }, .identity = -kInfinity,
-     .doc = "the index of the largest element, the first of equals; NaN counts as largest; no derivative"},
-    {.kind = OpKind::PartialSum, .name = "partial_sum", .arity = 1, .cls = OpClass::Reduce, .attrs = kPartialAttrs,
+     .combine = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], false); },
+     .identity = -kInfinity,
+     .doc = "the index of the largest element, the first of equals; NaN counts as largest; no "
+            "derivative"},
+    {.kind = OpKind::PartialSum,
+     .name = "partial_sum",
+     .arity = 1,
+     .cls = OpClass::Reduce,
+     .attrs = kPartialAttrs,
      .shape = partial_shape,
-     .combine = [](B& b, ScalarArgs x, DType) { return b.add(x[0], x[1]); }, .identity = -0.0, .given_type = true,
-     .doc = "the sums of each `chunk` rows of dimension 0 over `dims`, ascending; made by split-reductions"},
+     .combine = [](B& b, ScalarArgs x, DType) { return b.add(x[0], x[1]); },
+     .identity = -0.0,
+     .given_type = true,
+     .doc = "the sums of each `chunk` rows of dimension 0 over `dims`, ascending; made by "
+            "split-reductions"},
 };
 
 }  // namespace

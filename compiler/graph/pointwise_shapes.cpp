@@ -31,14 +31,16 @@ ShapeResult broadcast_all(Types x, size_t first, DType dtype) {
   for (size_t i = 1; i < x.size(); ++i) {
     std::optional<Shape> wider = broadcast_shapes(shape, x[i].shape);
     if (!wider) {
-      return ShapeProblem{fmt::format("shapes {} and {} do not broadcast", to_string(shape), to_string(x[i].shape)),
-                          static_cast<int>(i)};
+      return ShapeProblem{
+          fmt::format("shapes {} and {} do not broadcast", to_string(shape), to_string(x[i].shape)),
+          static_cast<int>(i)};
     }
     shape = *wider;
   }
   for (size_t i = first; i + 1 < x.size(); ++i) {
     if (x[i].dtype != x[i + 1].dtype) {
-      return ShapeProblem{fmt::format("element types differ: {} and {}", dtype_name(x[i].dtype), dtype_name(x[i + 1].dtype)),
+      return ShapeProblem{fmt::format("element types differ: {} and {}", dtype_name(x[i].dtype),
+                                      dtype_name(x[i + 1].dtype)),
                           static_cast<int>(i + 1)};
     }
   }
@@ -55,15 +57,22 @@ ShapeResult same_dtype(Types x, Accepts accepts, std::string_view expected) {
 }  // namespace
 
 ShapeResult any_unary(Types x, const Attrs&, const TensorType*) { return unary(x, any_dtype, ""); }
-ShapeResult number_unary(Types x, const Attrs&, const TensorType*) { return unary(x, number_dtype, "numbers"); }
-ShapeResult float_unary(Types x, const Attrs&, const TensorType*) { return unary(x, is_float, "float"); }
-ShapeResult bool_unary(Types x, const Attrs&, const TensorType*) { return unary(x, bool_dtype, "bool"); }
+ShapeResult number_unary(Types x, const Attrs&, const TensorType*) {
+  return unary(x, number_dtype, "numbers");
+}
+ShapeResult float_unary(Types x, const Attrs&, const TensorType*) {
+  return unary(x, is_float, "float");
+}
+ShapeResult bool_unary(Types x, const Attrs&, const TensorType*) {
+  return unary(x, bool_dtype, "bool");
+}
 
 ShapeResult convert_shape(Types x, const Attrs&, const TensorType* given) {
   ShapeResult type = given_or_problem(given);
   if (std::holds_alternative<ShapeProblem>(type)) return type;
   if (given->shape != x[0].shape) {
-    return ShapeProblem{fmt::format("`convert` keeps the shape: {} to {}", to_string(x[0]), to_string(*given)), 0};
+    return ShapeProblem{
+        fmt::format("`convert` keeps the shape: {} to {}", to_string(x[0]), to_string(*given)), 0};
   }
   return type;
 }
@@ -73,13 +82,25 @@ ShapeResult unit_float_shape(Types x, const Attrs&, const TensorType*) {
   return TensorType{DType::F32, x[0].shape};
 }
 
-ShapeResult number_binary(Types x, const Attrs&, const TensorType*) { return same_dtype(x, number_dtype, "numbers"); }
-ShapeResult float_binary(Types x, const Attrs&, const TensorType*) { return same_dtype(x, is_float, "float"); }
-ShapeResult integer_binary(Types x, const Attrs&, const TensorType*) { return same_dtype(x, is_integer, "int"); }
-ShapeResult bool_binary(Types x, const Attrs&, const TensorType*) { return same_dtype(x, bool_dtype, "bool"); }
-ShapeResult fma_shape(Types x, const Attrs&, const TensorType*) { return same_dtype(x, is_float, "float"); }
+ShapeResult number_binary(Types x, const Attrs&, const TensorType*) {
+  return same_dtype(x, number_dtype, "numbers");
+}
+ShapeResult float_binary(Types x, const Attrs&, const TensorType*) {
+  return same_dtype(x, is_float, "float");
+}
+ShapeResult integer_binary(Types x, const Attrs&, const TensorType*) {
+  return same_dtype(x, is_integer, "int");
+}
+ShapeResult bool_binary(Types x, const Attrs&, const TensorType*) {
+  return same_dtype(x, bool_dtype, "bool");
+}
+ShapeResult fma_shape(Types x, const Attrs&, const TensorType*) {
+  return same_dtype(x, is_float, "float");
+}
 
-ShapeResult comparison(Types x, const Attrs&, const TensorType*) { return broadcast_all(x, 0, DType::Bool); }
+ShapeResult comparison(Types x, const Attrs&, const TensorType*) {
+  return broadcast_all(x, 0, DType::Bool);
+}
 
 ShapeResult select_shape(Types x, const Attrs&, const TensorType*) {
   if (x[0].dtype != DType::Bool) return wrong_dtype(x[0], "bool", 0);

@@ -1,10 +1,10 @@
 // Graph text out.
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <set>
-
-#include <fmt/format.h>
 
 #include "graph/text.h"
 
@@ -20,7 +20,8 @@ bool is_inline(const Node& node) {
 
 std::string inline_text(const Node& node) {
   double value = std::get<double>(*node.attrs.find(AttrName::Value));
-  return node.type.dtype == DType::F32 ? float_text(value, DType::F32) : fmt::format("{:.0f}", value);
+  return node.type.dtype == DType::F32 ? float_text(value, DType::F32)
+                                       : fmt::format("{:.0f}", value);
 }
 
 bool has_name(const Node& node) {
@@ -30,7 +31,8 @@ bool has_name(const Node& node) {
 std::string clean(const std::string& name) {
   std::string out;
   for (char c : name) {
-    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.';
+    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                 c == '_' || c == '.';
     out += plain ? c : '_';
   }
   bool number = !out.empty() && out.find_first_not_of("0123456789") == std::string::npos;
@@ -41,8 +43,10 @@ std::string quoted(const std::string& text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    if (c == '\n') out += "\\n";
-    else out += c;
+    if (c == '\n')
+      out += "\\n";
+    else
+      out += c;
   }
   return out + "\"";
 }
@@ -55,7 +59,8 @@ std::string list_text(const std::vector<int64_t>& items) {
 
 class Printer {
  public:
-  Printer(const Graph& graph, const PrintOptions& options) : graph_(graph), options_(options), names_(value_names(graph)) {}
+  Printer(const Graph& graph, const PrintOptions& options)
+      : graph_(graph), options_(options), names_(value_names(graph)) {}
 
   std::string print() {
     out_ = fmt::format("graph @{} {{\n", graph_.name);
@@ -110,7 +115,9 @@ class Printer {
         for (size_t i = 0; i < v.size(); ++i) out += (i == 0 ? "" : ",") + number(v[i]);
         return out + "]";
       }
-      std::string number(double v) const { return is_float(dtype) ? float_text(v, dtype) : fmt::format("{:.0f}", v); }
+      std::string number(double v) const {
+        return is_float(dtype) ? float_text(v, dtype) : fmt::format("{:.0f}", v);
+      }
     };
     return std::visit(Visitor{dtype}, value);
   }
@@ -120,8 +127,10 @@ class Printer {
     for (size_t i = 0; i < graph_.results.size(); ++i) {
       const Result& result = graph_.results[i];
       out_ += i == 0 ? " " : ", ";
-      if (result.kind != ResultKind::Value) out_ += std::string(result_kind_name(result.kind)) + " ";
-      if (result.kind != ResultKind::Value && result.kind != ResultKind::Loss) out_ += quoted(result.name) + " ";
+      if (result.kind != ResultKind::Value)
+        out_ += std::string(result_kind_name(result.kind)) + " ";
+      if (result.kind != ResultKind::Value && result.kind != ResultKind::Loss)
+        out_ += quoted(result.name) + " ";
       out_ += names_[result.value];
     }
     out_ += "\n";
@@ -170,6 +179,8 @@ IdVector<NodeId, std::string> value_names(const Graph& graph) {
   return names;
 }
 
-std::string print_graph(const Graph& graph, const PrintOptions& options) { return Printer(graph, options).print(); }
+std::string print_graph(const Graph& graph, const PrintOptions& options) {
+  return Printer(graph, options).print();
+}
 
 }  // namespace gradus

@@ -1,9 +1,9 @@
 // Graph text in. Works through the text once, without recursion; every size is checked before use.
+#include <fmt/format.h>
+
 #include <charconv>
 #include <cmath>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "graph/builder.h"
 #include "graph/text.h"
@@ -33,7 +33,8 @@ class Reader {
   [[noreturn]] void fail(size_t at, const std::string& message, Diag kind = Diag::GraphSyntax) {
     auto begin = static_cast<uint32_t>(std::min(at, text_.size()));
     size_t end = std::max<size_t>(at_, begin + 1);
-    diags_.error(kind, {file_, begin, static_cast<uint32_t>(std::min(end, text_.size() + 1))}, message);
+    diags_.error(kind, {file_, begin, static_cast<uint32_t>(std::min(end, text_.size() + 1))},
+                 message);
     throw Stop();
   }
 
@@ -62,7 +63,8 @@ class Reader {
   }
 
   static bool is_word(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.';
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           c == '.';
   }
 
   std::string_view word(std::string_view what) {
@@ -93,7 +95,9 @@ class Reader {
     skip();
     size_t begin = at_;
     if (at_ < text_.size() && text_[at_] == '-') ++at_;
-    while (at_ < text_.size() && (is_word(text_[at_]) || ((text_[at_] == '-' || text_[at_] == '+') && at_ > begin && text_[at_ - 1] == 'e'))) {
+    while (at_ < text_.size() &&
+           (is_word(text_[at_]) ||
+            ((text_[at_] == '-' || text_[at_] == '+') && at_ > begin && text_[at_ - 1] == 'e'))) {
       ++at_;
     }
     if (at_ == begin) fail(begin, "expected a number");
@@ -105,7 +109,8 @@ class Reader {
     std::string_view text = number_text();
     int64_t value = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size()) fail(begin, "expected a whole number");
+    if (error != std::errc() || end != text.data() + text.size())
+      fail(begin, "expected a whole number");
     return value;
   }
 
@@ -114,7 +119,8 @@ class Reader {
     std::string_view text = number_text();
     double value = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    bool read = end == text.data() + text.size() && (error == std::errc() || error == std::errc::result_out_of_range);
+    bool read = end == text.data() + text.size() &&
+                (error == std::errc() || error == std::errc::result_out_of_range);
     if (!read) fail(begin, "expected a number");
     return value;
   }
@@ -124,11 +130,13 @@ class Reader {
     size_t begin = at_;
     size_t close = text_.find(']', at_);
     size_t line = text_.find('\n', at_);
-    if (close == std::string_view::npos || close > line) fail(begin, "expected a type such as f32[batch,10]");
+    if (close == std::string_view::npos || close > line)
+      fail(begin, "expected a type such as f32[batch,10]");
     std::string_view text = text_.substr(at_, close + 1 - at_);
     at_ = close + 1;
     std::optional<TensorType> type = type_from_string(text);
-    if (!type) fail(begin, fmt::format("`{}` is no type; expected one such as f32[batch,10]", text));
+    if (!type)
+      fail(begin, fmt::format("`{}` is no type; expected one such as f32[batch,10]", text));
     return *type;
   }
 
@@ -168,15 +176,17 @@ class Reader {
     expect(":");
     size_t type_begin = (skip(), at_);
     TensorType declared = type();
-    values_[name] = make_node(*kind, std::move(operands), order_attrs(op_def(*kind), attrs, op_begin), declared, of,
-                              begin, type_begin);
+    values_[name] =
+        make_node(*kind, std::move(operands), order_attrs(op_def(*kind), attrs, op_begin), declared,
+                  of, begin, type_begin);
   }
 
   [[noreturn]] void unknown_op(size_t begin, std::string_view name) {
     std::vector<std::string> names;
     for (const OpDef* def : all_ops()) names.emplace_back(def->name);
     std::string near = nearest_name(name, names);
-    fail(begin, fmt::format("no operator `{}`{}", name, near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+    fail(begin, fmt::format("no operator `{}`{}", name,
+                            near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
   }
 
   std::vector<NodeId> read_operands() {
@@ -210,7 +220,8 @@ class Reader {
 
   NodeId value(const std::string& name, size_t begin) {
     auto found = values_.find(name);
-    if (found == values_.end()) fail(begin, fmt::format("`%{}` is not defined before this line", name));
+    if (found == values_.end())
+      fail(begin, fmt::format("`%{}` is not defined before this line", name));
     return found->second;
   }
 
@@ -241,23 +252,30 @@ class Reader {
 
   AttrValue attr_value(AttrName name) {
     switch (name) {
-      case AttrName::Name: return quoted();
-      case AttrName::Value: return real();
-      case AttrName::Values: return list<double>([this] { return real(); });
+      case AttrName::Name:
+        return quoted();
+      case AttrName::Value:
+        return real();
+      case AttrName::Values:
+        return list<double>([this] { return real(); });
       case AttrName::Dims:
       case AttrName::Perm:
       case AttrName::Start:
       case AttrName::Step:
       case AttrName::Low:
-      case AttrName::High: return list<int64_t>([this] { return integer(); });
+      case AttrName::High:
+        return list<int64_t>([this] { return integer(); });
       case AttrName::Keep:
       case AttrName::Ta:
       case AttrName::Tb:
-      case AttrName::Exclusive: return boolean();
+      case AttrName::Exclusive:
+        return boolean();
       case AttrName::Axis:
       case AttrName::Stream:
-      case AttrName::Chunk: return integer();
-      case AttrName::Order: return std::string(word("an order"));
+      case AttrName::Chunk:
+        return integer();
+      case AttrName::Order:
+        return std::string(word("an order"));
     }
     return int64_t{0};
   }
@@ -286,25 +304,31 @@ class Reader {
     Attrs ordered;
     for (const AttrSpec& spec : def.attrs) {
       const AttrValue* value = read.find(spec.name);
-      if (!value && !spec.otherwise) fail(begin, fmt::format("`{}` needs the attribute `{}`", def.name, attr_text(spec.name)));
-      bool splat = def.kind == OpKind::Constant && spec.name == AttrName::Value && !read.find(AttrName::Values);
-      if (value && (splat || !spec.otherwise || *spec.otherwise != *value)) ordered.set(spec.name, *value);
+      if (!value && !spec.otherwise)
+        fail(begin, fmt::format("`{}` needs the attribute `{}`", def.name, attr_text(spec.name)));
+      bool splat = def.kind == OpKind::Constant && spec.name == AttrName::Value &&
+                   !read.find(AttrName::Values);
+      if (value && (splat || !spec.otherwise || *spec.otherwise != *value))
+        ordered.set(spec.name, *value);
       if (!value && splat) fail(begin, "`constant` needs `value` or `values`");
     }
     return ordered;
   }
 
-  NodeId make_node(OpKind kind, std::vector<NodeId> operands, Attrs attrs, const TensorType& declared, NodeId of,
-                   size_t begin, size_t type_begin) {
+  NodeId make_node(OpKind kind, std::vector<NodeId> operands, Attrs attrs,
+                   const TensorType& declared, NodeId of, size_t begin, size_t type_begin) {
     GraphBuilder builder(*graph_);
     builder.set_span({file_, static_cast<uint32_t>(begin), static_cast<uint32_t>(at_)});
     builder.set_of(of);
     const TensorType* given = op_def(kind).given_type ? &declared : nullptr;
     ShapeResult result = builder.infer(kind, operands, attrs, given);
-    if (const auto* problem = std::get_if<ShapeProblem>(&result)) fail(begin, problem->message, Diag::ShapeMismatch);
+    if (const auto* problem = std::get_if<ShapeProblem>(&result))
+      fail(begin, problem->message, Diag::ShapeMismatch);
     const TensorType& inferred = std::get<TensorType>(result);
     if (inferred != declared) {
-      fail(type_begin, fmt::format("the type is written {}, but it is {}", to_string(declared), to_string(inferred)),
+      fail(type_begin,
+           fmt::format("the type is written {}, but it is {}", to_string(declared),
+                       to_string(inferred)),
            Diag::ShapeMismatch);
     }
     return builder.make(kind, std::move(operands), std::move(attrs), given);
@@ -337,8 +361,9 @@ class Reader {
   }
 
   static std::optional<ResultKind> result_kind(std::string_view name) {
-    for (ResultKind kind : {ResultKind::Output, ResultKind::Loss, ResultKind::Update, ResultKind::AccumulateSum,
-                            ResultKind::AccumulateMax, ResultKind::AccumulateMin}) {
+    for (ResultKind kind :
+         {ResultKind::Output, ResultKind::Loss, ResultKind::Update, ResultKind::AccumulateSum,
+          ResultKind::AccumulateMax, ResultKind::AccumulateMin}) {
       if (result_kind_name(kind) == name) return kind;
     }
     return std::nullopt;
@@ -354,7 +379,8 @@ class Reader {
 
 }  // namespace
 
-std::optional<std::vector<Graph>> read_graphs(const SourceMap& sources, int32_t file, DiagEngine& diags) {
+std::optional<std::vector<Graph>> read_graphs(const SourceMap& sources, int32_t file,
+                                              DiagEngine& diags) {
   try {
     return Reader(sources, file, diags).read();
   } catch (const Stop&) {

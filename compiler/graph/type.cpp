@@ -1,10 +1,10 @@
 // Shape arithmetic; every product of sizes is checked.
 #include "graph/type.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
-
-#include <fmt/format.h>
 
 #include "support/check.h"
 

@@ -1,13 +1,14 @@
 // Invariants of a graph, at every stage:
-//   operands stand before their users; types are what the rows infer; leaf names are unique within a kind;
-//   `of` names an existing node; results name existing nodes, updates a param or state of the same type;
-//   accumulators are rank-0 floats; the loss has rank 0.
+//   operands stand before their users; types are what the rows infer; leaf names are unique within
+//   a kind; `of` names an existing node; results name existing nodes, updates a param or state of
+//   the same type; accumulators are rank-0 floats; the loss has rank 0.
 // Stage Joint and later: no derivative nodes, no seed leaves.
-// Stage Ordered: every sum says its order; a sum in lanes reduces trailing dimensions of fixed size.
+// Stage Ordered: every sum says its order; a sum in lanes reduces trailing dimensions of fixed
+// size.
+#include <fmt/format.h>
+
 #include <map>
 #include <set>
-
-#include <fmt/format.h>
 
 #include "graph/builder.h"
 #include "graph/text.h"
@@ -30,18 +31,21 @@ class Verifier {
 
  private:
   void fail(NodeId id, const std::string& message) {
-    if (!problem_) problem_ = fmt::format("node {} ({}): {}", id.index(), op_def(graph_[id].op).name, message);
+    if (!problem_)
+      problem_ = fmt::format("node {} ({}): {}", id.index(), op_def(graph_[id].op).name, message);
   }
 
   void check_node(NodeId id) {
     const Node& node = graph_[id];
     for (NodeId operand : node.operands) {
-      if (!operand.valid() || operand.index() >= id.index()) return fail(id, "an operand does not stand before it");
+      if (!operand.valid() || operand.index() >= id.index())
+        return fail(id, "an operand does not stand before it");
     }
     if (node.of.valid() && node.of.index() >= graph_.size()) return fail(id, "`of` names no node");
     check_type(id, node);
     check_leaf(id, node);
-    if (stage_ >= Stage::Joint && (op_def(node.op).cls == OpClass::Derivative || node.op == OpKind::Seed)) {
+    if (stage_ >= Stage::Joint &&
+        (op_def(node.op).cls == OpClass::Derivative || node.op == OpKind::Seed)) {
       fail(id, "a derivative node after differentiation");
     }
     if (stage_ >= Stage::Ordered && node.op == OpKind::Sum) check_order(id, node);
@@ -52,7 +56,8 @@ class Verifier {
     ShapeResult type = builder.infer(node.op, node.operands, node.attrs, &node.type);
     if (const auto* problem = std::get_if<ShapeProblem>(&type)) return fail(id, problem->message);
     if (std::get<TensorType>(type) != node.type) {
-      fail(id, fmt::format("its type is {}, but it is {}", to_string(node.type), to_string(std::get<TensorType>(type))));
+      fail(id, fmt::format("its type is {}, but it is {}", to_string(node.type),
+                           to_string(std::get<TensorType>(type))));
     }
   }
 
@@ -88,14 +93,17 @@ class Verifier {
     }
     switch (result.kind) {
       case ResultKind::Value:
-      case ResultKind::Output: return;
+      case ResultKind::Output:
+        return;
       case ResultKind::Loss:
       case ResultKind::AccumulateSum:
       case ResultKind::AccumulateMax:
       case ResultKind::AccumulateMin:
-        if (!type.is_scalar() || !is_float(type.dtype)) fail(result.value, "a loss or accumulator that is no rank-0 float");
+        if (!type.is_scalar() || !is_float(type.dtype))
+          fail(result.value, "a loss or accumulator that is no rank-0 float");
         return;
-      case ResultKind::Update: return check_update(result, type);
+      case ResultKind::Update:
+        return check_update(result, type);
     }
   }
 
@@ -103,7 +111,8 @@ class Verifier {
   void check_update(const Result& result, const TensorType& type) {
     auto found = variables_.find(result.name);
     if (found != variables_.end() && found->second != type) {
-      fail(result.value, fmt::format("`{}` is {}, its update {}", result.name, to_string(found->second), to_string(type)));
+      fail(result.value, fmt::format("`{}` is {}, its update {}", result.name,
+                                     to_string(found->second), to_string(type)));
     }
   }
 
@@ -117,6 +126,8 @@ class Verifier {
 
 }  // namespace
 
-std::optional<std::string> verify_graph(const Graph& graph, Stage stage) { return Verifier(graph, stage).run(); }
+std::optional<std::string> verify_graph(const Graph& graph, Stage stage) {
+  return Verifier(graph, stage).run();
+}
 
 }  // namespace gradus
