@@ -1,0 +1,52 @@
+// SplitMix64 (Steele, Lea and Flood 2014) with rejection, so that every permutation is equally likely.
+#include "runtime/data/split.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace gradus::runtime {
+
+namespace {
+
+class SplitMix {
+ public:
+  explicit SplitMix(uint64_t state) : state_(state) {}
+  uint64_t next() {
+    uint64_t z = (state_ += 0x9E3779B97F4A7C15u);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+  }
+  uint64_t below(uint64_t limit) {
+    uint64_t rest = -limit % limit;
+    uint64_t value = next();
+    while (value < rest) value = next();
+    return value % limit;
+  }
+
+ private:
+  uint64_t state_;
+};
+
+constexpr uint64_t kSplitStream = UINT64_MAX;
+
+}  // namespace
+
+std::vector<int64_t> permutation(int64_t count, uint64_t seed, uint64_t stream) {
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  SplitMix random(SplitMix(seed).next() ^ stream * 0xD1B54A32D192ED03u);
+  for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  return order;
+}
+
+Split split_by_seed(int64_t rows, double validation, double test, uint64_t seed) {
+  std::vector<int64_t> order = permutation(rows, seed, kSplitStream);
+  auto share = [&](double part) { return static_cast<ptrdiff_t>(static_cast<double>(rows) * part); };
+  auto test_end = order.begin() + share(test), validation_end = test_end + share(validation);
+  Split split{{validation_end, order.end()}, {test_end, validation_end}, {order.begin(), test_end}};
+  for (std::vector<int64_t>* part : {&split.train, &split.validation, &split.test}) std::sort(part->begin(), part->end());
+  return split;
+}
+
+}  // namespace gradus::runtime
