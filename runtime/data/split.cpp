@@ -2,6 +2,7 @@
 #include "runtime/data/split.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <numeric>
 
 namespace gradus::runtime {
@@ -42,7 +43,7 @@ std::vector<int64_t> permutation(int64_t count, uint64_t seed, uint64_t stream) 
 
 Split split_by_seed(int64_t rows, double validation, double test, uint64_t seed) {
   std::vector<int64_t> order = permutation(rows, seed, kSplitStream);
-  auto share = [&](double part) { return static_cast<ptrdiff_t>(static_cast<double>(rows) * part); };
+  auto share = [&](double part) { return static_cast<std::ptrdiff_t>(static_cast<double>(rows) * part); };
   auto test_end = order.begin() + share(test), validation_end = test_end + share(validation);
   Split split{{validation_end, order.end()}, {test_end, validation_end}, {order.begin(), test_end}};
   for (std::vector<int64_t>* part : {&split.train, &split.validation, &split.test}) std::sort(part->begin(), part->end());

@@ -1,0 +1,41 @@
+// Tensors by name in the safetensors format: 8 bytes of header length, a JSON header, the data.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/data/bytes.h"
+
+namespace gradus::runtime {
+
+struct TensorView {
+  std::string name;
+  std::string dtype;  // F32, F64, I32, I64, BOOL
+  std::vector<int64_t> sizes;
+  std::span<const std::byte> bytes;
+};
+
+/// The file's bytes; tensors in the order given, metadata as strings.
+std::string write_safetensors(const std::vector<TensorView>& tensors, const std::map<std::string, std::string>& metadata);
+
+class SafetensorsFile {
+ public:
+  /// Reads the header and checks it against the bytes: at most 16 MiB, JSON at most 8 deep, no key twice, ranges
+  /// inside the data, as long as dtype and shape say, not overlapping. Throws FileError.
+  SafetensorsFile(Bytes bytes, std::string name);
+
+  const std::vector<TensorView>& tensors() const { return tensors_; }
+  const TensorView* find(const std::string& tensor) const;
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+
+ private:
+  Bytes bytes_;
+  std::vector<TensorView> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+}  // namespace gradus::runtime
