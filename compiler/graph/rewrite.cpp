@@ -20,8 +20,15 @@ NodeId Rewriter::operator[](NodeId old) const {
 Node Rewriter::translated(NodeId old) const {
   Node node = (*source_)[old];
   for (NodeId& operand : node.operands) operand = (*this)[operand];
-  if (node.of.valid()) node.of = map_[node.of];
+  node.of = primal_of(node);
   return node;
+}
+
+/// A primal that became a constant or was left out is none any more.
+NodeId Rewriter::primal_of(const Node& node) const {
+  if (!node.of.valid()) return {};
+  NodeId primal = map_[node.of];
+  return primal.valid() && graph_[primal].op == OpKind::Constant ? NodeId() : primal;
 }
 
 NodeId Rewriter::keep(NodeId old) {
@@ -34,7 +41,7 @@ GraphBuilder& Rewriter::builder_at(NodeId old) {
   const Node& node = (*source_)[old];
   builder_.set_span(node.span);
   builder_.set_scope(node.scope);
-  builder_.set_of(node.of.valid() ? map_[node.of] : NodeId());
+  builder_.set_of(primal_of(node));
   return builder_;
 }
 

@@ -43,6 +43,8 @@ class Rewriter {
   Graph finish();
 
  private:
+  NodeId primal_of(const Node& node) const;
+
   const Graph* source_;
   Graph graph_;
   GraphBuilder builder_;

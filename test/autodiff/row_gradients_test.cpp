@@ -57,17 +57,19 @@ std::vector<int64_t> all_dims(const TensorType& type) {
   return dims;
 }
 
-/// A scalar that weighs the elements of x unequally: sum(x * weights), weights a new input.
-NodeId weighed(GraphBuilder& builder, NodeId x, const std::string& name, int64_t n,
-               Environment<double>& values, std::mt19937_64& random) {
+/// A value that is differentiated, with its seed, and the scalar sum(y * seed) that has the same
+/// derivative: what duals see.
+struct Weighed {
+  NodeId y, seed, total;
+};
+
+/// The elements of x weigh unequally, by a new input.
+Weighed weighed(GraphBuilder& builder, NodeId x, const std::string& name, int64_t n,
+                Environment<double>& values, std::mt19937_64& random) {
   const TensorType type = builder.type(x);
   NodeId weights = builder.make(OpKind::Input, {}, {{AttrName::Name, name}}, &type);
   values[name] = test::sample_array<double>({.type = type, .low = -1, .high = 1}, n, random);
-  return builder.sum(builder.mul(x, weights), all_dims(type));
-}
-
-NodeId gradient(GraphBuilder& builder, NodeId y, NodeId x) {
-  return builder.make(OpKind::Gradient, {y, x, builder.one_like(y)});
+  return {x, weights, builder.sum(builder.mul(x, weights), all_dims(type))};
 }
 
 void set_result(Graph& graph, NodeId value) { graph.results = {{ResultKind::Value, "", value}}; }
@@ -78,7 +80,7 @@ struct Case {
   Environment<double> values;
   std::vector<NodeId> variables;  // float operands
   EvalContext context;
-  NodeId total;  // rank 0
+  Weighed result;
 };
 
 Case make_case(const OpSample& sample) {
@@ -91,19 +93,18 @@ Case make_case(const OpSample& sample) {
   }
   GraphBuilder builder(made.graph);
   std::mt19937_64 random(kSeed + 1);
-  made.total =
+  made.result =
       weighed(builder, made.graph.results[0].value, "weights", sample.n, made.values, random);
-  set_result(made.graph, made.total);
   return made;
 }
 
-/// Compares the derivative of `total` by `x` with duals. Returns "" or what is wrong.
-std::string compare(const Case& made, NodeId total, NodeId x, double tolerance) {
+/// Compares the derivative of `of.y` by `x` with duals. Returns "" or what is wrong.
+std::string compare(const Case& made, const Weighed& of, NodeId x, double tolerance) {
   Graph plain = made.graph;
-  set_result(plain, total);
+  set_result(plain, of.total);
   Graph graph = plain;
   GraphBuilder builder(graph);
-  set_result(graph, gradient(builder, total, x));
+  set_result(graph, builder.make(OpKind::Gradient, {of.y, x, of.seed}));
   std::vector<DerivativeProblem> none, problems;
   differentiate(plain, none);
   EXPECT_TRUE(none.empty());
@@ -131,7 +132,7 @@ std::string compare(const Case& made, NodeId total, NodeId x, double tolerance) 
 std::string check_first_order(const OpSample& sample) {
   Case made = make_case(sample);
   for (NodeId x : made.variables) {
-    std::string problem = compare(made, made.total, x, kFirstOrder);
+    std::string problem = compare(made, made.result, x, kFirstOrder);
     if (!problem.empty()) return name_of(sample) + ": " + problem;
   }
   return "";
@@ -144,17 +145,16 @@ std::string check_second_order(const OpSample& sample) {
   std::mt19937_64 random(kSeed + 2);
   NodeId total;
   for (NodeId x : made.variables) {
-    NodeId each = weighed(builder, gradient(builder, made.total, x),
-                          "weights" + leaf_name(made.graph[x]), sample.n, made.values, random);
+    NodeId first = builder.make(OpKind::Gradient, {made.result.y, x, made.result.seed});
+    std::string name = "weights" + leaf_name(made.graph[x]);
+    NodeId each = weighed(builder, first, name, sample.n, made.values, random).total;
     total = total.valid() ? builder.add(total, each) : each;
   }
+  Weighed second{total, builder.one_like(total), total};
   std::vector<NodeId> variables = made.variables;
-  for (size_t i = 0; i < made.graph.size(); ++i) {
-    const Node& node = made.graph[NodeId(i)];
-    if (node.op == OpKind::Input && leaf_name(node) == "weights") variables.push_back(NodeId(i));
-  }
+  variables.push_back(made.result.seed);
   for (NodeId x : variables) {
-    std::string problem = compare(made, total, x, kSecondOrder);
+    std::string problem = compare(made, second, x, kSecondOrder);
     if (!problem.empty()) return name_of(sample) + ", second order: " + problem;
   }
   return "";
