@@ -1,0 +1,131 @@
+// One object per run keeps the current epoch's order; everything else is in TrainingState.
+#include "runtime/train/loop.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "runtime/data/split.h"
+
+namespace gradus::runtime {
+
+namespace {
+
+class Loop {
+ public:
+  Loop(const TrainPlan& plan, Stepper& stepper, TrainingState& state, const TrainObserver& observer)
+      : plan_(plan), stepper_(stepper), state_(state), observer_(observer), batch_rows_(static_cast<size_t>(plan.batch)) {
+    if (state_.history.metrics.empty() && !plan_.validation_rows.empty()) {
+      state_.history.metrics = stepper_.metric_names();
+    }
+  }
+
+  TrainOutcome run(const volatile std::sig_atomic_t& interrupted) {
+    int64_t first = state_.step;
+    while (state_.step < plan_.steps && !state_.finished) {
+      if (interrupted != 0) return {TrainEnd::Interrupted, 0};
+      if (plan_.stop_after > 0 && state_.step - first >= plan_.stop_after) return {TrainEnd::Paused, 0};
+      if (!one_step()) return {TrainEnd::Diverged, state_.step};
+      bool last = state_.step == plan_.steps;
+      if (state_.step % plan_.validate_every == 0 || last) {
+        bool stop = record();
+        if (stop && plan_.stops_early) {
+          state_.finished = true;
+          return {TrainEnd::StoppedEarly, 0};
+        }
+        if (observer_.checkpoint && !last) observer_.checkpoint(state_);
+      }
+    }
+    state_.finished = true;
+    return {TrainEnd::Finished, 0};
+  }
+
+ private:
+  /// False where the loss is not finite.
+  bool one_step() {
+    int64_t per_epoch = plan_.steps_per_epoch();
+    StepPosition position{state_.step + 1, plan_.steps, state_.step / per_epoch + 1};
+    std::span<const int64_t> rows = rows_of(position.epoch, state_.step % per_epoch);
+    double loss = stepper_.train(rows, position);
+    ++state_.step;
+    state_.loss_sum += loss * static_cast<double>(rows.size());
+    state_.loss_rows += static_cast<int64_t>(rows.size());
+    if (observer_.step) observer_.step(state_, position, loss, static_cast<int64_t>(rows.size()));
+    return std::isfinite(loss);
+  }
+
+  std::span<const int64_t> rows_of(int64_t epoch, int64_t turn) {
+    auto count = static_cast<int64_t>(plan_.train_rows.size());
+    if (plan_.shuffle && epoch != epoch_) {
+      order_ = permutation(count, plan_.seed, static_cast<uint64_t>(epoch));
+      epoch_ = epoch;
+    }
+    int64_t begin = turn * plan_.batch, end = std::min(begin + plan_.batch, count);
+    if (!plan_.shuffle) return std::span(plan_.train_rows).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    for (int64_t i = begin; i < end; ++i) {
+      batch_rows_[static_cast<size_t>(i - begin)] = plan_.train_rows[static_cast<size_t>(order_[static_cast<size_t>(i)])];
+    }
+    return std::span<const int64_t>(batch_rows_).first(static_cast<size_t>(end - begin));
+  }
+
+  /// Adds a record; true where patience is at its end.
+  bool record() {
+    HistoryRecord record;
+    record.step = state_.step;
+    record.epoch = (state_.step - 1) / plan_.steps_per_epoch() + 1;
+    record.loss = state_.loss_rows > 0 ? state_.loss_sum / static_cast<double>(state_.loss_rows) : 0;
+    state_.loss_sum = 0;
+    state_.loss_rows = 0;
+    if (!plan_.validation_rows.empty()) {
+      Evaluation evaluation = stepper_.evaluate(plan_.validation_rows);
+      record.validation_loss = evaluation.loss;
+      record.metrics = evaluation.metrics;
+    }
+    double monitored = plan_.monitored_metric >= 0 && !record.metrics.empty()
+                           ? record.metrics[static_cast<size_t>(plan_.monitored_metric)]
+                           : record.validation_loss.value_or(record.loss);
+    Verdict verdict = observe(plan_.stopping, state_.stopping, monitored);
+    if (verdict == Verdict::Better) keep_best();
+    state_.history.records.push_back(record);
+    if (observer_.record) observer_.record(state_, record, verdict == Verdict::Better);
+    return verdict == Verdict::Stop;
+  }
+
+  void keep_best() {
+    state_.best_step = state_.step;
+    if (!plan_.restore_best || plan_.validation_rows.empty()) return;
+    std::vector<NamedTensor> variables = stepper_.variables();
+    state_.best.resize(variables.size());
+    for (size_t i = 0; i < variables.size(); ++i) {
+      if (!variables[i].of_optimizer) state_.best[i].assign(variables[i].bytes.begin(), variables[i].bytes.end());
+    }
+  }
+
+  const TrainPlan& plan_;
+  Stepper& stepper_;
+  TrainingState& state_;
+  const TrainObserver& observer_;
+  int64_t epoch_ = 0;
+  std::vector<int64_t> order_;
+  std::vector<int64_t> batch_rows_;
+};
+
+}  // namespace
+
+TrainOutcome train(const TrainPlan& plan, Stepper& stepper, TrainingState& state,
+                   const volatile std::sig_atomic_t& interrupted, const TrainObserver& observer) {
+  return Loop(plan, stepper, state, observer).run(interrupted);
+}
+
+bool restore_best_weights(const TrainPlan& plan, Stepper& stepper, const TrainingState& state) {
+  if (!plan.restore_best || state.best.empty()) return false;
+  std::vector<NamedTensor> variables = stepper.variables();
+  for (size_t i = 0; i < variables.size(); ++i) {
+    if (state.best[i].size() == variables[i].bytes.size()) {
+      std::memcpy(variables[i].bytes.data(), state.best[i].data(), state.best[i].size());
+    }
+  }
+  return true;
+}
+
+}  // namespace gradus::runtime
