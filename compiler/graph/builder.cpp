@@ -9,6 +9,27 @@
 
 namespace gradus {
 
+namespace {
+
+/// The value as its type holds it: one bit pattern for what prints alike.
+double held(DType dtype, double value) {
+  if (dtype == DType::F32) return static_cast<double>(static_cast<float>(value));
+  return dtype == DType::F64 ? value : value + 0.0;  // integers have no -0
+}
+
+void round_constant(DType dtype, Attrs& attrs) {
+  if (const AttrValue* value = attrs.find(AttrName::Value)) {
+    attrs.set(AttrName::Value, held(dtype, std::get<double>(*value)));
+  }
+  if (const AttrValue* value = attrs.find(AttrName::Values)) {
+    std::vector<double> values = std::get<std::vector<double>>(*value);
+    for (double& element : values) element = held(dtype, element);
+    attrs.set(AttrName::Values, std::move(values));
+  }
+}
+
+}  // namespace
+
 ShapeResult GraphBuilder::infer(OpKind kind, std::span<const NodeId> operands, const Attrs& attrs,
                                 const TensorType* given) const {
   const OpDef& def = op_def(kind);
@@ -28,6 +49,8 @@ NodeId GraphBuilder::make(OpKind kind, std::vector<NodeId> operands, Attrs attrs
   if (const auto* problem = std::get_if<ShapeProblem>(&type)) {
     throw InternalError(fmt::format("{}: {}", op_def(kind).name, problem->message));
   }
+  // Named because it is the one node whose attributes are elements of its type.
+  if (kind == OpKind::Constant) round_constant(std::get<TensorType>(type).dtype, attrs);
   return graph_->nodes.push_back({kind, std::get<TensorType>(std::move(type)), std::move(operands),
                                   std::move(attrs), span_, of_, scope_});
 }
@@ -85,7 +108,10 @@ NodeId GraphBuilder::reshape(NodeId x, Shape shape) {
 }
 
 NodeId GraphBuilder::transpose(NodeId x, std::vector<int64_t> perm) {
-  if (std::is_sorted(perm.begin(), perm.end())) return x;
+  bool identity = perm.size() == type(x).rank();
+  for (size_t i = 0; identity && i < perm.size(); ++i)
+    identity = perm[i] == static_cast<int64_t>(i);
+  if (identity) return x;
   return make(OpKind::Transpose, {x}, {{AttrName::Perm, std::move(perm)}});
 }
 

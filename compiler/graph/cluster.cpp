@@ -78,6 +78,22 @@ bool split_inner(Run& run, const Dim& dim, int64_t& stride) {
   return true;
 }
 
+// Kinds are named here because each layout operator moves the strides in its own way.
+bool moves_strides(const Node& node) {
+  return node.op == OpKind::Transpose || node.op == OpKind::Broadcast || node.op == OpKind::Slice ||
+         node.op == OpKind::Reshape;
+}
+
+/// What `node` makes of its operand's view; nothing where strides cannot say it.
+std::optional<View> view_through(const View& view, const Node& node) {
+  if (node.op == OpKind::Transpose) {
+    return transpose_view(view, node.attrs.integers(AttrName::Perm));
+  }
+  if (node.op == OpKind::Broadcast) return broadcast_view(view, node.type.shape);
+  if (node.op == OpKind::Slice) return slice_view(view, node);
+  return reshape_view(view, node.type.shape);
+}
+
 }  // namespace
 
 std::string_view cluster_class_name(ClusterClass cls) {
@@ -124,28 +140,18 @@ View broadcast_view(const View& view, const Shape& shape) {
 }
 
 View resolve_view(const Graph& graph, NodeId id) {
-  const Node& node = graph[id];
-  // Kinds are named here because each layout operator moves the strides in its own way.
-  switch (node.op) {
-    case OpKind::Transpose:
-      return transpose_view(resolve_view(graph, node.operands[0]),
-                            node.attrs.integers(AttrName::Perm));
-    case OpKind::Broadcast:
-      return broadcast_view(resolve_view(graph, node.operands[0]), node.type.shape);
-    case OpKind::Slice:
-      return slice_view(resolve_view(graph, node.operands[0]), node);
-    case OpKind::Reshape: {
-      std::optional<View> view =
-          reshape_view(resolve_view(graph, node.operands[0]), node.type.shape);
-      if (view) return *view;
-      break;
-    }
-    default:
-      break;
+  // Down to what is no layout operator, then up again: chains may be longer than the stack is deep.
+  std::vector<NodeId> chain{id};
+  while (moves_strides(graph[chain.back()])) chain.push_back(graph[chain.back()].operands[0]);
+  View view = dense_view(graph, chain.back());
+  for (size_t i = chain.size() - 1; i-- > 0;) {
+    std::optional<View> next = view_through(view, graph[chain[i]]);
+    view = next ? *std::move(next) : dense_view(graph, chain[i]);
   }
-  GRADUS_CHECK(batch_is_outermost(node.type.shape),
-               "a buffer whose outermost dimension is not `batch`: " + to_string(node.type));
-  return dense_view(graph, id);
+  const Shape& source = graph.type(view.source).shape;
+  GRADUS_CHECK(batch_is_outermost(source),
+               "a buffer whose outermost dimension is not `batch`: " + to_string(source));
+  return view;
 }
 
 }  // namespace gradus

@@ -62,8 +62,10 @@ ShapeResult broadcast_shape(Types x, const Attrs&, const TensorType* given) {
 /// Whether `count` indices from `start` by `step` stay in [0, size).
 bool slice_fits(const Dim& size, const Dim& count, int64_t start, int64_t step) {
   if (size.batch || count.batch) return size == count && start == 0 && step == 1;
+  constexpr int64_t kMaxStep = int64_t{1} << 62;
   int64_t reach = 0, last = 0;
-  if (step == 0 || __builtin_mul_overflow(count.value - 1, step, &reach) ||
+  if (step == 0 || step > kMaxStep || step < -kMaxStep ||
+      __builtin_mul_overflow(count.value - 1, step, &reach) ||
       __builtin_add_overflow(start, reach, &last)) {
     return false;
   }
@@ -110,6 +112,14 @@ ShapeResult pad_shape(Types x, const Attrs& attrs, const TensorType*) {
   return checked_type(std::move(type));
 }
 
+/// Whether `x` may stand beside `first`: the same type but for the size along `axis`, not `batch`.
+bool concat_fits(const TensorType& first, const TensorType& x, size_t axis) {
+  if (x.rank() != first.rank() || x.shape[axis].batch) return false;
+  TensorType same = x;
+  same.shape[axis] = first.shape[axis];
+  return same == first;
+}
+
 ShapeResult concat_shape(Types x, const Attrs& attrs, const TensorType*) {
   if (x.empty()) return ShapeProblem{"`concat` of nothing", -1};
   int64_t axis = attrs.integer(AttrName::Axis);
@@ -117,17 +127,11 @@ ShapeResult concat_shape(Types x, const Attrs& attrs, const TensorType*) {
     return ShapeProblem{fmt::format("axis {} of {} does not exist", axis, to_string(x[0])), 0};
   }
   auto at = static_cast<size_t>(axis);
+  if (x[0].shape[at].batch) return ShapeProblem{"`concat` along `batch`", 0};
   TensorType type = x[0];
-  if (type.shape[at].batch) return ShapeProblem{"`concat` along `batch`", 0};
   for (size_t i = 1; i < x.size(); ++i) {
-    TensorType expected = x[i];
-    if (x[i].rank() == type.rank()) expected.shape[at] = type.shape[at];
-    bool overflow = false;
-    if (expected == type)
-      overflow =
-          __builtin_add_overflow(type.shape[at].value, x[i].shape[at].value, &type.shape[at].value);
-    if (x[i].rank() != x[0].rank() || overflow ||
-        (expected.shape[at].value = type.shape[at].value, expected != type)) {
+    int64_t& size = type.shape[at].value;
+    if (!concat_fits(x[0], x[i], at) || __builtin_add_overflow(size, x[i].shape[at].value, &size)) {
       return ShapeProblem{fmt::format("parts of `concat` agree but for axis {}: {} and {}", axis,
                                       to_string(x[0]), to_string(x[i])),
                           static_cast<int>(i)};

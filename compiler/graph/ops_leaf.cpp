@@ -1,6 +1,8 @@
 // Leaves: values that come from outside the graph, or are known by their position alone.
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "graph/op_rows.h"
 
 namespace gradus {
@@ -17,17 +19,48 @@ ShapeResult any_given(std::span<const TensorType>, const Attrs&, const TensorTyp
   return given_or_problem(given);
 }
 
+/// Whether an element of `dtype` can be `value`.
+bool representable(DType dtype, double value) {
+  switch (dtype) {
+    case DType::Bool:
+      return value == 0 || value == 1;
+    case DType::I32:
+      return value >= -0x1p31 && value < 0x1p31 && value == std::floor(value);
+    case DType::I64:
+      return value >= -0x1p63 && value < 0x1p63 && value == std::floor(value);
+    case DType::F32:
+    case DType::F64:
+      return true;
+  }
+  return false;
+}
+
+ShapeProblem wrong_element(DType dtype, double value) {
+  return {fmt::format("{} is no value of type {}", value, dtype_name(dtype)), -1};
+}
+
 ShapeResult constant_shape(std::span<const TensorType>, const Attrs& attrs,
                            const TensorType* given) {
   ShapeResult type = given_or_problem(given);
   if (!std::holds_alternative<TensorType>(type)) return type;
+  const AttrValue* value = attrs.find(AttrName::Value);
   const AttrValue* values = attrs.find(AttrName::Values);
-  if (!values) return type;
+  if ((value != nullptr) == (values != nullptr)) {
+    return ShapeProblem{"`constant` has either `value` or `values`", -1};
+  }
+  if (value) {
+    double splat = std::get<double>(*value);
+    if (!representable(given->dtype, splat)) return wrong_element(given->dtype, splat);
+    return type;
+  }
+  const auto& list = std::get<std::vector<double>>(*values);
   Dim count = *checked_count(given->shape);
-  auto have = static_cast<int64_t>(std::get<std::vector<double>>(*values).size());
-  if (count.batch || count.value != have) {
-    return ShapeProblem{fmt::format("a constant of type {} has {} values", to_string(*given), have),
-                        -1};
+  if (count.batch || count.value != static_cast<int64_t>(list.size())) {
+    return ShapeProblem{
+        fmt::format("a constant of type {} has {} values", to_string(*given), list.size()), -1};
+  }
+  for (double element : list) {
+    if (!representable(given->dtype, element)) return wrong_element(given->dtype, element);
   }
   return type;
 }

@@ -60,6 +60,16 @@ ShapeResult reduce_shape(std::span<const TensorType> x, const Attrs& attrs, cons
   return TensorType{x[0].dtype, reduced_shape(x[0].shape, dims, attrs.flag(AttrName::Keep))};
 }
 
+ShapeResult sum_shape(std::span<const TensorType> x, const Attrs& attrs, const TensorType* given) {
+  std::string order = attrs.get_or<std::string>(AttrName::Order, "");
+  if (!order.empty() && order != "lanes" && order != "chain") {
+    return ShapeProblem{fmt::format("the order of a sum is lanes or chain; found {}", order), -1};
+  }
+  int64_t chunk = attrs.get_or<int64_t>(AttrName::Chunk, 0);
+  if (chunk < 0) return ShapeProblem{fmt::format("a sum in chunks of {}", chunk), -1};
+  return reduce_shape(x, attrs, given);
+}
+
 ShapeResult argmax_shape(std::span<const TensorType> x, const Attrs& attrs, const TensorType*) {
   const std::vector<int64_t>& dims = attrs.integers(AttrName::Dims);
   if (auto problem = check_dims(x[0], dims)) return *problem;
@@ -117,7 +127,7 @@ const OpDef kRows[] = {
      .arity = 1,
      .cls = OpClass::Reduce,
      .attrs = kSumAttrs,
-     .shape = reduce_shape,
+     .shape = sum_shape,
      .differentiable = Differentiable::Yes,
      .vjp = [](G& g, const A& a) -> Cotangents { return {spread(g, a, a.cotangent)}; },
      .combine = [](B& b, ScalarArgs x, DType) { return b.add(x[0], x[1]); },

@@ -21,7 +21,7 @@ bool is_inline(const Node& node) {
 std::string inline_text(const Node& node) {
   double value = std::get<double>(*node.attrs.find(AttrName::Value));
   return node.type.dtype == DType::F32 ? float_text(value, DType::F32)
-                                       : fmt::format("{:.0f}", value);
+                                       : fmt::format("{:.0f}", value + 0.0);
 }
 
 bool has_name(const Node& node) {
@@ -63,7 +63,7 @@ class Printer {
       : graph_(graph), options_(options), names_(value_names(graph)) {}
 
   std::string print() {
-    out_ = fmt::format("graph @{} {{\n", graph_.name);
+    out_ = fmt::format("graph @{} {{\n", clean(graph_.name));
     for (size_t i = 0; i < graph_.size(); ++i) {
       if (!is_inline(graph_[NodeId(i)])) print_node(NodeId(i));
     }
@@ -98,7 +98,8 @@ class Printer {
       }
       add(fmt::format("{}={}", attr_text(spec.name), value_text(*value, node.type.dtype)));
     }
-    if (node.of.valid()) add("of=" + names_[node.of]);
+    // A primal that became a constant has no name to print.
+    if (node.of.valid() && !is_inline(graph_[node.of])) add("of=" + names_[node.of]);
     if (!text.empty()) out_ += " {" + text + "}";
   }
 
@@ -116,7 +117,7 @@ class Printer {
         return out + "]";
       }
       std::string number(double v) const {
-        return is_float(dtype) ? float_text(v, dtype) : fmt::format("{:.0f}", v);
+        return is_float(dtype) ? float_text(v, dtype) : fmt::format("{:.0f}", v + 0.0);
       }
     };
     return std::visit(Visitor{dtype}, value);

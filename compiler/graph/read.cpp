@@ -81,9 +81,10 @@ class Reader {
     if (at_ >= text_.size() || text_[at_] != '"') fail(at_, "expected a name in quotes");
     std::string out;
     for (++at_; at_ < text_.size() && text_[at_] != '"'; ++at_) {
-      if (text_[at_] == '\\' && at_ + 1 < text_.size()) ++at_;
+      bool escaped = text_[at_] == '\\' && at_ + 1 < text_.size();
+      if (escaped) ++at_;
       if (text_[at_] == '\n') break;
-      out += text_[at_];
+      out += escaped && text_[at_] == 'n' ? '\n' : text_[at_];
     }
     if (at_ >= text_.size() || text_[at_] != '"') fail(begin, "the quotes are not closed");
     ++at_;
@@ -119,9 +120,11 @@ class Reader {
     std::string_view text = number_text();
     double value = 0;
     auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    bool read = end == text.data() + text.size() &&
-                (error == std::errc() || error == std::errc::result_out_of_range);
-    if (!read) fail(begin, "expected a number");
+    bool whole = end == text.data() + text.size();
+    if (whole && error == std::errc::result_out_of_range) {
+      fail(begin, fmt::format("`{}` is beyond f64; infinity is `inf`", text));
+    }
+    if (!whole || error != std::errc()) fail(begin, "expected a number");
     return value;
   }
 
@@ -306,11 +309,9 @@ class Reader {
       const AttrValue* value = read.find(spec.name);
       if (!value && !spec.otherwise)
         fail(begin, fmt::format("`{}` needs the attribute `{}`", def.name, attr_text(spec.name)));
-      bool splat = def.kind == OpKind::Constant && spec.name == AttrName::Value &&
-                   !read.find(AttrName::Values);
-      if (value && (splat || !spec.otherwise || *spec.otherwise != *value))
+      bool element = def.kind == OpKind::Constant;  // has one of two attributes, no default
+      if (value && (element || !spec.otherwise || *spec.otherwise != *value))
         ordered.set(spec.name, *value);
-      if (!value && splat) fail(begin, "`constant` needs `value` or `values`");
     }
     return ordered;
   }

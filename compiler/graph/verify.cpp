@@ -1,10 +1,10 @@
 // Invariants of a graph, at every stage:
-//   operands stand before their users; types are what the rows infer; leaf names are unique within
-//   a kind; `of` names an existing node; results name existing nodes, updates a param or state of
-//   the same type; accumulators are rank-0 floats; the loss has rank 0.
+//   operands stand before their users; attributes are the row's; types are what the rows infer;
+//   leaf names are unique within a kind; `of` names a node before;
+//   results name existing nodes, updates a param or state of the same type;
+//   accumulators are rank-0 floats; the loss has rank 0.
 // Stage Joint and later: no derivative nodes, no seed leaves.
-// Stage Ordered: every sum says its order; a sum in lanes reduces trailing dimensions of fixed
-// size.
+// Stage Ordered: every sum says its order; a sum in lanes reduces trailing fixed dimensions.
 #include <fmt/format.h>
 
 #include <map>
@@ -41,7 +41,11 @@ class Verifier {
       if (!operand.valid() || operand.index() >= id.index())
         return fail(id, "an operand does not stand before it");
     }
-    if (node.of.valid() && node.of.index() >= graph_.size()) return fail(id, "`of` names no node");
+    if (node.of.valid() && node.of.index() >= id.index()) {
+      return fail(id, "`of` names no node before it");
+    }
+    check_attrs(id, node);
+    if (problem_) return;
     check_type(id, node);
     check_leaf(id, node);
     if (stage_ >= Stage::Joint &&
@@ -49,6 +53,53 @@ class Verifier {
       fail(id, "a derivative node after differentiation");
     }
     if (stage_ >= Stage::Ordered && node.op == OpKind::Sum) check_order(id, node);
+  }
+
+  /// What an attribute of this name holds, as an example.
+  static AttrValue example(AttrName name) {
+    switch (name) {
+      case AttrName::Name:
+      case AttrName::Order:
+        return std::string();
+      case AttrName::Value:
+        return 0.0;
+      case AttrName::Values:
+        return std::vector<double>();
+      case AttrName::Dims:
+      case AttrName::Perm:
+      case AttrName::Start:
+      case AttrName::Step:
+      case AttrName::Low:
+      case AttrName::High:
+        return std::vector<int64_t>();
+      case AttrName::Keep:
+      case AttrName::Ta:
+      case AttrName::Tb:
+      case AttrName::Exclusive:
+        return false;
+      case AttrName::Axis:
+      case AttrName::Stream:
+      case AttrName::Chunk:
+        return int64_t{0};
+    }
+    return int64_t{0};
+  }
+
+  /// Each attribute is one of the row's, once, of its type; none that the row needs is absent.
+  void check_attrs(NodeId id, const Node& node) {
+    const OpDef& def = op_def(node.op);
+    size_t known = 0;
+    for (const AttrSpec& spec : def.attrs) {
+      const AttrValue* value = node.attrs.find(spec.name);
+      if (!value && !spec.otherwise)
+        return fail(id, fmt::format("no attribute `{}`", attr_text(spec.name)));
+      if (value && value->index() != example(spec.name).index()) {
+        return fail(id, fmt::format("attribute `{}` of another type", attr_text(spec.name)));
+      }
+      if (value) ++known;
+    }
+    if (known != node.attrs.items().size())
+      fail(id, "an attribute that its operator does not have");
   }
 
   void check_type(NodeId id, const Node& node) {
