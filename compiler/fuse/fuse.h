@@ -3,7 +3,6 @@
 #pragma once
 
 #include <optional>
-
 #include <string>
 #include <vector>
 
@@ -18,8 +17,8 @@ Clustering fuse(const Graph& graph, const Target& target, int64_t capacity, Rema
 
 /// Cluster text, as cluster.h shows it.
 std::string print_clustering(const Graph& graph, const Clustering& clustering);
-/// The first breach: a node computed twice or not at all, an order that cannot run, a path that leaves a
-/// cluster and comes back, a parameter written before its last other reader.
+/// The first breach: a node computed twice or not at all, an order that cannot run, a path that
+/// leaves a cluster and comes back, a parameter written before its last other reader.
 std::optional<std::string> verify_clustering(const Graph& graph, const Clustering& clustering);
 
 }  // namespace gradus::fuse

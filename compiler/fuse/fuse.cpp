@@ -1,0 +1,18 @@
+// The passes in their order. Products first, as they are stored anyway; then rows; the rest by
+// bytes.
+#include "fuse/fuse.h"
+
+#include "fuse/legality.h"
+
+namespace gradus::fuse {
+
+Clustering fuse(const Graph& graph, const Target& /*target*/, int64_t capacity, Remarks& remarks) {
+  Drafts drafts(graph, capacity, remarks);
+  fuse_scalar(drafts);
+  fuse_contract(drafts);
+  fuse_rows(drafts);
+  fuse_pointwise(drafts);
+  return drafts.finish();
+}
+
+}  // namespace gradus::fuse

@@ -1,0 +1,62 @@
+// Each fold seeds a cluster. Folds along lanes take pointwise neighbours and other folds over the
+// same rows, either way; chains take what follows their sums, and producers that nobody else reads.
+#include "fuse/legality.h"
+#include "graph/op.h"
+
+namespace gradus::fuse {
+
+namespace {
+
+bool is_chain(const Drafts& drafts, DraftId id) {
+  const Node& anchor = drafts.graph()[drafts[id].anchor];
+  return anchor.op == OpKind::PartialSum ||
+         anchor.attrs.get_or<std::string>(AttrName::Order, "") == "chain";
+}
+
+bool may_join(const Drafts& drafts, DraftId seed, DraftId candidate, bool consumes) {
+  const Cluster& cluster = drafts[candidate];
+  if (cluster.cls == ClusterClass::Rows)
+    return is_chain(drafts, candidate) == is_chain(drafts, seed);
+  if (cluster.cls != ClusterClass::Pointwise) return false;
+  return consumes || !is_chain(drafts, seed) || drafts.only_read_by(candidate, seed);
+}
+
+bool take(Drafts& drafts, DraftId seed, const std::vector<DraftId>& candidates, bool consume) {
+  bool changed = false;
+  for (DraftId candidate : candidates) {
+    if (drafts[candidate].members.empty() || !may_join(drafts, seed, candidate, consume)) continue;
+    changed |= drafts.merge(seed, candidate, ClusterClass::Rows, drafts[seed].anchor);
+  }
+  return changed;
+}
+
+/// Chunked chains over the same rows that read one value go over it together.
+bool take_twins(Drafts& drafts, DraftId seed) {
+  bool changed = false;
+  for (DraftId source : drafts.producers(seed)) {
+    for (DraftId twin : drafts.consumers(source)) {
+      if (twin == seed || drafts[twin].cls != ClusterClass::Rows || !is_chain(drafts, twin))
+        continue;
+      changed |= drafts.merge(seed, twin, ClusterClass::Rows, drafts[seed].anchor);
+    }
+  }
+  return changed;
+}
+
+}  // namespace
+
+void fuse_rows(Drafts& drafts) {
+  for (const bool chains : {false, true}) {
+    for (DraftId seed : drafts.live(ClusterClass::Rows)) {
+      if (drafts[seed].members.empty() || is_chain(drafts, seed) != chains) continue;
+      bool changed = true;
+      while (changed) {
+        changed = take(drafts, seed, drafts.consumers(seed), true);
+        changed |= take(drafts, seed, drafts.producers(seed), false);
+        if (chains) changed |= take_twins(drafts, seed);
+      }
+    }
+  }
+}
+
+}  // namespace gradus::fuse

@@ -1,0 +1,77 @@
+// Cluster text, as graph/cluster.h shows it: nodes by the names that print_graph gives them.
+#include <fmt/format.h>
+
+#include "fuse/fuse.h"
+#include "graph/text.h"
+
+namespace gradus::fuse {
+
+namespace {
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+class Printer {
+ public:
+  Printer(const Graph& graph, const Clustering& clustering)
+      : graph_(graph), clustering_(clustering), names_(value_names(graph)) {}
+
+  std::string print() const {
+    std::string text;
+    for (size_t i = 0; i < clustering_.clusters.size(); ++i) {
+      text += print_cluster(i, clustering_.clusters[ClusterId(i)]);
+    }
+    return text;
+  }
+
+ private:
+  std::string print_cluster(size_t number, const Cluster& cluster) const {
+    if (cluster.copy_result >= 0) {
+      const Result& result = graph_.results[static_cast<size_t>(cluster.copy_result)];
+      const std::string kind(result_kind_name(result.kind));
+      return fmt::format("copy @{} {} into {} \"{}\"\n", number, names_[cluster.anchor], kind,
+                         result.name);
+    }
+    std::string text = fmt::format("cluster @{} {}({}) {{\n", number,
+                                   cluster_class_name(cluster.cls), names_[cluster.anchor]);
+    for (NodeId member : cluster.members) text += print_member(member);
+    std::vector<std::string> yields, updates;
+    for (NodeId yield : cluster.yields) yields.push_back(names_[yield]);
+    for (const auto& [value, leaf] : cluster.updates) {
+      updates.push_back(names_[leaf] + " = " + names_[value]);
+    }
+    text += "} yields " + joined(yields);
+    if (!updates.empty()) text += " updates " + joined(updates);
+    return text + "\n";
+  }
+  std::string print_member(NodeId member) const {
+    const Node& node = graph_[member];
+    std::vector<std::string> operands;
+    for (NodeId operand : node.operands) operands.push_back(print_operand(operand));
+    return fmt::format("  {} = {} {} : {}\n", names_[member], op_def(node.op).name,
+                       joined(operands), to_string(node.type));
+  }
+  std::string print_operand(NodeId operand) const {
+    const Node& node = graph_[operand];
+    if (node.op == OpKind::Constant && node.type.is_scalar() &&
+        !node.attrs.find(AttrName::Values)) {
+      return float_text(node.attrs.get_or<double>(AttrName::Value, 0.0), node.type.dtype);
+    }
+    return names_[operand];
+  }
+
+  const Graph& graph_;
+  const Clustering& clustering_;
+  IdVector<NodeId, std::string> names_;
+};
+
+}  // namespace
+
+std::string print_clustering(const Graph& graph, const Clustering& clustering) {
+  return Printer(graph, clustering).print();
+}
+
+}  // namespace gradus::fuse
