@@ -26,8 +26,8 @@ void fill_constant(const Node& node, Array<Held<T>>& result) {
     const bool rounded = std::is_same_v<T, float> && node.type.dtype == DType::F32;
     return rounded ? static_cast<double>(static_cast<float>(value)) : value;
   };
-  if (node.attrs.find(AttrName::Values)) {
-    const auto& values = node.attrs.get<std::vector<double>>(AttrName::Values);
+  const auto values = node.attrs.get_or<std::vector<double>>(AttrName::Values, {});
+  if (!values.empty()) {
     GRADUS_CHECK(static_cast<int64_t>(values.size()) == result.count(), "values of a constant");
     for (size_t i = 0; i < values.size(); ++i) {
       if (is_float(result.dtype)) {
@@ -38,7 +38,7 @@ void fill_constant(const Node& node, Array<Held<T>>& result) {
     }
     return;
   }
-  fill_numbers(held(node.attrs.get<double>(AttrName::Value)), result);
+  fill_numbers(held(node.attrs.get_or<double>(AttrName::Value, 0.0)), result);
 }
 
 template <typename V>
@@ -68,9 +68,9 @@ void fill_random(const Node& node, const EvalContext& context, Array<Held<T>>& r
     const Scalar index = builder.fresh(DType::I32);
     int32_t* lanes = builder.template lanes<int32_t>(index);
     for (int i = 0; i < builder.count(); ++i) lanes[i] = static_cast<int32_t>(first + i);
-    const Scalar random =
-        random_bits_scalar(builder, number(context.seed),
-                           number(node.attrs.integer(AttrName::Stream)), number(context.step), index);
+    const Scalar random = random_bits_scalar(builder, number(context.seed),
+                                             number(node.attrs.integer(AttrName::Stream)),
+                                             number(context.step), index);
     store_block(builder, random, first, result);
   }
 }
@@ -101,15 +101,24 @@ void eval_leaf(const Node& node, const Leaves<T>& leaves, const EvalContext& con
   switch (node.op) {
     case OpKind::Input:
     case OpKind::Param:
-    case OpKind::State: return fill_named(leaf_name(node), leaves, result);
-    case OpKind::Constant: return fill_constant<T>(node, result);
-    case OpKind::Iota: return fill_iota(node.attrs.integer(AttrName::Axis), result);
-    case OpKind::BatchSize: return fill_numbers(static_cast<double>(context.n), result);
-    case OpKind::StepNumber: return fill_numbers(static_cast<double>(context.step), result);
-    case OpKind::StepCount: return fill_numbers(static_cast<double>(context.steps), result);
-    case OpKind::EpochNumber: return fill_numbers(static_cast<double>(context.epoch), result);
-    case OpKind::RandomBits: return fill_random<T>(node, context, result);
-    default: GRADUS_CHECK(false, fmt::format("no value for leaf `{}`", op_def(node.op).name));
+    case OpKind::State:
+      return fill_named(leaf_name(node), leaves, result);
+    case OpKind::Constant:
+      return fill_constant<T>(node, result);
+    case OpKind::Iota:
+      return fill_iota(node.attrs.integer(AttrName::Axis), result);
+    case OpKind::BatchSize:
+      return fill_numbers(static_cast<double>(context.n), result);
+    case OpKind::StepNumber:
+      return fill_numbers(static_cast<double>(context.step), result);
+    case OpKind::StepCount:
+      return fill_numbers(static_cast<double>(context.steps), result);
+    case OpKind::EpochNumber:
+      return fill_numbers(static_cast<double>(context.epoch), result);
+    case OpKind::RandomBits:
+      return fill_random<T>(node, context, result);
+    default:
+      GRADUS_CHECK(false, fmt::format("no value for leaf `{}`", op_def(node.op).name));
   }
 }
 
@@ -129,9 +138,8 @@ void eval_pointwise(const Node& node, const Operands<Held<T>>& x, const EvalCont
     builder.reset(static_cast<int>(std::min<int64_t>(kScalarBlock, count - first)));
     std::vector<Scalar> blocks;
     for (size_t k = 0; k < x.size(); ++k) {
-      blocks.push_back(load_block<T>(builder, *x[k], [&](int i) {
-        return broadcast_offset(*x[k], offsets[k], first + i);
-      }));
+      blocks.push_back(load_block<T>(
+          builder, *x[k], [&](int i) { return broadcast_offset(*x[k], offsets[k], first + i); }));
     }
     store_block(builder, rule(builder, blocks, node.type.dtype), first, result);
   }
@@ -146,15 +154,27 @@ IdVector<NodeId, Array<Held<T>>> eval_nodes(const Graph& graph, const Leaves<T>&
     for (NodeId operand : node.operands) x.push_back(&values[operand]);
     auto result = make_array<Held<T>>(node.type.dtype, sizes_at(node.type.shape, context.n));
     switch (op_def(node.op).cls) {
-      case OpClass::Leaf: eval_leaf<T>(node, leaves, context, result); break;
-      case OpClass::Pointwise: eval_pointwise<T>(node, x, context, result); break;
-      case OpClass::Reduce: eval_reduce<T>(node, *x.at(0), result); break;
-      case OpClass::Contract: eval_contract<T>(node, x, context, result); break;
-      case OpClass::Layout: eval_layout<Held<T>>(node, x, result); break;
-      case OpClass::Indexed: eval_indexed<T>(node, x, result); break;
+      case OpClass::Leaf:
+        eval_leaf<T>(node, leaves, context, result);
+        break;
+      case OpClass::Pointwise:
+        eval_pointwise<T>(node, x, context, result);
+        break;
+      case OpClass::Reduce:
+        eval_reduce<T>(node, *x.at(0), result);
+        break;
+      case OpClass::Contract:
+        eval_contract<T>(node, x, context, result);
+        break;
+      case OpClass::Layout:
+        eval_layout<Held<T>>(node, x, result);
+        break;
+      case OpClass::Indexed:
+        eval_indexed<T>(node, x, result);
+        break;
       case OpClass::Derivative:
-        GRADUS_CHECK(false, fmt::format("`{}` has no value before differentiation",
-                                        op_def(node.op).name));
+        GRADUS_CHECK(false,
+                     fmt::format("`{}` has no value before differentiation", op_def(node.op).name));
     }
     values.push_back(std::move(result));
   }

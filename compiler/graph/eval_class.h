@@ -7,11 +7,13 @@
 
 #include <map>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "graph/eval.h"
 #include "graph/eval_space.h"
 #include "graph/scalar_concrete.h"
+#include "support/check.h"
 
 namespace gradus {
 
@@ -54,6 +56,16 @@ Array<V> make_array(DType dtype, Sizes sizes) {
   return array;
 }
 
+/// Element `from` of x becomes element `to` of the result.
+template <typename V>
+void copy_element(const Array<V>& x, int64_t from, Array<V>& result, int64_t to) {
+  if (is_float(x.dtype)) {
+    result.floats[static_cast<size_t>(to)] = x.floats[static_cast<size_t>(from)];
+  } else {
+    result.integers[static_cast<size_t>(to)] = x.integers[static_cast<size_t>(from)];
+  }
+}
+
 // Each answers the value of one node of its class; `result` has the node's type and sizes already.
 template <typename T>
 void eval_leaf(const Node& node, const Leaves<T>& leaves, const EvalContext& context,
@@ -88,11 +100,21 @@ Scalar load_block(ConcreteBuilder<T>& builder, const Array<Held<T>>& x, const Of
     }
   };
   switch (x.dtype) {
-    case DType::Bool: fill(uint8_t{}, x.integers); break;
-    case DType::I32: fill(int32_t{}, x.integers); break;
-    case DType::I64: fill(int64_t{}, x.integers); break;
-    case DType::F32: fill(typename FloatLanes<T>::F32{}, x.floats); break;
-    case DType::F64: fill(typename FloatLanes<T>::F64{}, x.floats); break;
+    case DType::Bool:
+      fill(uint8_t{}, x.integers);
+      break;
+    case DType::I32:
+      fill(int32_t{}, x.integers);
+      break;
+    case DType::I64:
+      fill(int64_t{}, x.integers);
+      break;
+    case DType::F32:
+      fill(typename FloatLanes<T>::F32{}, x.floats);
+      break;
+    case DType::F64:
+      fill(typename FloatLanes<T>::F64{}, x.floats);
+      break;
   }
   return block;
 }
@@ -109,11 +131,21 @@ void store_block(ConcreteBuilder<T>& builder, Scalar block, int64_t first, Array
     }
   };
   switch (result.dtype) {
-    case DType::Bool: store(uint8_t{}, result.integers); break;
-    case DType::I32: store(int32_t{}, result.integers); break;
-    case DType::I64: store(int64_t{}, result.integers); break;
-    case DType::F32: store(typename FloatLanes<T>::F32{}, result.floats); break;
-    case DType::F64: store(typename FloatLanes<T>::F64{}, result.floats); break;
+    case DType::Bool:
+      store(uint8_t{}, result.integers);
+      break;
+    case DType::I32:
+      store(int32_t{}, result.integers);
+      break;
+    case DType::I64:
+      store(int64_t{}, result.integers);
+      break;
+    case DType::F32:
+      store(typename FloatLanes<T>::F32{}, result.floats);
+      break;
+    case DType::F64:
+      store(typename FloatLanes<T>::F64{}, result.floats);
+      break;
   }
 }
 

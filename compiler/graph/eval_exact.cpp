@@ -1,5 +1,5 @@
-// The evaluator of bits: f32 nodes in float, f64 nodes in double, sums in the orders of sum_order.h.
-// Values leave it as floats; an f64 value is rounded only there.
+// The evaluator of bits: f32 nodes in float, f64 nodes in double, sums in the orders of
+// sum_order.h. Values leave it as floats; an f64 value is rounded only there.
 #include "graph/eval.h"
 #include "graph/eval_class.h"
 

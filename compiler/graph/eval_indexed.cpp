@@ -1,7 +1,8 @@
-// Indexed operators of the evaluators: addresses come from data and are checked, sums run ascending.
+// Indexed operators of the evaluators: addresses come from data and are checked, sums run
+// ascending.
 //
-//   gather x index        result[o, p.., i] = x[o, index[p..], i], the axis replaced by index's sizes
-//   scatter_add index u   its transpose: result[o, index[p..], i] += u[o, p.., i], p ascending, from +0
+//   gather x index        result[p.., i] = x[index[p..], i]: rows along the first axis
+//   scatter_add index u   its transpose: result[index[p..], i] += u[p.., i], p ascending, from +0
 //   take_along x index    result[o, i] = x[o, index[o, i], i], the axis taken away
 //   put_along index u     its transpose: result[o, index[o, i], i] = u[o, i], 0 elsewhere
 #include <fmt/format.h>
@@ -20,15 +21,6 @@ int64_t checked_index(int64_t index, int64_t size) {
   throw std::out_of_range(fmt::format("index {} outside an axis of {}", index, size));
 }
 
-template <typename V>
-void copy_element(const Array<V>& x, int64_t from, Array<V>& result, int64_t to) {
-  if (is_float(x.dtype)) {
-    result.floats[static_cast<size_t>(to)] = x.floats[static_cast<size_t>(from)];
-  } else {
-    result.integers[static_cast<size_t>(to)] = x.integers[static_cast<size_t>(from)];
-  }
-}
-
 /// total + x, in the arithmetic of T at the dtype of `total`.
 template <typename T>
 void add_element(const Array<Held<T>>& x, int64_t from, Array<Held<T>>& total, int64_t to) {
@@ -45,26 +37,21 @@ void add_element(const Array<Held<T>>& x, int64_t from, Array<Held<T>>& total, i
 }
 
 template <typename V>
-void gather(const Node& node, const Array<V>& x, const Array<V>& index, Array<V>& result) {
-  const AxisSpace space = axis_space(x.sizes, node.attrs.get_or<int64_t>(AttrName::Axis, 0));
-  const int64_t picks = index.count();
+void gather(const Array<V>& x, const Array<V>& index, Array<V>& result) {
+  const AxisSpace space = axis_space(x.sizes, 0);
   for (int64_t to = 0; to < result.count(); ++to) {
-    const int64_t i = to % space.inner, p = to / space.inner % picks, o = to / space.inner / picks;
-    const int64_t k = checked_index(index.integers[static_cast<size_t>(p)], space.size);
-    copy_element(x, space.at(o, k, i), result, to);
+    const int64_t row = index.integers[static_cast<size_t>(to / space.inner)];
+    copy_element(x, space.at(0, checked_index(row, space.size), to % space.inner), result, to);
   }
 }
 
 template <typename T>
-void scatter_add(const Node& node, const Array<Held<T>>& index, const Array<Held<T>>& x,
-                 Array<Held<T>>& result) {
-  const AxisSpace space = axis_space(result.sizes, node.attrs.get_or<int64_t>(AttrName::Axis, 0));
-  const int64_t picks = index.count();
+void scatter_add(const Array<Held<T>>& index, const Array<Held<T>>& x, Array<Held<T>>& result) {
+  const AxisSpace space = axis_space(result.sizes, 0);
   for (int64_t from = 0; from < x.count(); ++from) {
-    const int64_t i = from % space.inner, p = from / space.inner % picks;
-    const int64_t o = from / space.inner / picks;
-    const int64_t k = checked_index(index.integers[static_cast<size_t>(p)], space.size);
-    add_element<T>(x, from, result, space.at(o, k, i));
+    const int64_t row = index.integers[static_cast<size_t>(from / space.inner)];
+    const int64_t to = space.at(0, checked_index(row, space.size), from % space.inner);
+    add_element<T>(x, from, result, to);
   }
 }
 
@@ -114,12 +101,18 @@ void cumulative_sum(const Node& node, const Array<Held<T>>& x, Array<Held<T>>& r
 template <typename T>
 void eval_indexed(const Node& node, const Operands<Held<T>>& x, Array<Held<T>>& result) {
   switch (node.op) {
-    case OpKind::Gather: return gather(node, *x[0], *x[1], result);
-    case OpKind::ScatterAdd: return scatter_add<T>(node, *x[0], *x[1], result);
-    case OpKind::TakeAlong: return take_along(node, *x[0], *x[1], result);
-    case OpKind::PutAlong: return put_along(node, *x[0], *x[1], result);
-    case OpKind::CumulativeSum: return cumulative_sum<T>(node, *x[0], result);
-    default: GRADUS_CHECK(false, "an indexed operator without an evaluation");
+    case OpKind::Gather:
+      return gather(*x[0], *x[1], result);
+    case OpKind::ScatterAdd:
+      return scatter_add<T>(*x[0], *x[1], result);
+    case OpKind::TakeAlong:
+      return take_along(node, *x[0], *x[1], result);
+    case OpKind::PutAlong:
+      return put_along(node, *x[0], *x[1], result);
+    case OpKind::CumulativeSum:
+      return cumulative_sum<T>(node, *x[0], result);
+    default:
+      GRADUS_CHECK(false, "an indexed operator without an evaluation");
   }
 }
 template void eval_indexed<float>(const Node&, const Operands<double>&, Array<double>&);

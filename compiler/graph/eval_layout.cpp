@@ -1,21 +1,9 @@
 // Layout operators of the evaluators: each result element is one operand element, found by strides.
-#include <algorithm>
-
 #include "graph/eval_class.h"
 #include "support/check.h"
 
 namespace gradus {
 namespace {
-
-/// Element `from` of x becomes element `to` of the result.
-template <typename V>
-void copy_element(const Array<V>& x, int64_t from, Array<V>& result, int64_t to) {
-  if (is_float(x.dtype)) {
-    result.floats[static_cast<size_t>(to)] = x.floats[static_cast<size_t>(from)];
-  } else {
-    result.integers[static_cast<size_t>(to)] = x.integers[static_cast<size_t>(from)];
-  }
-}
 
 /// All of the result, read from x by strides.
 template <typename V>
@@ -52,20 +40,18 @@ template <typename V>
 void slice(const Node& node, const Array<V>& x, Array<V>& result) {
   Sizes strides = strides_of(x.sizes);
   const auto& start = node.attrs.integers(AttrName::Start);
-  const AttrValue* given = node.attrs.find(AttrName::Step);
+  const auto& step = node.attrs.integers(AttrName::Step);
   int64_t first = 0;
   for (size_t d = 0; d < strides.size(); ++d) {
     first += start[d] * strides[d];
-    if (given) strides[d] *= node.attrs.integers(AttrName::Step)[d];
+    strides[d] *= step[d];
   }
   read_by_strides(x, strides, first, result);
 }
 
 template <typename V>
 void pad(const Node& node, const Array<V>& x, Array<V>& result) {
-  const double value = node.attrs.get_or<double>(AttrName::Value, 0.0);
-  std::fill(result.floats.begin(), result.floats.end(), V{value});
-  std::fill(result.integers.begin(), result.integers.end(), static_cast<int64_t>(value));
+  // The result begins as zeros.
   write_at(x, node.attrs.integers(AttrName::Low), result);
 }
 
@@ -89,13 +75,18 @@ void eval_layout(const Node& node, const Operands<V>& x, Array<V>& result) {
       result.floats = x[0]->floats;
       result.integers = x[0]->integers;
       return;
-    case OpKind::Transpose: return transpose(node, *x[0], result);
+    case OpKind::Transpose:
+      return transpose(node, *x[0], result);
     case OpKind::Broadcast:
       return read_by_strides(*x[0], broadcast_strides(x[0]->sizes, result.sizes), 0, result);
-    case OpKind::Slice: return slice(node, *x[0], result);
-    case OpKind::Pad: return pad(node, *x[0], result);
-    case OpKind::Concat: return concat(node, x, result);
-    default: GRADUS_CHECK(false, "a layout operator without an evaluation");
+    case OpKind::Slice:
+      return slice(node, *x[0], result);
+    case OpKind::Pad:
+      return pad(node, *x[0], result);
+    case OpKind::Concat:
+      return concat(node, x, result);
+    default:
+      GRADUS_CHECK(false, "a layout operator without an evaluation");
   }
 }
 template void eval_layout(const Node&, const Operands<double>&, Array<double>&);

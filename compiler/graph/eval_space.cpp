@@ -76,8 +76,8 @@ static Offsets matrix_offsets(const Sizes& sizes, const Sizes& batch) {
   return offsets_of(batch, batch_strides);
 }
 
-std::vector<Product> products_of(const Sizes& left, const Sizes& right, const Sizes& result, bool ta,
-                                 bool tb) {
+std::vector<Product> products_of(const Sizes& left, const Sizes& right, const Sizes& result,
+                                 bool ta, bool tb) {
   GRADUS_CHECK(left.size() >= 2 && right.size() >= 2 && result.size() >= 2, "matrices");
   const auto last = [](const Sizes& sizes, size_t back) { return sizes[sizes.size() - back]; };
   Product each;

@@ -20,8 +20,8 @@ Sizes broadcast_strides(const Sizes& from, const Sizes& to);
 /// start + the offset of every index below `sizes`.
 Offsets offsets_of(const Sizes& sizes, const Sizes& strides, int64_t start = 0);
 
-/// The elements that a reduction adds: element i of result r stands at starts[r] + steps[i]. Reduced
-/// elements run ascending, the outermost dimension slowest.
+/// The elements that a reduction adds: element i of result r stands at starts[r] + steps[i].
+/// Reduced elements run ascending, the outermost dimension slowest.
 struct ReduceSpace {
   Offsets starts;
   Offsets steps;
@@ -37,8 +37,8 @@ struct Product {
   int64_t result = 0;
 };
 /// All products of a matmul; `ta`, `tb`: the last two dimensions of a factor are swapped.
-std::vector<Product> products_of(const Sizes& left, const Sizes& right, const Sizes& result, bool ta,
-                                 bool tb);
+std::vector<Product> products_of(const Sizes& left, const Sizes& right, const Sizes& result,
+                                 bool ta, bool tb);
 
 /// An array seen as [outer, size, inner] round one axis.
 struct AxisSpace {

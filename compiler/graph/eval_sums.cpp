@@ -1,5 +1,5 @@
-// Reductions and contractions of the evaluators. float adds in the orders of sum_order.h; double and
-// Dual add in plain ascending order.
+// Reductions and contractions of the evaluators. float adds in the orders of sum_order.h; double
+// and Dual add in plain ascending order.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -19,7 +19,8 @@ int64_t element_at(const ReduceSpace& space, size_t result, int64_t i) {
   return space.starts[result] + space.steps[static_cast<size_t>(i)];
 }
 
-/// The sum of `count` elements in the order that the node says; plain order outside exact arithmetic.
+/// The sum of `count` elements in the order that the node says; plain order outside exact
+/// arithmetic.
 template <typename T, typename Real, typename Element>
 Real ordered_sum(const Node& node, int64_t count, const Element& element) {
   if constexpr (kExact<T>) {
@@ -62,22 +63,24 @@ void sum_integers(const Node& node, const Array<V>& x, Array<V>& result) {
   }
 }
 
-/// A chain inside each chunk of rows; chunks past the last row are the empty sum.
+/// A chain inside each chunk of rows of dimension 0; chunks past the last row are the empty sum.
 template <typename T>
 void partial_sum(const Node& node, const Array<Held<T>>& x, Array<Held<T>>& result) {
-  const int64_t chunk = node.attrs.integer(AttrName::Chunk);
-  const int64_t rows = x.sizes.at(0);
-  const int64_t columns = rows == 0 ? 0 : x.count() / rows;
+  const ReduceSpace space = reduce_space(x.sizes, node.attrs.integers(AttrName::Dims));
+  const int64_t count = static_cast<int64_t>(space.steps.size());
+  const int64_t chunk = node.attrs.integer(AttrName::Chunk) * (count / x.sizes.at(0));
   const int64_t chunks = result.sizes.at(0);
-  GRADUS_CHECK(chunk >= 1 && chunks * chunk >= rows && result.count() == chunks * columns,
+  const int64_t kept = static_cast<int64_t>(space.starts.size());
+  GRADUS_CHECK(chunk >= 1 && chunks * chunk >= count && result.count() == chunks * kept,
                "the chunks of a partial sum hold all rows");
   with_real<T>(x.dtype, [&](auto zero) {
     using Real = decltype(zero);
     for (int64_t at = 0; at < result.count(); ++at) {
-      const int64_t begin = std::min(rows, at / columns * chunk);
-      const int64_t end = std::min(rows, begin + chunk);
-      result.floats[static_cast<size_t>(at)] = sum_chain<Real>(begin, end, [&](int64_t row) {
-        return static_cast<Real>(x.floats[static_cast<size_t>(row * columns + at % columns)]);
+      const size_t r = static_cast<size_t>(at % kept);
+      const int64_t begin = std::min(count, at / kept * chunk);
+      const int64_t end = std::min(count, begin + chunk);
+      result.floats[static_cast<size_t>(at)] = sum_chain<Real>(begin, end, [&](int64_t i) {
+        return static_cast<Real>(x.floats[static_cast<size_t>(element_at(space, r, i))]);
       });
     }
   });
@@ -107,9 +110,8 @@ void combine_elements(const Node& node, const Array<Held<T>>& x, Array<Held<T>>&
   const int64_t count = result.count();
   for (int64_t first = 0; first < count; first += kScalarBlock) {
     const auto load = [&](int64_t step) {
-      return load_block<T>(builder, x, [&](int i) {
-        return space.starts[static_cast<size_t>(first + i)] + step;
-      });
+      return load_block<T>(
+          builder, x, [&](int i) { return space.starts[static_cast<size_t>(first + i)] + step; });
     };
     const int width = static_cast<int>(std::min<int64_t>(kScalarBlock, count - first));
     builder.reset(width);
@@ -129,13 +131,7 @@ bool exceeds(double b, double a) { return !std::isnan(a) && (std::isnan(b) || b 
 
 template <typename V>
 void argmax(const Node& node, const Array<V>& x, Array<V>& result) {
-  std::vector<int64_t> dims;
-  if (node.attrs.find(AttrName::Dims)) {
-    dims = node.attrs.integers(AttrName::Dims);
-  } else {
-    dims = {node.attrs.integer(AttrName::Axis)};
-  }
-  const ReduceSpace space = reduce_space(x.sizes, dims);
+  const ReduceSpace space = reduce_space(x.sizes, node.attrs.integers(AttrName::Dims));
   const auto value = [&](size_t r, int64_t i) {
     const size_t at = static_cast<size_t>(element_at(space, r, i));
     return is_float(x.dtype) ? value_of(x.floats[at]) : static_cast<double>(x.integers[at]);
@@ -181,9 +177,12 @@ void eval_reduce(const Node& node, const Array<Held<T>>& x, Array<Held<T>>& resu
   switch (node.op) {
     case OpKind::Sum:
       return is_float(x.dtype) ? sum_floats<T>(node, x, result) : sum_integers(node, x, result);
-    case OpKind::PartialSum: return partial_sum<T>(node, x, result);
-    case OpKind::Argmax: return argmax(node, x, result);
-    default: return combine_elements<T>(node, x, result);
+    case OpKind::PartialSum:
+      return partial_sum<T>(node, x, result);
+    case OpKind::Argmax:
+      return argmax(node, x, result);
+    default:
+      return combine_elements<T>(node, x, result);
   }
 }
 template void eval_reduce<float>(const Node&, const Array<double>&, Array<double>&);

@@ -24,23 +24,31 @@ using Unsigned = std::make_unsigned_t<U>;
 
 template <typename U>
 U plus(U x, U y) {
-  if constexpr (kIsFloat<U>) return x + y;
-  else return static_cast<U>(static_cast<Unsigned<U>>(x) + static_cast<Unsigned<U>>(y));
+  if constexpr (kIsFloat<U>)
+    return x + y;
+  else
+    return static_cast<U>(static_cast<Unsigned<U>>(x) + static_cast<Unsigned<U>>(y));
 }
 template <typename U>
 U minus(U x, U y) {
-  if constexpr (kIsFloat<U>) return x - y;
-  else return static_cast<U>(static_cast<Unsigned<U>>(x) - static_cast<Unsigned<U>>(y));
+  if constexpr (kIsFloat<U>)
+    return x - y;
+  else
+    return static_cast<U>(static_cast<Unsigned<U>>(x) - static_cast<Unsigned<U>>(y));
 }
 template <typename U>
 U times(U x, U y) {
-  if constexpr (kIsFloat<U>) return x * y;
-  else return static_cast<U>(static_cast<Unsigned<U>>(x) * static_cast<Unsigned<U>>(y));
+  if constexpr (kIsFloat<U>)
+    return x * y;
+  else
+    return static_cast<U>(static_cast<Unsigned<U>>(x) * static_cast<Unsigned<U>>(y));
 }
 template <typename U>
 U quotient(U x, U y) {
-  if constexpr (kIsFloat<U>) return x / y;
-  else return y == 0 ? U{0} : y == -1 ? minus(U{0}, x) : static_cast<U>(x / y);
+  if constexpr (kIsFloat<U>)
+    return x / y;
+  else
+    return y == 0 ? U{0} : y == -1 ? minus(U{0}, x) : static_cast<U>(x / y);
 }
 template <typename U>
 U rest(U x, U y) {
@@ -108,18 +116,26 @@ To saturated(From x) {
 /// One element to another lane type; booleans are uint8_t and take "not zero".
 template <typename To, typename From>
 To converted(From x) {
-  if constexpr (std::is_same_v<To, From>) return x;
-  else if constexpr (std::is_same_v<From, Dual>) return converted<To>(x.value);
-  else if constexpr (std::is_same_v<To, Dual>) return {static_cast<double>(x), 0};
-  else if constexpr (std::is_same_v<To, uint8_t>) return x != 0;
-  else if constexpr (kIsFloat<From> && !kIsFloat<To>) return saturated<To>(x);
-  else return static_cast<To>(x);
+  if constexpr (std::is_same_v<To, From>)
+    return x;
+  else if constexpr (std::is_same_v<From, Dual>)
+    return converted<To>(x.value);
+  else if constexpr (std::is_same_v<To, Dual>)
+    return {static_cast<double>(x), 0};
+  else if constexpr (std::is_same_v<To, uint8_t>)
+    return x != 0;
+  else if constexpr (kIsFloat<From> && !kIsFloat<To>)
+    return saturated<To>(x);
+  else
+    return static_cast<To>(x);
 }
 
 template <typename U>
 U constant_lane(double value) {
-  if constexpr (kIsFloat<U> || std::is_same_v<U, uint8_t>) return converted<U>(value);
-  else return static_cast<U>(static_cast<int64_t>(value));
+  if constexpr (kIsFloat<U> || std::is_same_v<U, uint8_t>)
+    return converted<U>(value);
+  else
+    return static_cast<U>(static_cast<int64_t>(value));
 }
 
 template <typename U>
@@ -162,11 +178,16 @@ Scalar ConcreteBuilder<T>::fresh(DType dtype) {
 template <typename T, typename Function>
 static Scalar with_lane_type(DType dtype, Function function) {
   switch (dtype) {
-    case DType::Bool: return function(uint8_t{});
-    case DType::I32: return function(int32_t{});
-    case DType::I64: return function(int64_t{});
-    case DType::F32: return function(typename FloatLanes<T>::F32{});
-    case DType::F64: return function(typename FloatLanes<T>::F64{});
+    case DType::Bool:
+      return function(uint8_t{});
+    case DType::I32:
+      return function(int32_t{});
+    case DType::I64:
+      return function(int64_t{});
+    case DType::F32:
+      return function(typename FloatLanes<T>::F32{});
+    case DType::F64:
+      return function(typename FloatLanes<T>::F64{});
   }
   return {};
 }
@@ -229,8 +250,10 @@ Scalar ConcreteBuilder<T>::neg(Scalar x) {
   return with_lane_type<T>(x.dtype, [&](auto zero) {
     using U = decltype(zero);
     return unary<U>(x, [](U v) {
-      if constexpr (kIsFloat<U>) return -v;
-      else return minus(U{0}, v);
+      if constexpr (kIsFloat<U>)
+        return -v;
+      else
+        return minus(U{0}, v);
     });
   });
 }
@@ -307,8 +330,10 @@ Scalar ConcreteBuilder<T>::floor(Scalar x) {
   return on_float(x, [&](auto zero) {
     using U = decltype(zero);
     return unary<U>(x, [](U v) {
-      if constexpr (std::is_same_v<U, Dual>) return Dual{std::floor(v.value), 0};
-      else return std::floor(v);
+      if constexpr (std::is_same_v<U, Dual>)
+        return Dual{std::floor(v.value), 0};
+      else
+        return std::floor(v);
     });
   });
 }
@@ -318,8 +343,10 @@ Scalar ConcreteBuilder<T>::round_even(Scalar x) {
   return on_float(x, [&](auto zero) {
     using U = decltype(zero);
     return unary<U>(x, [](U v) {
-      if constexpr (std::is_same_v<U, Dual>) return Dual{std::nearbyint(v.value), 0};
-      else return std::nearbyint(v);
+      if constexpr (std::is_same_v<U, Dual>)
+        return Dual{std::nearbyint(v.value), 0};
+      else
+        return std::nearbyint(v);
     });
   });
 }
@@ -351,16 +378,22 @@ Scalar ConcreteBuilder<T>::compare(Compare how, Scalar x, Scalar y) {
     const U* right = lanes<U>(y);
     const auto fill = [&](auto relation) {
       for (int i = 0; i < count_; ++i) {
-        if constexpr (std::is_same_v<U, Dual>) to[i] = relation(left[i].value, right[i].value);
-        else to[i] = relation(left[i], right[i]);
+        if constexpr (std::is_same_v<U, Dual>)
+          to[i] = relation(left[i].value, right[i].value);
+        else
+          to[i] = relation(left[i], right[i]);
       }
       return result;
     };
     switch (how) {
-      case Compare::Equal: return fill([](auto a, auto b) { return a == b; });
-      case Compare::NotEqual: return fill([](auto a, auto b) { return a != b; });
-      case Compare::Less: return fill([](auto a, auto b) { return a < b; });
-      case Compare::LessEqual: return fill([](auto a, auto b) { return a <= b; });
+      case Compare::Equal:
+        return fill([](auto a, auto b) { return a == b; });
+      case Compare::NotEqual:
+        return fill([](auto a, auto b) { return a != b; });
+      case Compare::Less:
+        return fill([](auto a, auto b) { return a < b; });
+      case Compare::LessEqual:
+        return fill([](auto a, auto b) { return a <= b; });
     }
     return result;
   });
@@ -421,8 +454,10 @@ Scalar ConcreteBuilder<T>::bit_not(Scalar x) {
   return with_bit_type(x.dtype, [&](auto zero) {
     using U = decltype(zero);
     return unary<U>(x, [](U v) {
-      if constexpr (std::is_same_v<U, uint8_t>) return static_cast<U>(v ^ 1);
-      else return static_cast<U>(~v);
+      if constexpr (std::is_same_v<U, uint8_t>)
+        return static_cast<U>(v ^ 1);
+      else
+        return static_cast<U>(~v);
     });
   });
 }
@@ -431,7 +466,8 @@ template <typename T>
 Scalar ConcreteBuilder<T>::shift_left(Scalar x, int count) {
   return on_integer(x, [&](auto zero) {
     using U = decltype(zero);
-    return unary<U>(x, [count](U v) { return static_cast<U>(static_cast<Unsigned<U>>(v) << count); });
+    return unary<U>(x,
+                    [count](U v) { return static_cast<U>(static_cast<Unsigned<U>>(v) << count); });
   });
 }
 
@@ -439,7 +475,8 @@ template <typename T>
 Scalar ConcreteBuilder<T>::shift_right_logical(Scalar x, int count) {
   return on_integer(x, [&](auto zero) {
     using U = decltype(zero);
-    return unary<U>(x, [count](U v) { return static_cast<U>(static_cast<Unsigned<U>>(v) >> count); });
+    return unary<U>(x,
+                    [count](U v) { return static_cast<U>(static_cast<Unsigned<U>>(v) >> count); });
   });
 }
 
@@ -468,12 +505,14 @@ Scalar ConcreteBuilder<T>::convert(Scalar x, DType to) {
 }
 
 namespace {
-/// The bits of one element as another type of the same width. A wider lane (a double that stands for
-/// an f32) is rounded to the dtype first.
+/// The bits of one element as another type of the same width. A wider lane (a double that stands
+/// for an f32) is rounded to the dtype first.
 template <typename Exact, typename To, typename From>
 To cast_lane(From x) {
-  if constexpr (kIsFloat<From>) return std::bit_cast<To>(converted<Exact>(x));
-  else return converted<To>(std::bit_cast<Exact>(x));
+  if constexpr (kIsFloat<From>)
+    return std::bit_cast<To>(converted<Exact>(x));
+  else
+    return converted<To>(std::bit_cast<Exact>(x));
 }
 }  // namespace
 

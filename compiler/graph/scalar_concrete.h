@@ -1,10 +1,11 @@
 // Concrete scalar builders: every handle is a block of up to 256 elements that is computed at once,
 // so that one virtual call serves a whole block.
 //
-// ConcreteBuilder<float> is exact: each elementary operation is the IEEE operation of the value's own
-// dtype and the math functions are the sequences of scalar_math.cpp; its bits are those of generated
-// code. ConcreteBuilder<double> gives the meaning: floats of either dtype are doubles, math is the C
-// library's. ConcreteBuilder<Dual> is the same with a directional derivative beside each value.
+// ConcreteBuilder<float> is exact: each elementary operation is the IEEE operation of the value's
+// own dtype and the math functions are the sequences of scalar_math.cpp; its bits are those of
+// generated code. ConcreteBuilder<double> gives the meaning: floats of either dtype are doubles,
+// math is the C library's. ConcreteBuilder<Dual> is the same with a directional derivative beside
+// each value.
 #pragma once
 
 #include <cstddef>

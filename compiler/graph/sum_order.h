@@ -1,5 +1,5 @@
-// The order of every floating-point sum, in one place: the exact evaluator and the kernel interpreter
-// call these functions and generated code does the same additions in the same order.
+// The order of every floating-point sum, in one place: the exact evaluator and the kernel
+// interpreter call these functions and generated code does the same additions in the same order.
 //
 //   lanes   element i goes to lane i mod 32, lanes add ascending; then l + (l+16), +8, +4, +2, +1.
 //           Over 16384 elements: chunks of 4096 each so, then the totals of the chunks so.
@@ -16,10 +16,10 @@
 
 namespace gradus {
 
-inline constexpr int64_t kSumLanes = 32;        // accumulators of order "lanes"
-inline constexpr int64_t kSumChunk = 4096;      // elements of a chunk in order "lanes"
+inline constexpr int64_t kSumLanes = 32;         // accumulators of order "lanes"
+inline constexpr int64_t kSumChunk = 4096;       // elements of a chunk in order "lanes"
 inline constexpr int64_t kSumUnchunked = 16384;  // up to so many elements there are no chunks
-inline constexpr int64_t kProductChunk = 1024;  // steps of k of a contraction's chunk
+inline constexpr int64_t kProductChunk = 1024;   // steps of k of a contraction's chunk
 
 /// The start of a sum; contractions, scatter-add and cumulative sums start at +0 instead.
 template <typename Real>
@@ -82,7 +82,8 @@ Real product_step(Real a, Real b, Real acc, bool fused_multiply_add) {
   return fused_multiply_add ? std::fma(a, b, acc) : a * b + acc;
 }
 
-/// The inner product of a contraction over k in [0, count); `left(k)` and `right(k)` are its factors.
+/// The inner product of a contraction over k in [0, count); `left(k)` and `right(k)` are its
+/// factors.
 template <typename Real, typename Left, typename Right>
 Real sum_products(int64_t count, bool fused_multiply_add, const Left& left, const Right& right) {
   Real total = Real(0);
