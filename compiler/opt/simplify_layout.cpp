@@ -117,8 +117,8 @@ const SimplifyRule kRules[] = {
     {OpKind::Broadcast, [](S& s, N n) { return s.type(first(n)) == n.type ? first(n) : NodeId(); }},                                                 // broadcast(x, its shape) = x
     {OpKind::Broadcast, [](S& s, N n) { return s.is(first(n), OpKind::Broadcast) ? s.make(OpKind::Broadcast, {s.operand(first(n))}, {}, &n.type) : NodeId(); }},  // broadcast(broadcast(x, p), q) = broadcast(x, q)
     {OpKind::Broadcast, broadcast_of_leading_ones},
-    {OpKind::Transpose, transpose_as_reshape},                                                                                                       // transpose(x: [1, 4]) = reshape(x, [4, 1])
     {OpKind::Transpose, transpose_of_transpose},
+    {OpKind::Transpose, transpose_as_reshape},                                                                                                       // transpose(x: [1, 4]) = reshape(x, [4, 1])
     {OpKind::Transpose, transpose_of_product},
     {OpKind::Matmul, absorb_transpose},
     {OpKind::Slice, whole_slice},                                                                                                                    // x[:] = x

@@ -11,19 +11,26 @@ using S = Simplifier;
 using N = const Node&;
 using Ints = std::vector<int64_t>;
 
-/// sum(x, dims) = reshape(sum(x, those of size > 1)), likewise max and min
+/// sum(x) = reshape(sum(reshape(x, without reduced dimensions of size 1))), likewise max and min.
+/// The dimensions go from the operand too: what ends its shape decides the order of a sum.
 NodeId drop_ones(S& s, N n) {
   NodeId x = n.operands[0];
   const Shape shape = s.type(x).shape;
+  const Ints& dims = n.attrs.integers(AttrName::Dims);
+  Shape kept;
   Ints rest;
-  for (int64_t dim : n.attrs.integers(AttrName::Dims)) {
-    if (!shape[static_cast<size_t>(dim)].is_one()) rest.push_back(dim);
+  for (size_t i = 0; i < shape.size(); ++i) {
+    bool reduced = std::ranges::count(dims, static_cast<int64_t>(i)) > 0;
+    if (reduced && shape[i].is_one()) continue;
+    if (reduced) rest.push_back(static_cast<int64_t>(kept.size()));
+    kept.push_back(shape[i]);
   }
-  if (rest.size() == n.attrs.integers(AttrName::Dims).size()) return {};
-  if (rest.empty()) return s.reshape(x, n.type.shape);
+  if (kept.size() == shape.size()) return {};
+  NodeId without = s.reshape(x, kept);
+  if (rest.empty()) return s.reshape(without, n.type.shape);
   Attrs attrs = n.attrs;
   attrs.set(AttrName::Dims, rest);
-  return s.reshape(s.make(n.op, {x}, attrs), n.type.shape);
+  return s.reshape(s.make(n.op, {without}, attrs), n.type.shape);
 }
 
 /// max(broadcast c) = c, likewise min, c of rank 0
