@@ -10,11 +10,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "graph/sum_order.h"
 #include "kernel/build_common.h"
 #include "kernel/contract.h"
 #include "kernel/contract_shape.h"
+#include "kernel/walk.h"
 
 namespace gradus::kernel {
 
@@ -38,12 +40,38 @@ struct BlockedAxis {
   Index global() const { return {Affine::of(axis), ValueId()}; }
 };
 
+/// The space of the cluster, and which dimension of the product each of its dimensions is.
+struct ProductSpace {
+  ClusterSpace space;
+  std::vector<size_t> dims;
+};
+
+/// A product whose batch is not its first dimension lies with the batch outermost all the same;
+/// alone in its cluster it is walked in that order.
+ProductSpace product_space(const Graph& graph, const Cluster& cluster) {
+  const Shape& shape = graph.type(cluster.anchor).shape;
+  ProductSpace result;
+  result.dims.resize(shape.size());
+  std::iota(result.dims.begin(), result.dims.end(), size_t{0});
+  if (std::optional<ClusterSpace> space = find_space(graph, cluster)) {
+    result.space = std::move(*space);
+    return result;
+  }
+  GRADUS_CHECK(cluster.members.size() == 1, "the cluster of a product has a space");
+  std::stable_partition(result.dims.begin(), result.dims.end(),
+                        [&](size_t dim) { return shape[dim].batch; });
+  for (size_t dim : result.dims) result.space.extents.push_back(shape[dim]);
+  result.space.folded.assign(shape.size(), false);
+  return result;
+}
+
 class ContractBuilder {
  public:
   ContractBuilder(const Graph& graph, const Clustering& clustering, ClusterId id,
-                  ClusterSpace space, const Schedule& schedule, const Target& target,
+                  ProductSpace space, const Schedule& schedule, const Target& target,
                   int64_t capacity)
-      : builder_(graph, clustering, id, std::move(space)),
+      : builder_(graph, clustering, id, std::move(space.space)),
+        space_dims_(std::move(space.dims)),
         shape_(contract_shape(graph, builder_.cluster(), schedule.swapped)),
         schedule_(schedule),
         width_(schedule.nv * target.lanes),
@@ -53,6 +81,7 @@ class ContractBuilder {
 
  private:
   KernelBuilder builder_;
+  std::vector<size_t> space_dims_;
   ContractShape shape_;
   Schedule schedule_;
   int64_t width_;  // columns of a tile
@@ -165,7 +194,9 @@ Point ContractBuilder::point() const {
   axes.resize(shape_.batch.size() + 2);
   axes[shape_.row_dim] = i_.axis;
   axes[shape_.column_dim] = j_.axis;
-  return point_of(axes);
+  std::vector<AxisId> ordered;
+  for (size_t dim : space_dims_) ordered.push_back(axes[dim]);
+  return point_of(ordered);
 }
 
 Micro ContractBuilder::micro(Access left, Access right) {
@@ -221,6 +252,30 @@ void ContractBuilder::strip() {
   builder_.close_loop();
 }
 
+/// Accesses to one slot get one more index, `axis` over a single element.
+void add_unit_dimension(Kernel& kernel, SlotId slot, AxisId axis) {
+  kernel.slots[slot].extents.push_back(Dim::fixed(1));
+  kernel.slots[slot].strides.push_back(1);
+  const auto extend = [&](Access& access) {
+    if (access.slot == slot) access.indices.push_back({Affine::of(axis), ValueId()});
+  };
+  walk(kernel.body, [&](Stmt& stmt) {
+    if (auto* load = std::get_if<Load>(&stmt.body)) extend(load->from);
+    if (auto* store = std::get_if<Store>(&stmt.body)) extend(store->to);
+  });
+}
+
+/// Products of one column: dimensions of one element have no index, but stores follow the lanes.
+void follow_single_column(Kernel& kernel, AxisId columns) {
+  std::vector<SlotId> stored;
+  walk(kernel.body, [&](Stmt& stmt) {
+    const auto* store = std::get_if<Store>(&stmt.body);
+    if (!store || kernel.slots[store->to.slot].space == SlotSpace::Worker) return;
+    stored.push_back(store->to.slot);
+  });
+  for (SlotId slot : stored) add_unit_dimension(kernel, slot, columns);
+}
+
 Kernel ContractBuilder::build() {
   open_items();
   make_scratch();
@@ -234,7 +289,9 @@ Kernel ContractBuilder::build() {
   }
   if (schedule_.strip) strip();
   for (; open_par_ > 0; --open_par_) builder_.close_loop();
-  return builder_.finish(schedule_, capacity_);
+  Kernel kernel = builder_.finish(schedule_, capacity_);
+  if (shape_.columns.is_one()) follow_single_column(kernel, j_.axis);
+  return kernel;
 }
 
 }  // namespace
@@ -244,9 +301,8 @@ Kernel build_contract(const Graph& graph, const Clustering& clustering, ClusterI
   const Cluster& cluster = clustering.clusters[id];
   std::optional<std::string> problem = check_contract_schedule(graph, cluster, schedule, target);
   GRADUS_CHECK(!problem, problem.value_or(""));
-  std::optional<ClusterSpace> space = find_space(graph, cluster);
-  GRADUS_CHECK(space.has_value(), "the cluster of a product has a space");
-  return ContractBuilder(graph, clustering, id, std::move(*space), schedule, target, capacity)
+  return ContractBuilder(graph, clustering, id, product_space(graph, cluster), schedule, target,
+                         capacity)
       .build();
 }
 

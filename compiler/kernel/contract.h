@@ -1,8 +1,9 @@
-// Matrix products: the cluster with one contraction becomes blocks, packs and a grid of register tiles
-// whose epilogue is the rest of the cluster, in the tile or as a strip over the finished band.
+// Matrix products: the cluster with one contraction becomes blocks, packs and a grid of register
+// tiles whose epilogue is the rest of the cluster, in the tile or as a strip over the finished
+// band.
 //
-// Every layout is a matter of strides: the operands are read through their views, and where the lanes
-// axis of the right operand is not unit-stride it is packed, which transposes it.
+// Every layout is a matter of strides: the operands are read through their views, and where the
+// lanes axis of the right operand is not unit-stride it is packed, which transposes it.
 #pragma once
 
 #include <optional>

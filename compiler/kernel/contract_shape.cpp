@@ -13,7 +13,8 @@ ContractShape contract_shape(const Graph& graph, const Cluster& cluster, bool sw
   const Node& node = graph[cluster.anchor];
   const OpDef& def = op_def(node.op);
   GRADUS_CHECK(def.contract != nullptr, "the anchor of a contract cluster is a contraction");
-  const std::vector<TensorType> types = {graph.type(node.operands[0]), graph.type(node.operands[1])};
+  const std::vector<TensorType> types = {graph.type(node.operands[0]),
+                                         graph.type(node.operands[1])};
   const ContractDims dims = def.contract(types, node.attrs);
   ContractShape shape;
   for (size_t dim : dims.batch) shape.batch.push_back(node.type.shape[dim]);
@@ -39,10 +40,10 @@ bool stores_along_columns(const Graph& graph, const Cluster& cluster) {
 
 int simple_epilogue_ops(const Graph& graph, const Cluster& cluster) {
   static constexpr OpKind kSimple[] = {
-      OpKind::Neg,     OpKind::Abs,      OpKind::Add,     OpKind::Sub,       OpKind::Mul,
-      OpKind::Fma,     OpKind::Maximum,  OpKind::Minimum, OpKind::Equal,     OpKind::NotEqual,
-      OpKind::Less,    OpKind::LessEqual, OpKind::And,    OpKind::Or,        OpKind::Not,
-      OpKind::Select};
+      OpKind::Neg,   OpKind::Abs,      OpKind::Add,     OpKind::Sub,
+      OpKind::Mul,   OpKind::Fma,      OpKind::Maximum, OpKind::Minimum,
+      OpKind::Equal, OpKind::NotEqual, OpKind::Less,    OpKind::LessEqual,
+      OpKind::And,   OpKind::Or,       OpKind::Not,     OpKind::Select};
   static constexpr OpKind kFree[] = {OpKind::StopGradient, OpKind::Reshape, OpKind::Transpose,
                                      OpKind::Broadcast, OpKind::Slice};
   int count = 0;

@@ -1,5 +1,5 @@
-// What a contraction's cluster looks like as matrices: sizes, and where both operands lie. Swapped, the
-// product is seen transposed: rows are columns, left is right; the sums are the same.
+// What a contraction's cluster looks like as matrices: sizes, and where both operands lie. Swapped,
+// the product is seen transposed: rows are columns, left is right; the sums are the same.
 #pragma once
 
 #include <vector>
@@ -33,8 +33,8 @@ struct ContractShape {
 ContractShape contract_shape(const Graph& graph, const Cluster& cluster, bool swapped);
 /// Whether vectors over columns can be stored to the product's buffer; else it must be swapped.
 bool stores_along_columns(const Graph& graph, const Cluster& cluster);
-/// Simple arithmetic after the product, element by element; -1 if something is too dear or too large to
-/// do in the accumulators.
+/// Simple arithmetic after the product, element by element; -1 if something is too dear or too
+/// large to do in the accumulators.
 int simple_epilogue_ops(const Graph& graph, const Cluster& cluster);
 
 }  // namespace gradus::kernel

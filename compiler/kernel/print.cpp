@@ -1,9 +1,9 @@
-// Kernel text out. Axes and values are numbered in the order of the text, so that reading the text and
-// printing it again gives the same bytes; equal names are made different by a number.
+// Kernel text out. Axes and values are numbered in the order of the text, so that reading the text
+// and printing it again gives the same bytes; equal names are made different by a number.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
-
-#include <fmt/format.h>
 
 #include "graph/op.h"
 #include "graph/text.h"
@@ -26,7 +26,8 @@ std::string unique_name(const std::string& name, std::set<std::string>& used) {
     word += plain || (c == '.' && !word.empty() && word.back() != '.') ? c : '_';
   }
   while (!word.empty() && word.back() == '.') word.pop_back();
-  if (word.empty() || (word[0] >= '0' && word[0] <= '9') || kReserved.count(word)) word = "_" + word;
+  if (word.empty() || (word[0] >= '0' && word[0] <= '9') || kReserved.count(word))
+    word = "_" + word;
   std::string result = word;
   for (int number = 2; !used.insert(result).second; ++number) {
     result = fmt::format("{}_{}", word, number);
@@ -148,7 +149,9 @@ void Printer::number(const Stmt& stmt) {
 std::string Printer::affine(const Affine& value) const {
   std::vector<Affine::Term> terms = value.terms;
   std::sort(terms.begin(), terms.end(), [&](const Affine::Term& a, const Affine::Term& b) {
-    return axis_order_[a.axis] < axis_order_[b.axis];
+    // Positive ones first: `k-k0`.
+    return std::pair(a.coefficient < 0, axis_order_[a.axis]) <
+           std::pair(b.coefficient < 0, axis_order_[b.axis]);
   });
   std::string out;
   auto add = [&](const std::string& name, int64_t factor) {
@@ -256,9 +259,9 @@ void Printer::loop(int depth, const Loop& loop) {
 }
 
 void Printer::tile(int depth, const Tile& tile) {
-  line(depth, fmt::format("tile {} {} step {}, {} {} step {}", axis(tile.i),
-                          range(tile.i_from, tile.i_to), tile.i_step, axis(tile.j),
-                          range(tile.j_from, tile.j_to), tile.j_step));
+  line(depth,
+       fmt::format("tile {} {} step {}, {} {} step {}", axis(tile.i), range(tile.i_from, tile.i_to),
+                   tile.i_step, axis(tile.j), range(tile.j_from, tile.j_to), tile.j_step));
   line(depth + 1, micro(tile.micro));
   if (tile.epilogue.empty()) return;
   line(depth + 1, "at last");
@@ -266,26 +269,26 @@ void Printer::tile(int depth, const Tile& tile) {
 }
 
 void Printer::statement(int depth, const Stmt& stmt) {
-  std::visit(Overloaded{[&](const Loop& s) { loop(depth, s); },
-                        [&](const Let& s) { line(depth, let(s)); },
-                        [&](const IndexOf& s) {
-                          line(depth, fmt::format("{} = index {} : {}", value(s.result),
-                                                  affine(s.affine), dtype(s.result)));
-                        },
-                        [&](const Load& s) { line(depth, load(s)); },
-                        [&](const Store& s) {
-                          line(depth, fmt::format("store {}, {}", access(s.to), operand(s.value)));
-                        },
-                        [&](const Fold& s) {
-                          line(depth, fmt::format("fold {}, {}", value(s.into), operand(s.value)));
-                        },
-                        [&](const Tile& s) { tile(depth, s); },
-                        [&](const Pack& s) { line(depth, pack(s)); },
-                        [&](const If& s) {
-                          line(depth, "if " + value(s.condition));
-                          body(depth + 1, s.body);
-                        }},
-             stmt.body);
+  std::visit(
+      Overloaded{[&](const Loop& s) { loop(depth, s); }, [&](const Let& s) { line(depth, let(s)); },
+                 [&](const IndexOf& s) {
+                   line(depth, fmt::format("{} = index {} : {}", value(s.result), affine(s.affine),
+                                           dtype(s.result)));
+                 },
+                 [&](const Load& s) { line(depth, load(s)); },
+                 [&](const Store& s) {
+                   line(depth, fmt::format("store {}, {}", access(s.to), operand(s.value)));
+                 },
+                 [&](const Fold& s) {
+                   line(depth, fmt::format("fold {}, {}", value(s.into), operand(s.value)));
+                 },
+                 [&](const Tile& s) { tile(depth, s); },
+                 [&](const Pack& s) { line(depth, pack(s)); },
+                 [&](const If& s) {
+                   line(depth, "if " + value(s.condition));
+                   body(depth + 1, s.body);
+                 }},
+      stmt.body);
 }
 
 void Printer::body(int depth, const std::vector<Stmt>& stmts) {
@@ -297,9 +300,9 @@ void Printer::slot(const Slot& slot, const std::string& name) {
   std::vector<std::string> extents;
   for (Dim dim : slot.extents) extents.push_back(dim_text(dim));
   bool worker = slot.space == SlotSpace::Worker;
-  std::string text = fmt::format("{}: {} {}[{}]", name,
-                                 worker ? "worker" : kDirs[static_cast<size_t>(slot.dir)],
-                                 dtype_name(slot.dtype), fmt::join(extents, ","));
+  std::string text =
+      fmt::format("{}: {} {}[{}]", name, worker ? "worker" : kDirs[static_cast<size_t>(slot.dir)],
+                  dtype_name(slot.dtype), fmt::join(extents, ","));
   if (slot.strides != dense_slot_strides(slot.extents)) {
     text += " strides " + integers_text(slot.strides);
   }
@@ -317,13 +320,14 @@ void Printer::slot(const Slot& slot, const std::string& name) {
 
 void Printer::header() {
   std::string schedule = print_schedule(kernel_.schedule, kernel_.cls);
-  line(0, fmt::format("kernel @{} {} {}:", canonical_ ? "k" : kernel_.name,
+  std::set<std::string> no_others;
+  line(0, fmt::format("kernel @{} {} {}:", unique_name(canonical_ ? "k" : kernel_.name, no_others),
                       cluster_class_name(kernel_.cls), schedule));
   if (canonical_) return;
   const Cost& cost = kernel_.cost;
-  line(1, fmt::format("cost fma={} simple={} divide={} transcendental={} bytes={} items={}",
-                      cost.fma, cost.simple, cost.divide, cost.transcendental, cost.bytes,
-                      cost.items));
+  line(1,
+       fmt::format("cost fma={} simple={} divide={} transcendental={} bytes={} items={}", cost.fma,
+                   cost.simple, cost.divide, cost.transcendental, cost.bytes, cost.items));
   if (kernel_.nodes.empty()) return;
   std::vector<int64_t> nodes;
   for (NodeId node : kernel_.nodes) nodes.push_back(static_cast<int64_t>(node.index()));
@@ -354,8 +358,8 @@ std::string print_schedule(const Schedule& s, ClusterClass cls) {
   }
   const char* packs[] = {"none", "left", "right", "both"};
   return fmt::format("{{mr={} nv={} mc={} nc={} kc={} pack={} epilogue={}{}}}", s.mr, s.nv, s.mc,
-                     s.nc, s.kc, packs[s.pack_left + 2 * s.pack_right],
-                     s.strip ? "strip" : "tile", s.swapped ? " swapped=true" : "");
+                     s.nc, s.kc, packs[s.pack_left + 2 * s.pack_right], s.strip ? "strip" : "tile",
+                     s.swapped ? " swapped=true" : "");
 }
 
 std::string print_kernel(const Kernel& kernel) { return Printer(kernel, false).print(); }

