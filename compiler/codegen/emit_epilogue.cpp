@@ -1,0 +1,95 @@
+// The statements under a microkernel, on the finished tile while it is in registers. What depends
+// on the column alone is done once a vector, what depends on the row alone once a row.
+#include "codegen/emit.h"
+#include "support/check.h"
+
+namespace gradus::codegen {
+
+using kernel::Stmt;
+using llvm::Value;
+
+namespace {
+
+uint8_t bits(auto depends) { return static_cast<uint8_t>(depends); }
+
+kernel::ValueId result_of(const Stmt& stmt) {
+  if (auto* s = std::get_if<kernel::Let>(&stmt.body)) return s->result;
+  if (auto* s = std::get_if<kernel::IndexOf>(&stmt.body)) return s->result;
+  if (auto* s = std::get_if<kernel::Load>(&stmt.body)) return s->result;
+  return {};
+}
+
+}  // namespace
+
+KernelEmitter::Depends KernelEmitter::depends(
+    const kernel::Tile& tile, const Stmt& stmt,
+    const std::map<kernel::ValueId, Depends>& known) const {
+  uint8_t found = 0;
+  auto on_value = [&](kernel::ValueId id) {
+    auto place = known.find(id);
+    if (id.valid() && place != known.end()) found |= bits(place->second);
+  };
+  auto on_affine = [&](const kernel::Affine& affine) {
+    for (const kernel::Affine::Term& term : affine.terms) {
+      if (term.axis == tile.i) found |= bits(Depends::Row);
+      if (term.axis == tile.j) found |= bits(Depends::Column);
+    }
+  };
+  if (auto* s = std::get_if<kernel::Let>(&stmt.body)) {
+    for (const kernel::Operand& each : s->operands) on_value(each.value);
+  } else if (auto* index = std::get_if<kernel::IndexOf>(&stmt.body)) {
+    on_affine(index->affine);
+  } else if (auto* load = std::get_if<kernel::Load>(&stmt.body)) {
+    on_value(load->where);
+    for (const kernel::Index& each : load->from.indices) {
+      on_affine(each.affine);
+      on_value(each.loaded);
+    }
+  } else {
+    GRADUS_CHECK(std::holds_alternative<kernel::Store>(stmt.body),
+                 "an epilogue of plain statements");
+    return Depends::Both;
+  }
+  return static_cast<Depends>(found);
+}
+
+void KernelEmitter::emit_epilogue(const MicroTile& micro) {
+  const kernel::Tile& tile = *micro.tile;
+  std::map<kernel::ValueId, Depends> known = {{tile.micro.result, Depends::Both}};
+  std::map<Depends, std::vector<const Stmt*>> groups;
+  for (const Stmt& stmt : tile.epilogue) {
+    Depends how = depends(tile, stmt, known);
+    groups[how].push_back(&stmt);
+    if (result_of(stmt).valid()) known[result_of(stmt)] = how;
+  }
+  auto run = [&](Depends how) {
+    for (const Stmt* stmt : groups[how]) {
+      std::visit([&](const auto& statement) { emit(statement); }, stmt->body);
+    }
+  };
+  lanes_ = {};
+  run(Depends::None);
+  auto vectors = static_cast<size_t>(micro.vectors);
+  std::map<kernel::ValueId, std::vector<Value*>> columns;
+  for (size_t v = 0; v < vectors; ++v) {
+    set_column(micro, static_cast<int64_t>(v));
+    run(Depends::Column);
+    for (const Stmt* stmt : groups[Depends::Column]) {
+      columns[result_of(*stmt)].push_back(values_[result_of(*stmt)]);
+    }
+  }
+  for_rows(micro, [&](int64_t row) {
+    set_row(micro, row, false);
+    lanes_ = {};
+    run(Depends::Row);
+    for (size_t v = 0; v < vectors; ++v) {
+      set_column(micro, static_cast<int64_t>(v));
+      values_[tile.micro.result] = micro.sums[static_cast<size_t>(row)][v];
+      for (const auto& [id, values] : columns) values_[id] = values[v];
+      run(Depends::Both);
+    }
+  });
+  lanes_ = {};
+}
+
+}  // namespace gradus::codegen

@@ -1,0 +1,308 @@
+// The function of a kernel: frame and slot bases, the loop over items, plain statements.
+#include <fmt/format.h>
+#include <llvm/IR/Constants.h>
+#include <llvm/IR/Intrinsics.h>
+
+#include <cstddef>
+
+#include "codegen/emit.h"
+#include "gradus/runtime.h"
+#include "graph/op.h"
+#include "kernel/walk.h"
+#include "support/check.h"
+
+namespace gradus::codegen {
+
+using kernel::Loop;
+using kernel::LoopKind;
+using kernel::Stmt;
+using llvm::Value;
+
+KernelEmitter::KernelEmitter(llvm::Module& module, const Target& target,
+                             const kernel::Kernel& kernel)
+    : module_(module),
+      target_(target),
+      kernel_(kernel),
+      ir_(module.getContext()),
+      scalars_(ir_, target),
+      packed_(kernel.slots.size(), false),
+      axes_(kernel.axes.size()),
+      values_(kernel.values.size(), nullptr),
+      held_(kernel.values.size()),
+      axis_steps_(kernel.axes.size(), {-1, 0}) {
+  kernel::walk(kernel.body, [&](const Stmt& stmt) {
+    if (auto* pack = std::get_if<kernel::Pack>(&stmt.body)) packed_[pack->to.index()] = true;
+    auto* loop = std::get_if<Loop>(&stmt.body);
+    if (loop && loop->kind != LoopKind::Lanes) {
+      bool constant = loop->from.terms.empty() && loop->from.per_n == 0;
+      if (constant) axis_steps_[loop->axis] = {loop->from.constant, loop->step};
+    }
+  });
+}
+
+llvm::Function* KernelEmitter::emit(const std::string& name) {
+  make_function(name);
+  emit_body(kernel_.body);
+  ir_.CreateRetVoid();
+  return function_;
+}
+
+void KernelEmitter::make_function(const std::string& name) {
+  llvm::Type* pointer = ir_.getPtrTy();
+  llvm::Type* i64 = ir_.getInt64Ty();
+  auto* type = llvm::FunctionType::get(ir_.getVoidTy(),
+                                       {pointer, pointer, i64, i64, ir_.getInt32Ty()}, false);
+  function_ = llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage, name, module_);
+  function_->setDoesNotThrow();
+  ir_.SetInsertPoint(llvm::BasicBlock::Create(ir_.getContext(), "entry", function_));
+  frame_ = function_->getArg(0);
+  begin_ = function_->getArg(2);
+  end_ = function_->getArg(3);
+  n_ = frame_field(offsetof(gradus_frame, rows), i64);
+  make_bases(function_->getArg(1), function_->getArg(4));
+  entry_end_ = fence();
+}
+
+Value* KernelEmitter::frame_field(size_t offset, llvm::Type* type) {
+  return ir_.CreateLoad(type, gep(frame_, static_cast<int64_t>(offset)));
+}
+
+void KernelEmitter::make_bases(Value* numbers, Value* worker) {
+  llvm::Type* i64 = ir_.getInt64Ty();
+  Value* blocks = frame_field(offsetof(gradus_frame, blocks), ir_.getPtrTy());
+  auto number = [&](size_t index) {
+    return ir_.CreateLoad(i64, gep(numbers, static_cast<int64_t>(index) * 8));
+  };
+  Value* scratch = nullptr;
+  for (size_t s = 0; s < kernel_.slots.size(); ++s) {
+    const kernel::Slot& slot = kernel_.slots[kernel::SlotId(s)];
+    bool own = slot.space == kernel::SlotSpace::Worker;
+    Value* base = own ? scratch : nullptr;
+    if (!base) {
+      Value* place = ir_.CreateInBoundsGEP(ir_.getPtrTy(), blocks, number(2 * s));
+      base = ir_.CreateInBoundsGEP(ir_.getInt8Ty(), ir_.CreateLoad(ir_.getPtrTy(), place),
+                                   number(2 * s + 1));
+    }
+    if (own && !scratch) {
+      Value* bytes = number(2 * kernel_.slots.size());
+      Value* before = ir_.CreateMul(ir_.CreateSExt(worker, i64), bytes);
+      scratch = base = ir_.CreateInBoundsGEP(ir_.getInt8Ty(), base, before);
+    }
+    int64_t bytes = slot.offset * dtype_size(slot.dtype) + (own ? slot.worker_offset : 0);
+    bases_.push_back(gep(base, bytes));
+  }
+}
+
+llvm::BasicBlock* KernelEmitter::new_block(const char* name) {
+  return llvm::BasicBlock::Create(ir_.getContext(), name, function_);
+}
+
+llvm::Instruction* KernelEmitter::fence() {
+  llvm::BasicBlock* next = new_block("next");
+  llvm::Instruction* jump = ir_.CreateBr(next);
+  ir_.SetInsertPoint(next);
+  return jump;
+}
+
+void KernelEmitter::emit_body(const std::vector<Stmt>& body) {
+  for (const Stmt& stmt : body) {
+    std::visit([&](const auto& statement) { emit(statement); }, stmt.body);
+  }
+}
+
+void KernelEmitter::emit(const Loop& loop) {
+  switch (loop.kind) {
+    case LoopKind::Par:
+      return emit_items(loop);
+    case LoopKind::Seq:
+      return emit_seq(loop);
+    case LoopKind::Lanes:
+      return emit_lanes(loop);
+  }
+}
+
+void KernelEmitter::emit_seq(const Loop& loop) {
+  Value* from = affine(loop.from);
+  emit_loop(from, bound(loop.to), loop.step, [&](Value* at, llvm::Instruction* hoist) {
+    set_axis(loop.axis, at, 0, hoist);
+    emit_body(loop.body);
+  });
+}
+
+void KernelEmitter::emit(const kernel::If& branch) {
+  emit_if(current(branch.condition), [&] { emit_body(branch.body); });
+}
+
+namespace {
+
+/// The loop that is all of the body; null where the body is anything else.
+const Loop* only_par(const std::vector<Stmt>& body) {
+  if (body.size() != 1) return nullptr;
+  const Loop* loop = std::get_if<Loop>(&body.front().body);
+  return loop && loop->kind == LoopKind::Par ? loop : nullptr;
+}
+
+std::vector<const Loop*> nest_from(const Loop& outer) {
+  std::vector<const Loop*> nest = {&outer};
+  while (const Loop* inner = only_par(nest.back()->body)) nest.push_back(inner);
+  return nest;
+}
+
+/// How often a loop of constant or n-dependent range runs.
+Value* trip_count(llvm::IRBuilder<>& ir, const Loop& loop, Value* n) {
+  Value* from = emit_fixed_affine(ir, loop.from, n);
+  Value* length = ir.CreateSub(emit_fixed_bound(ir, loop.to, n), from);
+  Value* rounded = ir.CreateAdd(length, ir.getInt64(static_cast<uint64_t>(loop.step - 1)));
+  Value* count = ir.CreateSDiv(rounded, ir.getInt64(static_cast<uint64_t>(loop.step)));
+  return ir.CreateBinaryIntrinsic(llvm::Intrinsic::smax, count, ir.getInt64(0));
+}
+
+}  // namespace
+
+std::vector<const Loop*> par_nest(const kernel::Kernel& kernel) {
+  for (const Stmt& stmt : kernel.body) {
+    const Loop* loop = std::get_if<Loop>(&stmt.body);
+    if (loop && loop->kind == LoopKind::Par) return nest_from(*loop);
+  }
+  return {};
+}
+
+Value* emit_fixed_affine(llvm::IRBuilder<>& ir, const kernel::Affine& affine, Value* n) {
+  GRADUS_CHECK(affine.terms.empty(), "the range of an item depends on another item");
+  Value* sum = ir.getInt64(static_cast<uint64_t>(affine.constant));
+  if (affine.per_n == 0) return sum;
+  return ir.CreateAdd(ir.CreateMul(n, ir.getInt64(static_cast<uint64_t>(affine.per_n))), sum);
+}
+
+Value* emit_fixed_bound(llvm::IRBuilder<>& ir, const kernel::Bound& bound, Value* n) {
+  Value* value = emit_fixed_affine(ir, bound.value, n);
+  if (bound.divisor != 1) {
+    auto divisor = static_cast<uint64_t>(bound.divisor);
+    value = ir.CreateSDiv(ir.CreateAdd(value, ir.getInt64(divisor - 1)), ir.getInt64(divisor));
+  }
+  if (!bound.cap) return value;
+  return ir.CreateBinaryIntrinsic(llvm::Intrinsic::smin, value,
+                                  emit_fixed_affine(ir, *bound.cap, n));
+}
+
+Value* emit_item_count(llvm::IRBuilder<>& ir, const kernel::Kernel& kernel, Value* n) {
+  Value* count = ir.getInt64(1);
+  for (const Loop* loop : par_nest(kernel)) count = ir.CreateMul(count, trip_count(ir, *loop, n));
+  return count;
+}
+
+void KernelEmitter::emit_items(const Loop& loop) {
+  std::vector<const Loop*> nest = nest_from(loop);
+  if (nest.size() > 1) return emit_item_loop(nest);
+  Value* start = emit_fixed_affine(ir_, loop.from, n_);
+  Value* step = ir_.getInt64(static_cast<uint64_t>(loop.step));
+  Value* from = ir_.CreateAdd(start, ir_.CreateMul(begin_, step));
+  Value* to = ir_.CreateAdd(start, ir_.CreateMul(end_, step));
+  emit_loop(from, to, loop.step, [&](Value* at, llvm::Instruction* hoist) {
+    set_axis(loop.axis, at, 0, hoist);
+    emit_body(loop.body);
+  });
+}
+
+/// Items are row-major: the axes of the first are found by division, the next by counting on.
+void KernelEmitter::emit_item_loop(const std::vector<const Loop*>& nest) {
+  std::vector<Value*> from, to, start;
+  Value* rest = begin_;
+  for (const Loop* loop : nest) {
+    from.push_back(emit_fixed_affine(ir_, loop->from, n_));
+    to.push_back(emit_fixed_bound(ir_, loop->to, n_));
+  }
+  start.resize(nest.size());
+  for (size_t i = nest.size(); i-- > 0;) {
+    Value* count = trip_count(ir_, *nest[i], n_);
+    Value* number = i > 0 ? ir_.CreateURem(rest, count) : rest;
+    rest = i > 0 ? ir_.CreateUDiv(rest, count) : rest;
+    Value* step = ir_.getInt64(static_cast<uint64_t>(nest[i]->step));
+    start[i] = ir_.CreateAdd(from[i], ir_.CreateMul(number, step));
+  }
+  emit_loop(begin_, end_, 1, start, false,
+            [&](Value*, llvm::Instruction* hoist, const std::vector<Value*>& at) {
+              for (size_t i = 0; i < nest.size(); ++i) set_axis(nest[i]->axis, at[i], 0, hoist);
+              emit_body(nest.back()->body);
+              std::vector<Value*> next = at;
+              Value* carry = ir_.getTrue();
+              for (size_t i = nest.size(); i-- > 0;) {
+                Value* step = ir_.getInt64(static_cast<uint64_t>(nest[i]->step));
+                Value* moved = ir_.CreateSelect(carry, ir_.CreateAdd(at[i], step), at[i]);
+                carry = i > 0 ? ir_.CreateICmpSGE(moved, to[i]) : ir_.getFalse();
+                next[i] = ir_.CreateSelect(carry, from[i], moved);
+              }
+              return next;
+            });
+}
+
+Value* KernelEmitter::current(kernel::ValueId id) const {
+  Value* value = values_[id];
+  GRADUS_CHECK(value, fmt::format("kernel @{}: value %{} is read before it is made", kernel_.name,
+                                  id.index()));
+  return value;
+}
+
+Value* KernelEmitter::operand(const kernel::Operand& operand) {
+  if (operand.value.valid()) return current(operand.value);
+  return scalars_.constant_value(operand.dtype, operand.constant);
+}
+
+Scalar KernelEmitter::wrap(const kernel::Operand& operand) {
+  DType dtype = operand.value.valid() ? kernel_.values[operand.value] : operand.dtype;
+  return scalars_.wrap(this->operand(operand), dtype);
+}
+
+void KernelEmitter::define(kernel::ValueId id, Value* value) { values_[id] = value; }
+
+/// Facts of the step come from the frame; they are read once, at entry.
+Scalar KernelEmitter::leaf(const kernel::Let& let) {
+  auto fact = [&](size_t offset) {
+    llvm::IRBuilderBase::InsertPointGuard guard(ir_);
+    ir_.SetInsertPoint(entry_end_);
+    return scalars_.wrap(frame_field(offset, ir_.getInt64Ty()), DType::I64);
+  };
+  auto low = [&](size_t offset) { return scalars_.convert(fact(offset), DType::I32); };
+  DType dtype = kernel_.values[let.result];
+  switch (let.op) {
+    case OpKind::BatchSize:
+      return scalars_.convert(scalars_.wrap(n_, DType::I64), dtype);
+    case OpKind::StepNumber:
+      return scalars_.convert(fact(offsetof(gradus_frame, step)), dtype);
+    case OpKind::StepCount:
+      return scalars_.convert(fact(offsetof(gradus_frame, steps)), dtype);
+    case OpKind::EpochNumber:
+      return scalars_.convert(fact(offsetof(gradus_frame, epoch)), dtype);
+    case OpKind::Seed:
+      return low(offsetof(gradus_frame, seed));
+    case OpKind::RandomBits:
+      return random_bits_scalar(scalars_, low(offsetof(gradus_frame, seed)),
+                                scalars_.bits(static_cast<uint32_t>(let.stream)),
+                                low(offsetof(gradus_frame, step)), wrap(let.operands[0]));
+    default:
+      break;
+  }
+  check_failed(__FILE__, __LINE__, "leaf", std::string(op_def(let.op).name));
+}
+
+void KernelEmitter::emit(const kernel::Let& let) {
+  scalars_.clear();
+  const OpDef& def = op_def(let.op);
+  if (def.cls == OpClass::Leaf) return define(let.result, scalars_.value(leaf(let)));
+  std::vector<Scalar> operands;
+  for (const kernel::Operand& each : let.operands) operands.push_back(wrap(each));
+  Scalar result = def.scalar(scalars_, operands, kernel_.values[let.result]);
+  define(let.result, scalars_.value(result));
+}
+
+void KernelEmitter::emit(const kernel::IndexOf& index) {
+  Value* first = ir_.CreateTrunc(affine(index.affine), ir_.getInt32Ty());
+  Linear terms;
+  terms.add(index.affine, 1);
+  int64_t stride = lanes_.axis.valid() ? terms.coefficient(lanes_.axis) : 0;
+  if (stride == 0) return define(index.result, first);
+  Value* numbers = lane_numbers(ir_.getInt32Ty(), stride);
+  define(index.result, ir_.CreateAdd(scalars_.splat(first, width()), numbers));
+}
+
+}  // namespace gradus::codegen

@@ -1,0 +1,293 @@
+// The step function checks the number of rows and the indices among the inputs, then launches
+// kernels in order. A launch goes through one small function, which tells the trace and decides
+// whether the caller's threads take part.
+#include "codegen/emit_program.h"
+
+#include <fmt/format.h>
+#include <llvm/IR/Constants.h>
+#include <llvm/IR/IRBuilder.h>
+
+#include <cstddef>
+#include <map>
+#include <string>
+
+#include "codegen/emit.h"
+#include "kernel/text.h"
+
+namespace gradus::codegen {
+
+namespace {
+
+using llvm::Value;
+
+class ProgramEmitter {
+ public:
+  ProgramEmitter(llvm::Module& module, const Target& target)
+      : module_(module), target_(target), ir_(module.getContext()) {}
+  void emit(const Unit& unit);
+
+ private:
+  llvm::Module& module_;
+  const Target& target_;
+  llvm::IRBuilder<> ir_;
+  std::map<std::string, llvm::Function*> kernels_;  // by sharing key
+  llvm::Function* launch_ = nullptr;
+  llvm::Function* body_ = nullptr;
+  llvm::Function* step_ = nullptr;
+  Value* frame_ = nullptr;
+  Value* n_ = nullptr;
+
+  llvm::Function* kernel(const kernel::Kernel& kernel);
+  void emit_body_function();
+  void emit_launch_function();
+  void emit_workers_branch(llvm::Function* function, llvm::BasicBlock* serial,
+                           llvm::BasicBlock* end);
+  void emit_trace(llvm::Function* function, int32_t end);
+  void emit_row_check(int64_t capacity);
+  void emit_index_check(const plan::Program& program, const plan::IndexCheck& check);
+  void emit_launch(const Unit& unit, int32_t number);
+  llvm::GlobalVariable* numbers(const Unit& unit, int32_t number);
+  void answer_if(Value* condition, int32_t code);
+  Value* field(Value* base, size_t offset, llvm::Type* type) {
+    return ir_.CreateLoad(type, at(base, offset));
+  }
+  Value* at(Value* base, size_t offset) {
+    return ir_.CreateConstInBoundsGEP1_64(ir_.getInt8Ty(), base, offset);
+  }
+  llvm::BasicBlock* block(const char* name, llvm::Function* function) {
+    return llvm::BasicBlock::Create(module_.getContext(), name, function);
+  }
+  llvm::Function* make(const std::string& name, llvm::Type* result,
+                       const std::vector<llvm::Type*>& arguments, bool external);
+  llvm::FunctionType* kernel_type();
+};
+
+// What parallel_for hands to the body: the frame, the launch's numbers, the kernel.
+constexpr size_t kArgsFrame = 0, kArgsNumbers = 8, kArgsKernel = 16, kArgsBytes = 24;
+
+// A launch goes to the threads if it is likely to take longer than this alone.
+constexpr double kParallelSeconds = 2e-6;
+constexpr double kParallelBytesLow = 64 << 10, kParallelBytesHigh = 32 << 20;
+
+double serial_seconds(const kernel::Kernel& kernel, const Target& target) {
+  const kernel::Cost& cost = kernel.cost;
+  double a_second = target.gigahertz * 1e9 * target.lanes;
+  double work = cost.fma / target.fma_per_cycle + cost.simple / target.fma_per_cycle +
+                cost.divide * 4 + cost.transcendental * 8;
+  return work / a_second;
+}
+
+bool worth_threads(const kernel::Kernel& kernel, const Target& target) {
+  double bytes = kernel.cost.bytes;
+  return serial_seconds(kernel, target) > kParallelSeconds ||
+         (bytes > kParallelBytesLow && bytes < kParallelBytesHigh);
+}
+
+llvm::FunctionType* ProgramEmitter::kernel_type() {
+  llvm::Type* pointer = ir_.getPtrTy();
+  llvm::Type* i64 = ir_.getInt64Ty();
+  return llvm::FunctionType::get(ir_.getVoidTy(), {pointer, pointer, i64, i64, ir_.getInt32Ty()},
+                                 false);
+}
+
+llvm::Function* ProgramEmitter::make(const std::string& name, llvm::Type* result,
+                                     const std::vector<llvm::Type*>& arguments, bool external) {
+  auto linkage = external ? llvm::GlobalValue::ExternalLinkage : llvm::GlobalValue::InternalLinkage;
+  auto* type = llvm::FunctionType::get(result, arguments, false);
+  llvm::Function* function = llvm::Function::Create(type, linkage, name, module_);
+  function->setDoesNotThrow();
+  ir_.SetInsertPoint(block("entry", function));
+  return function;
+}
+
+/// Kernels of equal text are one function, also between units.
+llvm::Function* ProgramEmitter::kernel(const kernel::Kernel& kernel) {
+  llvm::Function*& function = kernels_[kernel::sharing_key(kernel)];
+  if (!function) function = KernelEmitter(module_, target_, kernel).emit("kernel." + kernel.name);
+  return function;
+}
+
+/// body(args, begin, end, worker): what the threads call.
+void ProgramEmitter::emit_body_function() {
+  llvm::Type* pointer = ir_.getPtrTy();
+  llvm::Type* i64 = ir_.getInt64Ty();
+  body_ = make("gradus.body", ir_.getVoidTy(), {pointer, i64, i64, ir_.getInt32Ty()}, false);
+  Value* args = body_->getArg(0);
+  ir_.CreateCall(kernel_type(), field(args, kArgsKernel, pointer),
+                 {field(args, kArgsFrame, pointer), field(args, kArgsNumbers, pointer),
+                  body_->getArg(1), body_->getArg(2), body_->getArg(3)});
+  ir_.CreateRetVoid();
+}
+
+void ProgramEmitter::emit_trace(llvm::Function* function, int32_t end) {
+  Value* frame = function->getArg(0);
+  Value* trace = field(frame, offsetof(gradus_frame, trace), ir_.getPtrTy());
+  llvm::BasicBlock* tell = block("tell", function);
+  llvm::BasicBlock* next = block("told", function);
+  ir_.CreateCondBr(ir_.CreateIsNull(trace), next, tell);
+  ir_.SetInsertPoint(tell);
+  auto* type = llvm::FunctionType::get(ir_.getVoidTy(),
+                                       {ir_.getPtrTy(), ir_.getInt32Ty(), ir_.getInt32Ty()}, false);
+  Value* context = field(frame, offsetof(gradus_frame, trace_context), ir_.getPtrTy());
+  ir_.CreateCall(type, trace,
+                 {context, function->getArg(4), ir_.getInt32(static_cast<uint32_t>(end))});
+  ir_.CreateBr(next);
+  ir_.SetInsertPoint(next);
+}
+
+/// launch(frame, numbers, kernel, items, launch, wide): `wide` where threads may pay.
+void ProgramEmitter::emit_launch_function() {
+  emit_body_function();
+  llvm::Type* pointer = ir_.getPtrTy();
+  llvm::Type* i32 = ir_.getInt32Ty();
+  launch_ = make("gradus.launch", ir_.getVoidTy(),
+                 {pointer, pointer, pointer, ir_.getInt64Ty(), i32, ir_.getInt1Ty()}, false);
+  launch_->addFnAttr(llvm::Attribute::NoInline);
+  emit_trace(launch_, 0);
+  llvm::BasicBlock* serial = block("serial", launch_);
+  llvm::BasicBlock* end = block("end", launch_);
+  emit_workers_branch(launch_, serial, end);
+  ir_.SetInsertPoint(serial);
+  ir_.CreateCall(kernel_type(), launch_->getArg(2),
+                 {launch_->getArg(0), launch_->getArg(1), ir_.getInt64(0), launch_->getArg(3),
+                  ir_.getInt32(0)});
+  ir_.CreateBr(end);
+  ir_.SetInsertPoint(end);
+  emit_trace(launch_, 1);
+  ir_.CreateRetVoid();
+}
+
+void ProgramEmitter::emit_workers_branch(llvm::Function* function, llvm::BasicBlock* serial,
+                                         llvm::BasicBlock* end) {
+  llvm::Type* pointer = ir_.getPtrTy();
+  Value* frame = function->getArg(0);
+  Value* items = function->getArg(3);
+  Value* parallel_for = field(frame, offsetof(gradus_frame, parallel_for), pointer);
+  Value* workers = field(frame, offsetof(gradus_frame, workers), ir_.getInt32Ty());
+  Value* several = ir_.CreateAnd(ir_.CreateICmpSGT(items, ir_.getInt64(1)),
+                                 ir_.CreateICmpSGT(workers, ir_.getInt32(1)));
+  several = ir_.CreateAnd(several, ir_.CreateIsNotNull(parallel_for));
+  llvm::BasicBlock* threads = block("threads", function);
+  ir_.CreateCondBr(ir_.CreateAnd(several, function->getArg(5)), threads, serial);
+  ir_.SetInsertPoint(threads);
+  Value* args = ir_.CreateAlloca(llvm::ArrayType::get(ir_.getInt8Ty(), kArgsBytes));
+  llvm::cast<llvm::AllocaInst>(args)->setAlignment(llvm::Align(8));
+  ir_.CreateStore(frame, at(args, kArgsFrame));
+  ir_.CreateStore(function->getArg(1), at(args, kArgsNumbers));
+  ir_.CreateStore(function->getArg(2), at(args, kArgsKernel));
+  auto* type = llvm::FunctionType::get(ir_.getVoidTy(),
+                                       {pointer, pointer, pointer, ir_.getInt64Ty()}, false);
+  Value* pool = field(frame, offsetof(gradus_frame, pool), pointer);
+  ir_.CreateCall(type, parallel_for, {pool, body_, args, items});
+  ir_.CreateBr(end);
+}
+
+/// Returns `code` where the condition holds.
+void ProgramEmitter::answer_if(Value* condition, int32_t code) {
+  llvm::BasicBlock* bad = block("bad", step_);
+  llvm::BasicBlock* good = block("good", step_);
+  ir_.CreateCondBr(condition, bad, good);
+  ir_.SetInsertPoint(bad);
+  ir_.CreateRet(ir_.getInt32(static_cast<uint32_t>(code)));
+  ir_.SetInsertPoint(good);
+}
+
+void ProgramEmitter::emit_row_check(int64_t capacity) {
+  // n - 1 is below the capacity as an unsigned number: one test for both ends.
+  Value* before = ir_.CreateSub(n_, ir_.getInt64(1));
+  answer_if(ir_.CreateICmpUGE(before, ir_.getInt64(static_cast<uint64_t>(capacity))),
+            GRADUS_BAD_ROWS);
+}
+
+void ProgramEmitter::emit_index_check(const plan::Program& program, const plan::IndexCheck& check) {
+  const plan::Buffer& buffer = program.buffers[check.input];
+  llvm::Type* i64 = ir_.getInt64Ty();
+  int64_t fixed = 1;
+  Value* count = ir_.getInt64(1);
+  for (const Dim& dim : buffer.type.shape) {
+    fixed *= dim.value;
+    if (dim.batch) count = n_;
+  }
+  count = ir_.CreateMul(count, ir_.getInt64(static_cast<uint64_t>(fixed)));
+  bool wide = buffer.type.dtype == DType::I64;
+  llvm::Type* type = wide ? i64 : ir_.getInt32Ty();
+  Value* blocks = field(frame_, offsetof(gradus_frame, blocks), ir_.getPtrTy());
+  Value* data = field(blocks, static_cast<size_t>(buffer.block) * 8, ir_.getPtrTy());
+  llvm::BasicBlock* before = ir_.GetInsertBlock();
+  llvm::BasicBlock* loop = block("check", step_);
+  llvm::BasicBlock* done = block("checked", step_);
+  ir_.CreateBr(loop);
+  ir_.SetInsertPoint(loop);
+  llvm::PHINode* i = ir_.CreatePHI(i64, 2);
+  llvm::PHINode* bad = ir_.CreatePHI(ir_.getInt1Ty(), 2);
+  Value* index = ir_.CreateLoad(type, ir_.CreateInBoundsGEP(type, data, i));
+  auto* limit = llvm::ConstantInt::get(type, static_cast<uint64_t>(check.limit));
+  Value* found = ir_.CreateOr(bad, ir_.CreateICmpUGE(index, limit));
+  Value* next = ir_.CreateAdd(i, ir_.getInt64(1));
+  i->addIncoming(ir_.getInt64(0), before);
+  i->addIncoming(next, loop);
+  bad->addIncoming(ir_.getFalse(), before);
+  bad->addIncoming(found, loop);
+  ir_.CreateCondBr(ir_.CreateICmpSLT(next, count), loop, done);
+  ir_.SetInsertPoint(done);
+  answer_if(found, GRADUS_BAD_INDEX);
+}
+
+/// Block and byte offset per slot, then the bytes of one worker's scratch.
+llvm::GlobalVariable* ProgramEmitter::numbers(const Unit& unit, int32_t number) {
+  const plan::Program& program = *unit.program;
+  const plan::Launch& launch = program.launches[static_cast<size_t>(number)];
+  const kernel::Kernel& kernel = program.kernels[launch.kernel];
+  std::vector<uint64_t> values;
+  for (size_t s = 0; s < kernel.slots.size(); ++s) {
+    bool scratch = kernel.slots[kernel::SlotId(s)].space == kernel::SlotSpace::Worker;
+    int64_t block = program.worker_block;
+    int64_t offset = 0;
+    if (!scratch) {
+      const plan::Buffer& buffer = program.buffers[launch.buffers[s]];
+      bool arena = buffer.kind == plan::BufferKind::Arena;
+      block = arena ? program.arena_block : buffer.block;
+      offset = arena ? unit.plan->offset_of(launch.buffers[s]) : 0;
+    }
+    values.push_back(static_cast<uint64_t>(block));
+    values.push_back(static_cast<uint64_t>(offset));
+  }
+  values.push_back(static_cast<uint64_t>(program.worker_bytes));
+  auto* data = llvm::ConstantDataArray::get(module_.getContext(), values);
+  return new llvm::GlobalVariable(module_, data->getType(), true,
+                                  llvm::GlobalValue::InternalLinkage, data,
+                                  fmt::format("{}.numbers.{}", unit.symbol, number));
+}
+
+void ProgramEmitter::emit_launch(const Unit& unit, int32_t number) {
+  const plan::Launch& launch = unit.program->launches[static_cast<size_t>(number)];
+  const kernel::Kernel& kernel = unit.program->kernels[launch.kernel];
+  llvm::IRBuilderBase::InsertPoint here = ir_.saveIP();
+  llvm::Function* function = this->kernel(kernel);
+  llvm::GlobalVariable* table = numbers(unit, number);
+  ir_.restoreIP(here);
+  ir_.CreateCall(launch_, {frame_, table, function, emit_item_count(ir_, kernel, n_),
+                           ir_.getInt32(static_cast<uint32_t>(number)),
+                           ir_.getInt1(worth_threads(kernel, target_))});
+}
+
+void ProgramEmitter::emit(const Unit& unit) {
+  if (!launch_) emit_launch_function();
+  const plan::Program& program = *unit.program;
+  step_ = make(unit.symbol, ir_.getInt32Ty(), {ir_.getPtrTy()}, true);
+  frame_ = step_->getArg(0);
+  n_ = field(frame_, offsetof(gradus_frame, rows), ir_.getInt64Ty());
+  emit_row_check(program.capacity);
+  for (const plan::IndexCheck& check : program.checks) emit_index_check(program, check);
+  for (size_t i = 0; i < program.launches.size(); ++i) emit_launch(unit, static_cast<int32_t>(i));
+  ir_.CreateRet(ir_.getInt32(GRADUS_OK));
+}
+
+}  // namespace
+
+void emit_units(llvm::Module& module, const std::vector<Unit>& units, const Target& target) {
+  ProgramEmitter emitter(module, target);
+  for (const Unit& unit : units) emitter.emit(unit);
+}
+
+}  // namespace gradus::codegen
