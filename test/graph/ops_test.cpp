@@ -2,6 +2,7 @@
 // with a problem and never overflows, random bits are those of the published algorithm.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 #include "graph/builder.h"
