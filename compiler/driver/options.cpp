@@ -30,7 +30,7 @@ struct Command {
 const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
       {"train", "MODEL.grad", true, "compile the model and train it: weights, history and plot are written",
-       {"data", "epochs", "batch", "rate", "seed", "threads", "steps", "validate-every", "init", "resume", "set",
+       {"data", "epochs", "batch", "rate", "seed", "threads", "steps", "validate-every", "stop-after", "init", "resume", "set",
         "cpu", "json", "output-file"}},
       {"eval", "MODEL.grad", true, "loss and metrics of saved weights",
        {"weights", "data", "part", "batch", "threads", "set", "cpu", "json"}},
@@ -75,6 +75,7 @@ void describe(po::options_description& to, std::string_view name, Options& o) {
   if (name == "threads") whole("threads", &o.threads, "threads (1); the bits do not depend on it");
   if (name == "seed") whole("seed", &o.seed, "seed of weights, shuffling and draws");
   if (name == "validate-every") whole("validate-every", &o.validate_every, "steps between validations");
+  if (name == "stop-after") whole("stop-after", &o.stop_after, "pause after so many steps of this run; --resume goes on");
   if (name == "rate") {
     to.add_options()("rate", po::value<double>()->value_name("X")->notifier([&o](double v) { o.rate = v; }),
                      "learning rate instead of the model's");
@@ -142,6 +143,7 @@ void check_values(const Options& options) {
   require_positive("epochs", options.epochs, 1'000'000'000);
   require_positive("steps", options.steps, 1'000'000'000'000);
   require_positive("threads", options.threads, 256);
+  require_positive("stop-after", options.stop_after, 1'000'000'000'000);
   require_positive("validate-every", options.validate_every, 1'000'000'000'000);
   if (options.seed && (*options.seed < 0 || *options.seed > UINT32_MAX)) {
     throw CommandError(kBadFlags, fmt::format("--seed is {}, expected 0 to {}", *options.seed, UINT32_MAX));

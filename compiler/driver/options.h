@@ -46,7 +46,7 @@ struct Options {
   std::string cpu;
   std::string part;                   // eval, predict: train, validation, test or all
   std::string function;               // show: init, train, evaluate or predict
-  std::optional<int64_t> epochs, batch, steps, threads, seed, validate_every;
+  std::optional<int64_t> epochs, batch, steps, threads, seed, validate_every, stop_after;
   std::optional<double> rate;
   bool resume = false;
   bool json = false;

@@ -1,0 +1,35 @@
+// The data block made real: files opened, rows split, constants fitted, arrays filled.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "driver/options.h"
+#include "driver/session.h"
+#include "runtime/data/dataset.h"
+#include "runtime/data/split.h"
+
+namespace gradus::driver {
+
+struct BoundData {
+  runtime::Dataset dataset;
+  runtime::Split split;        // over the dataset's rows
+  runtime::Fitted fitted;
+  int64_t source_rows = 0;     // rows of the main sources, which the split was drawn over
+};
+
+/// What saved weights know of the data they were trained on.
+struct SavedData {
+  runtime::Fitted fitted;
+  uint64_t seed = 0;
+  int64_t rows = 0;            // of the sources that were split
+};
+
+/// Opens the sources of `inputs` (names), splits by `seed` and fits on the training part, or takes both from
+/// `saved`. With `whole`, every row of the sources is read and nothing is split. Throws CommandError.
+BoundData bind_data(Session& session, const Options& options, const std::vector<std::string>& inputs,
+                    uint64_t seed, const SavedData* saved, bool whole);
+
+}  // namespace gradus::driver

@@ -1,0 +1,146 @@
+// Accumulators of a pass are f64; the metrics' final expressions are evaluated once, on a graph of scalars.
+#include "driver/model_runner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "driver/weights.h"
+#include "graph/eval.h"
+#include "pipeline/random_data.h"
+
+namespace gradus::driver {
+
+namespace {
+
+using pipeline::Function;
+
+double combine(ResultKind kind, double sum, double value) {
+  if (kind == ResultKind::AccumulateMax) return std::isnan(sum) || value <= sum ? sum : value;
+  if (kind == ResultKind::AccumulateMin) return std::isnan(sum) || value >= sum ? sum : value;
+  return sum + value;
+}
+
+double identity(ResultKind kind) {
+  if (kind == ResultKind::AccumulateMax) return -INFINITY;
+  return kind == ResultKind::AccumulateMin ? INFINITY : 0;
+}
+
+bool is_accumulator(ResultKind kind) {
+  return kind == ResultKind::AccumulateSum || kind == ResultKind::AccumulateMax || kind == ResultKind::AccumulateMin;
+}
+
+/// A rank-0 result as a double.
+double scalar_output(const pipeline::StepRunner& step, const std::string& name, DType dtype) {
+  return pipeline::load_element(dtype, step.output(name).data(), 0);
+}
+
+Array<double> scalar_array(double value) {
+  Array<double> array;
+  array.dtype = DType::F64;
+  array.floats = {value};
+  return array;
+}
+
+}  // namespace
+
+std::vector<std::string> inputs_of(const pipeline::CompiledModel& compiled, Function function) {
+  std::vector<std::string> names;
+  for (const plan::Buffer& buffer : compiled.get(function).program.buffers) {
+    if (buffer.kind == plan::BufferKind::Input) names.push_back(buffer.name);
+  }
+  return names;
+}
+
+ModelRunner::ModelRunner(Session& session, const std::vector<Function>& functions, int64_t capacity, int32_t threads)
+    : session_(session), capacity_(capacity), pool_(threads), compiled_(compile(session, functions, capacity)) {
+  for (const lang::Variable& variable : session.model.variables) {
+    bool needed = !variable.of_optimizer || compiled_.has(Function::Init);
+    if (needed) store_.add(variable.path, variable.type);
+  }
+  pipeline::Threads shared{threads, &pool_, threads > 1 ? runtime::ThreadPool::parallel_for : nullptr};
+  for (Function function : functions) {
+    runners_.emplace(function, compiled_.runner(session.model, function, store_, shared));
+  }
+}
+
+void ModelRunner::initialise(uint64_t seed) {
+  seed_ = seed;
+  int32_t status = runner(Function::Init).run({.rows = 1, .step = 0, .seed = static_cast<int64_t>(seed)});
+  GRADUS_CHECK(status == GRADUS_OK, fmt::format("init returned {}", status));
+}
+
+void ModelRunner::fill_inputs(pipeline::StepRunner& step, std::span<const int64_t> rows) {
+  for (const auto& [name, array] : data_->dataset.arrays()) {
+    if (!step.has_input(name)) continue;
+    std::span<std::byte> to = step.input(name);
+    bool whole = static_cast<size_t>(array.row_bytes) * static_cast<size_t>(capacity_) != to.size();
+    if (whole) std::memcpy(to.data(), array.bytes.data(), to.size());
+    else data_->dataset.gather(name, rows, to);
+  }
+}
+
+void ModelRunner::run(Function function, std::span<const int64_t> rows, const runtime::StepPosition& position) {
+  pipeline::StepRunner& step = runner(function);
+  fill_inputs(step, rows);
+  int64_t count = session_.model.has_batch ? static_cast<int64_t>(rows.size()) : 1;
+  int32_t status = step.run({.rows = count, .step = position.step, .steps = position.steps,
+                             .epoch = position.epoch, .seed = static_cast<int64_t>(seed_)});
+  if (status == GRADUS_OK) return;
+  GRADUS_CHECK(status == GRADUS_BAD_INDEX, fmt::format("a step returned {}", status));
+  session_.diags.error(Diag::BadData, {}, fmt::format("an index in rows {} to {} of the data is outside the axis it indexes",
+                                                      *std::min_element(rows.begin(), rows.end()) + 1,
+                                                      *std::max_element(rows.begin(), rows.end()) + 1));
+  session_.stop_on_errors();
+}
+
+double ModelRunner::train(std::span<const int64_t> rows, const runtime::StepPosition& position) {
+  run(Function::Train, rows, position);
+  return scalar_output(runner(Function::Train), "loss", DType::F32);
+}
+
+runtime::Evaluation ModelRunner::evaluate(std::span<const int64_t> rows) {
+  const Graph& graph = compiled_.get(Function::Evaluate).ordered;
+  for (const Result& result : graph.results) {
+    if (is_accumulator(result.kind)) accumulators_[result.name] = identity(result.kind);
+  }
+  double loss = 0;
+  for (size_t begin = 0; begin < rows.size(); begin += static_cast<size_t>(capacity_)) {
+    std::span<const int64_t> part = rows.subspan(begin, std::min(rows.size() - begin, static_cast<size_t>(capacity_)));
+    run(Function::Evaluate, part, {});
+    for (const Result& result : graph.results) {
+      DType dtype = graph.type(result.value).dtype;
+      if (result.kind == ResultKind::Loss) {
+        loss += scalar_output(runner(Function::Evaluate), "loss", dtype) * static_cast<double>(part.size());
+      } else if (is_accumulator(result.kind)) {
+        double value = scalar_output(runner(Function::Evaluate), result.name, dtype);
+        accumulators_[result.name] = combine(result.kind, accumulators_[result.name], value);
+      }
+    }
+  }
+  auto count = static_cast<int64_t>(rows.size());
+  return {loss / static_cast<double>(std::max<int64_t>(count, 1)), finish_metrics(count)};
+}
+
+std::vector<double> ModelRunner::finish_metrics(int64_t rows) {
+  const Graph& finish = session_.model.metric_finish.finish;
+  Environment<double> leaves;
+  for (const auto& [name, value] : accumulators_) leaves[name] = scalar_array(value);
+  leaves["rows"] = scalar_array(static_cast<double>(rows));
+  auto values = eval<double>(finish, leaves, {});
+  std::vector<double> metrics;
+  for (const std::string& name : session_.model.metrics) {
+    for (const Result& result : finish.results) {
+      if (result.name == name) metrics.push_back(values[result.value].floats[0]);
+    }
+  }
+  return metrics;
+}
+
+std::vector<runtime::NamedTensor> ModelRunner::variables() { return named_tensors(session_.model, store_); }
+
+void ModelRunner::predict(std::span<const int64_t> rows) { run(Function::Predict, rows, {}); }
+
+}  // namespace gradus::driver

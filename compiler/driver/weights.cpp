@@ -1,0 +1,137 @@
+// Fitted constants are JSON strings in the metadata, numbers as hexadecimal floats.
+#include "driver/weights.h"
+
+#include <cstring>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "runtime/file_error.h"
+
+namespace gradus::driver {
+
+namespace {
+
+using Json = nlohmann::json;
+
+std::string safetensors_dtype(DType dtype) {
+  switch (dtype) {
+    case DType::Bool: return "BOOL";
+    case DType::I32: return "I32";
+    case DType::I64: return "I64";
+    case DType::F32: return "F32";
+    case DType::F64: return "F64";
+  }
+  return "F32";
+}
+
+std::vector<int64_t> fixed_sizes(const Shape& shape) {
+  std::vector<int64_t> sizes;
+  for (const Dim& dim : shape) sizes.push_back(dim.value);
+  return sizes;
+}
+
+/// FNV-1a over the lines `path : type` (Fowler, Noll and Vo).
+std::string graph_hash(const lang::Model& model) {
+  uint64_t hash = 0xCBF29CE484222325u;
+  for (const lang::Variable& variable : model.variables) {
+    if (variable.of_optimizer) continue;
+    for (char c : fmt::format("{} : {}\n", variable.path, to_string(variable.type))) {
+      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
+    }
+  }
+  return fmt::format("{:016x}", hash);
+}
+
+Json fitted_json(const runtime::Fitted& fitted) {
+  Json numbers = Json::object();
+  for (const auto& [place, values] : fitted.numbers) {
+    Json& list = numbers[place] = Json::array();
+    for (double value : values) list.push_back(fmt::format("{:a}", value));
+  }
+  return {{"numbers", numbers}, {"categories", fitted.categories}};
+}
+
+[[noreturn]] void fail(Session& session, const std::string& message) {
+  session.diags.error(Diag::BadWeights, {}, message);
+  session.stop_on_errors();
+  throw CommandError(kBadFile, message);
+}
+
+}  // namespace
+
+std::vector<runtime::NamedTensor> named_tensors(const lang::Model& model, const pipeline::VariableStore& store) {
+  std::vector<runtime::NamedTensor> tensors;
+  for (const lang::Variable& variable : model.variables) {
+    if (!store.contains(variable.path)) continue;
+    tensors.push_back({variable.path, safetensors_dtype(variable.type.dtype), fixed_sizes(variable.type.shape),
+                       store.bytes(variable.path), variable.of_optimizer});
+  }
+  return tensors;
+}
+
+std::map<std::string, std::string> weights_metadata(const lang::Model& model, const BoundData& data, uint64_t seed) {
+  return {{"gradus.model", model.name},
+          {"gradus.graph", graph_hash(model)},
+          {"gradus.seed", std::to_string(seed)},
+          {"gradus.rows", std::to_string(data.source_rows)},
+          {"gradus.fitted", fitted_json(data.fitted).dump()}};
+}
+
+SavedData saved_data(const runtime::SafetensorsFile& file) {
+  SavedData saved;
+  try {
+    const auto& metadata = file.metadata();
+    if (auto seed = metadata.find("gradus.seed"); seed != metadata.end()) saved.seed = std::stoull(seed->second);
+    if (auto rows = metadata.find("gradus.rows"); rows != metadata.end()) saved.rows = std::stoll(rows->second);
+    auto fitted = metadata.find("gradus.fitted");
+    if (fitted == metadata.end()) return saved;
+    Json json = Json::parse(fitted->second);
+    saved.fitted.categories = json.at("categories").get<std::map<std::string, std::vector<std::string>>>();
+    for (const auto& [place, list] : json.at("numbers").items()) {
+      for (const Json& item : list) saved.fitted.numbers[place].push_back(std::strtod(item.get<std::string>().c_str(), nullptr));
+    }
+  } catch (const std::exception&) {
+    throw runtime::FileError("the weights file's record of its data does not read");
+  }
+  return saved;
+}
+
+runtime::SafetensorsFile open_weights(Session& session, const std::string& path) {
+  try {
+    return runtime::SafetensorsFile(runtime::read_bytes(path), path);
+  } catch (const runtime::FileError& error) {
+    fail(session, error.what());
+  }
+}
+
+void load_weights(Session& session, const runtime::SafetensorsFile& file, const std::string& path,
+                  const pipeline::VariableStore& store) {
+  std::vector<std::string> names;
+  for (const runtime::TensorView& tensor : file.tensors()) names.push_back(tensor.name);
+  for (const runtime::NamedTensor& variable : named_tensors(session.model, store)) {
+    if (variable.of_optimizer) continue;
+    const runtime::TensorView* tensor = file.find(variable.path);
+    if (!tensor) {
+      std::string near = nearest_name(variable.path, names);
+      fail(session, fmt::format("{}: no tensor `{}`, which the model has{}", path, variable.path,
+                                near.empty() ? "" : fmt::format("; there is `{}`", near)));
+    }
+    if (tensor->sizes != variable.sizes || tensor->dtype != variable.dtype) {
+      fail(session, fmt::format("{}: `{}` is {}[{}], the model has {}[{}]", path, variable.path, tensor->dtype,
+                                fmt::join(tensor->sizes, ","), variable.dtype, fmt::join(variable.sizes, ",")));
+    }
+    std::memcpy(variable.bytes.data(), tensor->bytes.data(), tensor->bytes.size());
+  }
+}
+
+std::string weights_bytes(const std::vector<runtime::NamedTensor>& tensors, const std::map<std::string, std::string>& metadata) {
+  std::vector<runtime::TensorView> views;
+  for (const runtime::NamedTensor& tensor : tensors) {
+    if (!tensor.of_optimizer) views.push_back({tensor.path, tensor.dtype, tensor.sizes, tensor.bytes});
+  }
+  return runtime::write_safetensors(views, metadata);
+}
+
+}  // namespace gradus::driver

@@ -1,0 +1,32 @@
+// Weights files: which tensors, and what is said beside them.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "driver/bind_data.h"
+#include "driver/session.h"
+#include "pipeline/step_runner.h"
+#include "runtime/train/safetensors.h"
+#include "runtime/train/step.h"
+
+namespace gradus::driver {
+
+/// The model's variables in the store, with what safetensors wants to know.
+std::vector<runtime::NamedTensor> named_tensors(const lang::Model& model, const pipeline::VariableStore& store);
+
+/// Metadata: the model's name, a hash of paths and types, seed and rows of the split, fitted constants.
+std::map<std::string, std::string> weights_metadata(const lang::Model& model, const BoundData& data, uint64_t seed);
+SavedData saved_data(const runtime::SafetensorsFile& file);
+
+/// Reads the file; throws CommandError with a message.
+runtime::SafetensorsFile open_weights(Session& session, const std::string& path);
+/// Copies the weights (without the optimizer's state) into the store. The first difference of paths or shapes is an
+/// error that names it.
+void load_weights(Session& session, const runtime::SafetensorsFile& file, const std::string& path,
+                  const pipeline::VariableStore& store);
+/// The file's bytes: parameters and the model's own states.
+std::string weights_bytes(const std::vector<runtime::NamedTensor>& tensors, const std::map<std::string, std::string>& metadata);
+
+}  // namespace gradus::driver
