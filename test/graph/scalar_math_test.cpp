@@ -189,7 +189,7 @@ class ScalarMath : public testing::TestWithParam<Function> {};
 INSTANTIATE_TEST_SUITE_P(All, ScalarMath, testing::ValuesIn(kFunctions),
                          [](const auto& test) { return std::string(test.param.name); });
 
-TEST_P(ScalarMath, F32StaysWithinItsBound) {
+TEST_P(ScalarMath, f32_stays_within_its_bound) {
   const Function& function = GetParam();
   const std::vector<float> special = special_values<float>();
   std::mt19937 random(1);
@@ -206,7 +206,7 @@ TEST_P(ScalarMath, F32StaysWithinItsBound) {
   }
 }
 
-TEST_P(ScalarMath, F64StaysWithinItsBound) {
+TEST_P(ScalarMath, f64_stays_within_its_bound) {
   const Function& function = GetParam();
   std::vector<double> values;
   for (double v : special_values<double>()) values.push_back(v);
@@ -247,7 +247,7 @@ class ScalarMathRelease : public testing::TestWithParam<Function> {
 INSTANTIATE_TEST_SUITE_P(All, ScalarMathRelease, testing::ValuesIn(kFunctions),
                          [](const auto& test) { return std::string(test.param.name); });
 
-TEST_P(ScalarMathRelease, EveryFloat) {
+TEST_P(ScalarMathRelease, every_float) {
   for (bool fused : {true, false}) {
     const Worst worst = on_two_threads(uint64_t{1} << 32, [&](uint64_t begin, uint64_t count) {
       return measure32(GetParam(), count, fused, [&](uint64_t i) {
@@ -331,7 +331,7 @@ std::vector<float> pow_specials() {
   return values;
 }
 
-TEST(ScalarMathPow, F32StaysWithinItsBound) {
+TEST(ScalarMathPow, f32_stays_within_its_bound) {
   const std::vector<float> values = pow_specials();
   std::vector<Pair> pairs;
   for (float x : values) {
@@ -345,7 +345,7 @@ TEST(ScalarMathPow, F32StaysWithinItsBound) {
   }
 }
 
-TEST(ScalarMathPow, F64StaysWithinItsBound) {
+TEST(ScalarMathPow, f64_stays_within_its_bound) {
   std::vector<std::pair<double, double>> pairs;
   for (float x : pow_specials()) {
     for (float y : pow_specials()) pairs.emplace_back(x, y);
@@ -371,7 +371,7 @@ TEST(ScalarMathPow, F64StaysWithinItsBound) {
   report("f64", "pow", worst, 2);
 }
 
-TEST(ScalarMathPow, ReleasePairs) {
+TEST(ScalarMathPow, release_pairs) {
   if (!std::getenv("GRADUS_RELEASE")) GTEST_SKIP() << "set GRADUS_RELEASE=1 for 10^8 pairs";
   for (bool fused : {true, false}) {
     const Worst worst = on_two_threads(100000000, [&](uint64_t begin, uint64_t count) {
