@@ -1,5 +1,5 @@
-// A launch is one increment of `generation_`; a worker that saw it takes its range and writes the number
-// back. Nothing else is shared, so a launch with hot workers costs two cache-line transfers.
+// A launch is one increment of `generation_`; a worker that saw it takes its range and writes the
+// number back. Nothing else is shared, so a launch with hot workers costs two cache-line transfers.
 #include "runtime/thread_pool.h"
 
 #include <chrono>
@@ -20,12 +20,21 @@ void pause() {
 }  // namespace
 
 ThreadPool::ThreadPool(int32_t workers) : shares_(static_cast<size_t>(workers < 1 ? 1 : workers)) {
-  for (int32_t worker = 1; worker < this->workers(); ++worker) {
-    threads_.emplace_back([this, worker] { work(worker); });
+  threads_.reserve(shares_.size());
+  try {
+    for (int32_t worker = 1; worker < this->workers(); ++worker) {
+      threads_.emplace_back([this, worker] { work(worker); });
+    }
+  } catch (...) {
+    // The system gives no more threads: those that run must end before the members they use do.
+    stop();
+    throw;
   }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stop_ = true;
@@ -47,7 +56,9 @@ void ThreadPool::run(gradus_body body, const void* args, int64_t items) {
   uint64_t generation = generation_.fetch_add(1) + 1;
   if (parked_.load() > 0) {
     // Under the lock: a worker between its last look and its sleep is not missed.
-    { std::lock_guard<std::mutex> lock(mutex_); }
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+    }
     wake_.notify_all();
   }
   take_range(0);

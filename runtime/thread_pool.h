@@ -1,5 +1,5 @@
-// Threads behind a `parallel_for` function pointer. Workers spin through a step and park only between
-// steps: waking a sleeping thread costs tens of microseconds.
+// Threads behind a `parallel_for` function pointer. Workers spin through a step and park only
+// between steps: waking a sleeping thread costs tens of microseconds.
 #pragma once
 
 #include <atomic>
@@ -16,6 +16,7 @@ namespace gradus::runtime {
 class ThreadPool {
  public:
   /// `workers` threads in all: the caller is worker 0, the others are started here.
+  /// Throws std::system_error where the system does not give so many threads.
   explicit ThreadPool(int32_t workers);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -35,6 +36,7 @@ class ThreadPool {
   };
 
   void run(gradus_body body, const void* args, int64_t items);
+  void stop();
   void work(int32_t worker);
   void take_range(int32_t worker);
   uint64_t wait_for_work(uint64_t seen);

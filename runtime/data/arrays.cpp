@@ -1,10 +1,8 @@
 // IDX and .npy: a declared size is held against the file's size before anything is read.
-#include <bit>
-#include <cmath>
+#include <fmt/format.h>
+
 #include <cstring>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "runtime/data/source.h"
 #include "runtime/file_error.h"
@@ -18,12 +16,16 @@ enum class Element { U8, I8, I16, I32, I64, F32, F64 };
 int64_t element_size(Element element) {
   switch (element) {
     case Element::U8:
-    case Element::I8: return 1;
-    case Element::I16: return 2;
+    case Element::I8:
+      return 1;
+    case Element::I16:
+      return 2;
     case Element::I32:
-    case Element::F32: return 4;
+    case Element::F32:
+      return 4;
     case Element::I64:
-    case Element::F64: return 8;
+    case Element::F64:
+      return 8;
   }
   return 1;
 }
@@ -39,13 +41,20 @@ double load(const uint8_t* at, bool big_endian) {
 
 double load_element(Element element, const uint8_t* at, bool big_endian) {
   switch (element) {
-    case Element::U8: return *at;
-    case Element::I8: return static_cast<int8_t>(*at);
-    case Element::I16: return load<int16_t>(at, big_endian);
-    case Element::I32: return load<int32_t>(at, big_endian);
-    case Element::I64: return load<int64_t>(at, big_endian);
-    case Element::F32: return load<float>(at, big_endian);
-    case Element::F64: return load<double>(at, big_endian);
+    case Element::U8:
+      return *at;
+    case Element::I8:
+      return static_cast<int8_t>(*at);
+    case Element::I16:
+      return load<int16_t>(at, big_endian);
+    case Element::I32:
+      return load<int32_t>(at, big_endian);
+    case Element::I64:
+      return load<int64_t>(at, big_endian);
+    case Element::F32:
+      return load<float>(at, big_endian);
+    case Element::F64:
+      return load<double>(at, big_endian);
   }
   return 0;
 }
@@ -53,8 +62,13 @@ double load_element(Element element, const uint8_t* at, bool big_endian) {
 /// Elements in row-major order from byte `begin` on.
 class ArraySource : public RowSource {
  public:
-  ArraySource(Bytes bytes, std::string name, size_t begin, Element element, bool big_endian, std::vector<int64_t> sizes)
-      : bytes_(std::move(bytes)), name_(std::move(name)), begin_(begin), element_(element), big_endian_(big_endian),
+  ArraySource(Bytes bytes, std::string name, size_t begin, Element element, bool big_endian,
+              std::vector<int64_t> sizes)
+      : bytes_(std::move(bytes)),
+        name_(std::move(name)),
+        begin_(begin),
+        element_(element),
+        big_endian_(big_endian),
         sizes_(std::move(sizes)) {
     check_size();
   }
@@ -63,7 +77,8 @@ class ArraySource : public RowSource {
   std::vector<int64_t> row_sizes() const override { return {sizes_.begin() + 1, sizes_.end()}; }
   void read(int64_t row, double* to) const override {
     const uint8_t* at = bytes_.data() + begin_ + row * row_width_ * element_size(element_);
-    for (int64_t i = 0; i < row_width_; ++i) to[i] = load_element(element_, at + i * element_size(element_), big_endian_);
+    for (int64_t i = 0; i < row_width_; ++i)
+      to[i] = load_element(element_, at + i * element_size(element_), big_endian_);
   }
   std::string place(int64_t row, int64_t element) const override {
     return fmt::format("{}: row {}, element {}", name_, row + 1, element);
@@ -82,8 +97,9 @@ class ArraySource : public RowSource {
     bool overflow = __builtin_mul_overflow(count, element_size(element_), &bytes);
     auto have = static_cast<int64_t>(bytes_.size() - begin_);
     if (overflow || bytes != have) {
-      throw FileError(fmt::format("{}: byte {}: the header declares {} elements of {} bytes, the file has {} bytes",
-                                  name_, begin_, count, element_size(element_), have));
+      throw FileError(fmt::format(
+          "{}: byte {}: the header declares {} elements of {} bytes, the file has {} bytes", name_,
+          begin_, count, element_size(element_), have));
     }
     row_width_ = count / sizes_[0];
   }
@@ -103,9 +119,13 @@ class Linspace : public RowSource {
   int64_t rows() const override { return count_; }
   std::vector<int64_t> row_sizes() const override { return {1}; }
   void read(int64_t row, double* to) const override {
-    *to = count_ == 1 ? from_ : from_ + (to_ - from_) * static_cast<double>(row) / static_cast<double>(count_ - 1);
+    *to = count_ == 1
+              ? from_
+              : from_ + (to_ - from_) * static_cast<double>(row) / static_cast<double>(count_ - 1);
   }
-  std::string place(int64_t row, int64_t) const override { return fmt::format("point {} of linspace", row + 1); }
+  std::string place(int64_t row, int64_t) const override {
+    return fmt::format("point {} of linspace", row + 1);
+  }
 
  private:
   double from_, to_;
@@ -113,18 +133,23 @@ class Linspace : public RowSource {
 };
 
 /// The value of `'key': ` in the header's dictionary, up to the comma or bracket that ends it.
-std::string_view header_value(std::string_view header, std::string_view key, const std::string& name) {
+std::string_view header_value(std::string_view header, std::string_view key,
+                              const std::string& name) {
   size_t at = header.find(fmt::format("'{}'", key));
-  if (at == std::string_view::npos) throw FileError(fmt::format("{}: the header has no '{}'", name, key));
+  if (at == std::string_view::npos)
+    throw FileError(fmt::format("{}: the header has no '{}'", name, key));
   at = header.find(':', at);
-  if (at == std::string_view::npos) throw FileError(fmt::format("{}: the header's '{}' has no value", name, key));
+  if (at == std::string_view::npos)
+    throw FileError(fmt::format("{}: the header's '{}' has no value", name, key));
   std::string_view rest = header.substr(at + 1);
   size_t begin = rest.find_first_not_of(' ');
-  if (begin == std::string_view::npos) throw FileError(fmt::format("{}: the header's '{}' has no value", name, key));
+  if (begin == std::string_view::npos)
+    throw FileError(fmt::format("{}: the header's '{}' has no value", name, key));
   rest.remove_prefix(begin);
   char close = rest.front() == '(' ? ')' : rest.front() == '\'' ? '\'' : ',';
   size_t end = rest.find(close, 1);
-  if (end == std::string_view::npos) throw FileError(fmt::format("{}: the header's '{}' does not end", name, key));
+  if (end == std::string_view::npos)
+    throw FileError(fmt::format("{}: the header's '{}' does not end", name, key));
   return rest.substr(0, end);
 }
 
@@ -135,7 +160,9 @@ Element npy_element(std::string_view descr, const std::string& name) {
   descr.remove_prefix(1);
   auto found = elements.find(descr);
   if (found == elements.end()) {
-    throw FileError(fmt::format("{}: elements of '{}', expected f4, f8, i1, i2, i4, i8, u1 or b1, little-endian", name, descr));
+    throw FileError(fmt::format(
+        "{}: elements of '{}', expected f4, f8, i1, i2, i4, i8, u1 or b1, little-endian", name,
+        descr));
   }
   return found->second;
 }
@@ -147,7 +174,8 @@ std::vector<int64_t> npy_sizes(std::string_view tuple, const std::string& name) 
   for (char c : tuple.substr(1)) {
     if (c >= '0' && c <= '9') {
       digits = true;
-      if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, c - '0', &value)) {
+      if (__builtin_mul_overflow(value, 10, &value) ||
+          __builtin_add_overflow(value, c - '0', &value)) {
         throw FileError(fmt::format("{}: a size in its header is too large", name));
       }
     } else if (c == ',' && digits) {
@@ -159,25 +187,32 @@ std::vector<int64_t> npy_sizes(std::string_view tuple, const std::string& name) 
     }
   }
   if (digits) sizes.push_back(value);
-  if (sizes.size() > 8) throw FileError(fmt::format("{}: {} axes, at most 8 are read", name, sizes.size()));
+  if (sizes.size() > 8)
+    throw FileError(fmt::format("{}: {} axes, at most 8 are read", name, sizes.size()));
   return sizes;
 }
 
 }  // namespace
 
 std::unique_ptr<RowSource> read_idx(Bytes bytes, std::string name) {
-  static const std::map<uint8_t, Element> elements = {{0x08, Element::U8},  {0x09, Element::I8},  {0x0B, Element::I16},
-                                                      {0x0C, Element::I32}, {0x0D, Element::F32}, {0x0E, Element::F64}};
-  if (bytes.size() < 4 || bytes[0] != 0 || bytes[1] != 0) throw FileError(fmt::format("{}: byte 0: no IDX file", name));
+  static const std::map<uint8_t, Element> elements = {{0x08, Element::U8},  {0x09, Element::I8},
+                                                      {0x0B, Element::I16}, {0x0C, Element::I32},
+                                                      {0x0D, Element::F32}, {0x0E, Element::F64}};
+  if (bytes.size() < 4 || bytes[0] != 0 || bytes[1] != 0)
+    throw FileError(fmt::format("{}: byte 0: no IDX file", name));
   auto element = elements.find(bytes[2]);
-  if (element == elements.end()) throw FileError(fmt::format("{}: byte 2: no element type 0x{:02x}", name, bytes[2]));
+  if (element == elements.end())
+    throw FileError(fmt::format("{}: byte 2: no element type 0x{:02x}", name, bytes[2]));
   size_t rank = bytes[3];
   if (rank < 1 || rank > 8 || bytes.size() < 4 + 4 * rank) {
-    throw FileError(fmt::format("{}: byte 3: {} axes, expected 1 to 8 with their sizes", name, rank));
+    throw FileError(
+        fmt::format("{}: byte 3: {} axes, expected 1 to 8 with their sizes", name, rank));
   }
   std::vector<int64_t> sizes;
-  for (size_t i = 0; i < rank; ++i) sizes.push_back(static_cast<int64_t>(load<uint32_t>(&bytes[4 + 4 * i], true)));
-  return std::make_unique<ArraySource>(std::move(bytes), std::move(name), 4 + 4 * rank, element->second, true, sizes);
+  for (size_t i = 0; i < rank; ++i)
+    sizes.push_back(static_cast<int64_t>(load<uint32_t>(&bytes[4 + 4 * i], true)));
+  return std::make_unique<ArraySource>(std::move(bytes), std::move(name), 4 + 4 * rank,
+                                       element->second, true, sizes);
 }
 
 std::unique_ptr<RowSource> read_npy(Bytes bytes, std::string name) {
@@ -189,22 +224,31 @@ std::unique_ptr<RowSource> read_npy(Bytes bytes, std::string name) {
     throw FileError(fmt::format("{}: byte 6: version {}, expected 1 to 3", name, bytes[6]));
   }
   size_t prefix = long_header ? 12 : 10;
-  auto length = static_cast<size_t>(long_header ? load<uint32_t>(&bytes[8], false) : load<uint16_t>(&bytes[8], false));
+  auto length = static_cast<size_t>(long_header ? load<uint32_t>(&bytes[8], false)
+                                                : load<uint16_t>(&bytes[8], false));
   if (length > bytes.size() - prefix) {
-    throw FileError(fmt::format("{}: byte 8: a header of {} bytes, the file has {}", name, length, bytes.size() - prefix));
+    throw FileError(fmt::format("{}: byte 8: a header of {} bytes, the file has {}", name, length,
+                                bytes.size() - prefix));
   }
   std::string_view header(reinterpret_cast<const char*>(bytes.data()) + prefix, length);
   Element element = npy_element(header_value(header, "descr", name), name);
   if (header_value(header, "fortran_order", name).substr(0, 5) != "False") {
-    throw FileError(fmt::format("{}: stored in column order, expected row order (fortran_order False)", name));
+    throw FileError(
+        fmt::format("{}: stored in column order, expected row order (fortran_order False)", name));
   }
   std::string_view shape = header_value(header, "shape", name);
-  if (shape.front() != '(') throw FileError(fmt::format("{}: shape `{}` of its header", name, shape));
+  if (shape.front() != '(')
+    throw FileError(fmt::format("{}: shape `{}` of its header", name, shape));
   std::vector<int64_t> sizes = npy_sizes(shape, name);
-  return std::make_unique<ArraySource>(std::move(bytes), std::move(name), prefix + length, element, false, sizes);
+  return std::make_unique<ArraySource>(std::move(bytes), std::move(name), prefix + length, element,
+                                       false, sizes);
 }
 
 std::unique_ptr<RowSource> make_linspace(double from, double to, int64_t count) {
+  if (count < 1 || count > int64_t{1} << 31) {
+    throw FileError(
+        fmt::format("linspace of {} points, expected 1 to {}", count, int64_t{1} << 31));
+  }
   return std::make_unique<Linspace>(from, to, count);
 }
 

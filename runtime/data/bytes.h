@@ -13,7 +13,8 @@ using Bytes = std::vector<uint8_t>;
 /// Throws FileError where the file cannot be read or its gzip stream is damaged.
 Bytes read_bytes(const std::string& path);
 
-/// Unpacks a gzip stream (several members too); other bytes are returned as they are. `name` is for messages.
+/// Unpacks a gzip stream (several members too); other bytes are returned as they are. `name` is for
+/// messages. What unpacks to more than 64 MiB and 200 times its size is refused.
 Bytes unpack(std::span<const uint8_t> bytes, const std::string& name);
 
 }  // namespace gradus::runtime

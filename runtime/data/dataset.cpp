@@ -1,10 +1,11 @@
 // Evaluation into arrays, and the copy of a batch.
 #include "runtime/data/dataset.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstring>
-
-#include <fmt/format.h>
+#include <limits>
 
 #include "runtime/file_error.h"
 
@@ -26,10 +27,34 @@ void store(ElementKind kind, double value, std::byte* to) {
   }
 }
 
+bool fits(ElementKind kind, double value) {
+  switch (kind) {
+    case ElementKind::Float32:
+      return std::abs(value) <= std::numeric_limits<float>::max();
+    case ElementKind::Int32:
+      return value == std::floor(value) && std::abs(value) <= 2147483647.0;
+    case ElementKind::Bool:
+      return value == 0 || value == 1;
+  }
+  return false;
+}
+
+const char* expected(ElementKind kind) {
+  switch (kind) {
+    case ElementKind::Float32:
+      return "a number that fits f32";
+    case ElementKind::Int32:
+      return "a whole number that fits i32";
+    case ElementKind::Bool:
+      return "0 or 1";
+  }
+  return "";
+}
+
 }  // namespace
 
-InputArray evaluate_input(const std::string& name, const DataExpression& expression, const Fitted& fitted,
-                          ElementKind kind) {
+InputArray evaluate_input(const std::string& name, const DataExpression& expression,
+                          const Fitted& fitted, ElementKind kind) {
   InputArray array;
   array.kind = kind;
   array.rows = expression.rows();
@@ -40,13 +65,15 @@ InputArray evaluate_input(const std::string& name, const DataExpression& express
   std::byte* to = array.bytes.data();
   for (int64_t row = 0; row < array.rows; ++row) {
     expression.apply(row, fitted, values);
+    int64_t element = 0;
     for (double value : values) {
-      bool whole = value == std::floor(value) && std::abs(value) <= 2147483647.0;
-      if (kind != ElementKind::Float32 && !whole) {
-        throw FileError(fmt::format("input `{}` is int, but row {} gives {}", name, row + 1, value));
+      if (!fits(kind, value)) {
+        throw FileError(fmt::format("{}: input `{}` gives {}, expected {}",
+                                    expression.place(row, element), name, value, expected(kind)));
       }
       store(kind, value, to);
       to += size;
+      ++element;
     }
   }
   return array;
@@ -58,11 +85,13 @@ int64_t Dataset::bytes() const {
   return sum;
 }
 
-void Dataset::gather(const std::string& input, std::span<const int64_t> rows, std::span<std::byte> to) const {
+void Dataset::gather(const std::string& input, std::span<const int64_t> rows,
+                     std::span<std::byte> to) const {
   const InputArray& array = arrays_.at(input);
   auto width = static_cast<size_t>(array.row_bytes);
   for (size_t i = 0; i < rows.size(); ++i) {
-    std::memcpy(to.data() + i * width, array.bytes.data() + static_cast<size_t>(rows[i]) * width, width);
+    std::memcpy(to.data() + i * width, array.bytes.data() + static_cast<size_t>(rows[i]) * width,
+                width);
   }
 }
 

@@ -1,4 +1,5 @@
-// The inputs of a model in memory: per input one array with a row per sample, ready to be copied into steps.
+// The inputs of a model in memory: per input one array with a row per sample, ready to be copied
+// into steps.
 #pragma once
 
 #include <cstddef>
@@ -22,8 +23,8 @@ struct InputArray {
 };
 
 /// Evaluates `expression` on all its rows. Integers have to come out whole and fit; else FileError.
-InputArray evaluate_input(const std::string& name, const DataExpression& expression, const Fitted& fitted,
-                          ElementKind kind);
+InputArray evaluate_input(const std::string& name, const DataExpression& expression,
+                          const Fitted& fitted, ElementKind kind);
 
 class Dataset {
  public:
@@ -32,7 +33,8 @@ class Dataset {
   int64_t rows() const { return arrays_.empty() ? 0 : arrays_.begin()->second.rows; }
   int64_t bytes() const;
   /// Copies the rows with these numbers, one after the other.
-  void gather(const std::string& input, std::span<const int64_t> rows, std::span<std::byte> to) const;
+  void gather(const std::string& input, std::span<const int64_t> rows,
+              std::span<std::byte> to) const;
 
  private:
   std::map<std::string, InputArray> arrays_;

@@ -1,12 +1,13 @@
 // A tree walk per row: a vector of doubles per node, single numbers repeat.
 #include "runtime/data/expression.h"
 
-#include <algorithm>
-#include <cmath>
-#include <functional>
-#include <set>
-
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+#include <tuple>
 
 #include "runtime/file_error.h"
 
@@ -20,24 +21,82 @@ using Row = std::vector<double>;
 std::string child(const std::string& path, size_t i) { return fmt::format("{}/{}", path, i); }
 
 bool is_fitted(Kind kind) {
-  return kind == Kind::Standardize || kind == Kind::MinMax || kind == Kind::FillMissing || kind == Kind::Category;
+  return kind == Kind::Standardize || kind == Kind::MinMax || kind == Kind::FillMissing;
 }
 
-void combine(Row& left, const Row& right, const std::function<double(double, double)>& f) {
+template <typename F>
+void combine(Row& left, const Row& right, F f) {
   if (left.size() == 1 && right.size() > 1) left.resize(right.size(), left[0]);
-  for (size_t i = 0; i < left.size(); ++i) left[i] = f(left[i], right[right.size() == 1 ? 0 : i]);
+  if (right.size() == 1) {
+    for (double& value : left) value = f(value, right[0]);
+  } else {
+    for (size_t i = 0; i < left.size(); ++i) left[i] = f(left[i], right[i]);
+  }
 }
 
 double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+  auto half = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), half, values.end());
+  if (values.size() % 2 == 1) return *half;
+  return (*half + *std::max_element(values.begin(), half)) / 2;
+}
+
+/// What is gathered of a column in one pass over the training rows.
+struct Column {
+  double count = 0, sum = 0, least = INFINITY, most = -INFINITY;
+  std::vector<double> values;  // for the median alone
+
+  void add(double value, bool keep) {
+    ++count;
+    sum += value;
+    least = std::min(least, value);
+    most = std::max(most, value);
+    if (keep) values.push_back(value);
+  }
+  double mean() const { return sum / count; }
+};
+
+/// Numbers come before words, by value; equal values and words by their text.
+auto category_rank(const std::string& text) {
+  double value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  bool number = error == std::errc() && end == text.data() + text.size() && value == value;
+  return std::make_tuple(!number, number ? value : 0, text);
+}
+
+struct CategoryOrder {
+  bool operator()(const std::string& a, const std::string& b) const {
+    return category_rank(a) < category_rank(b);
+  }
+};
+
+bool is_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    auto lead = static_cast<uint8_t>(text[i++]);
+    int more = lead < 0x80                   ? 0
+               : lead >= 0xC2 && lead < 0xE0 ? 1
+               : lead >= 0xE0 && lead < 0xF0 ? 2
+               : lead >= 0xF0 && lead < 0xF5 ? 3
+                                             : -1;
+    if (more < 0) return false;
+    auto next = i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t{0};
+    bool overlong = (lead == 0xE0 && next < 0xA0) || (lead == 0xF0 && next < 0x90);
+    bool outside = (lead == 0xED && next > 0x9F) || (lead == 0xF4 && next > 0x8F);
+    if (overlong || outside) return false;
+    for (; more > 0; --more, ++i) {
+      if (i == text.size() || (static_cast<uint8_t>(text[i]) & 0xC0) != 0x80) return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
 
-DataExpression::DataExpression(std::string input, DataNode root) : input_(std::move(input)), root_(std::move(root)) {
+DataExpression::DataExpression(std::string input, DataNode root)
+    : input_(std::move(input)), root_(std::move(root)) {
   rows_ = node_rows(root_);
+  if (rows_ == 0)
+    throw FileError(fmt::format("input `{}`: numbers alone, expected a source", input_));
   width_ = node_width(root_);
 }
 
@@ -49,16 +108,22 @@ const RowSource* DataExpression::first_source(const DataNode& node) const {
   return nullptr;
 }
 
+const RowSource* DataExpression::widest_source(const DataNode& node) const {
+  if (node.source && node.source->width() == width_) return node.source.get();
+  for (const DataNode& operand : node.operands) {
+    if (const RowSource* source = widest_source(operand)) return source;
+  }
+  return nullptr;
+}
+
 std::vector<int64_t> DataExpression::row_sizes() const {
-  std::function<const RowSource*(const DataNode&)> widest = [&](const DataNode& node) -> const RowSource* {
-    if (node.source && node.source->width() == width_) return node.source.get();
-    for (const DataNode& operand : node.operands) {
-      if (const RowSource* source = widest(operand)) return source;
-    }
-    return nullptr;
-  };
-  const RowSource* source = widest(root_);
+  const RowSource* source = widest_source(root_);
   return source ? source->row_sizes() : std::vector<int64_t>{};
+}
+
+std::string DataExpression::place(int64_t row, int64_t element) const {
+  const RowSource* source = widest_source(root_);
+  return source ? source->place(row, element) : fmt::format("input `{}`: row {}", input_, row + 1);
 }
 
 int64_t DataExpression::node_rows(const DataNode& node) const {
@@ -67,7 +132,8 @@ int64_t DataExpression::node_rows(const DataNode& node) const {
   for (const DataNode& operand : node.operands) {
     int64_t more = node_rows(operand);
     if (rows != 0 && more != 0 && rows != more) {
-      throw FileError(fmt::format("input `{}`: its sources have {} and {} rows", input_, rows, more));
+      throw FileError(
+          fmt::format("input `{}`: its sources have {} and {} rows", input_, rows, more));
     }
     rows = std::max(rows, more);
   }
@@ -80,12 +146,18 @@ int64_t DataExpression::node_width(const DataNode& node) const {
   for (const DataNode& operand : node.operands) {
     int64_t more = node_width(operand);
     if (width != 1 && more != 1 && width != more) {
-      throw FileError(fmt::format("input `{}`: its sources have {} and {} numbers a row", input_, width, more));
+      throw FileError(
+          fmt::format("input `{}`: its sources have {} and {} numbers a row", input_, width, more));
     }
     width = std::max(width, more);
   }
-  if (node.kind == Kind::Category && width != 1) {
-    throw FileError(fmt::format("input `{}`: `category` takes one column, found {}", input_, width));
+  if (node.kind == Kind::Category) {
+    bool one_column =
+        node.operands.size() == 1 && node.operands[0].source && node.operands[0].source->has_text();
+    if (!one_column) {
+      throw FileError(
+          fmt::format("input `{}`: `category` takes one column of a table, as it stands", input_));
+    }
   }
   return width;
 }
@@ -94,93 +166,148 @@ void DataExpression::fit(const std::vector<int64_t>& training_rows, Fitted& fitt
   fit_node(root_, input_, training_rows, fitted);
 }
 
-void DataExpression::fit_node(const DataNode& node, const std::string& path, const std::vector<int64_t>& rows,
-                              Fitted& fitted) const {
+void DataExpression::fit_node(const DataNode& node, const std::string& path,
+                              const std::vector<int64_t>& rows, Fitted& fitted) const {
   if (node.kind == Kind::Category) {
-    const RowSource* source = first_source(node);
-    std::set<std::string> seen;
-    for (int64_t row : rows) seen.insert(source->text(row));
-    fitted.categories[path] = {seen.begin(), seen.end()};
+    fit_category(*node.operands[0].source, rows, fitted.categories[path]);
     return;
   }
-  for (size_t i = 0; i < node.operands.size(); ++i) fit_node(node.operands[i], child(path, i), rows, fitted);
-  if (!is_fitted(node.kind)) return;
-  auto width = static_cast<size_t>(node_width(node));
-  std::vector<std::vector<double>> columns(width);
-  Row row_value;
-  for (int64_t row : rows) {
-    value(node.operands[0], child(path, 0), row, fitted, row_value);
-    for (size_t i = 0; i < width; ++i) {
-      if (!std::isnan(row_value[i])) columns[i].push_back(row_value[i]);
-    }
+  for (size_t i = 0; i < node.operands.size(); ++i) {
+    fit_node(node.operands[i], child(path, i), rows, fitted);
   }
+  if (is_fitted(node.kind)) fit_columns(node, path, rows, fitted);
+}
+
+void DataExpression::fit_category(const RowSource& source, const std::vector<int64_t>& rows,
+                                  std::vector<std::string>& out) const {
+  std::set<std::string> seen;
+  for (int64_t row : rows) {
+    std::string text = source.text(row);
+    if (text.empty()) continue;
+    if (!is_utf8(text)) {
+      throw FileError(fmt::format("{}: its text is not UTF-8", source.place(row, 0)));
+    }
+    seen.insert(std::move(text));
+  }
+  if (seen.empty()) {
+    throw FileError(fmt::format("input `{}`: a column without a value to fit on", input_));
+  }
+  out.assign(seen.begin(), seen.end());
+  std::sort(out.begin(), out.end(), CategoryOrder());
+}
+
+void DataExpression::fit_columns(const DataNode& node, const std::string& path,
+                                 const std::vector<int64_t>& rows, Fitted& fitted) const {
   std::vector<double>& out = fitted.numbers[path];
+  auto width = static_cast<size_t>(node_width(node));
+  if (node.kind == Kind::FillMissing && node.strategy.empty()) {
+    out.assign(width, node.number);
+    return;
+  }
+  auto visit = [&](auto&& take) {
+    Row values;
+    for (int64_t row : rows) {
+      value(node.operands[0], child(path, 0), row, fitted, values);
+      for (size_t i = 0; i < width; ++i) {
+        if (!std::isnan(values[i])) take(i, values[i]);
+      }
+    }
+  };
+  std::vector<Column> columns(width);
+  bool keep = node.strategy == "median";
+  visit([&](size_t i, double v) { columns[i].add(v, keep); });
+  std::vector<double> squares(width, 0);
+  if (node.kind == Kind::Standardize) {
+    visit([&](size_t i, double v) {
+      squares[i] += (v - columns[i].mean()) * (v - columns[i].mean());
+    });
+  }
   out.clear();
-  for (const std::vector<double>& column : columns) {
-    if (column.empty()) throw FileError(fmt::format("input `{}`: a column without a value to fit on", input_));
-    double count = static_cast<double>(column.size()), sum = 0, squares = 0;
-    for (double v : column) sum += v;
-    double mean = sum / count;
-    for (double v : column) squares += (v - mean) * (v - mean);
-    auto [least, most] = std::minmax_element(column.begin(), column.end());
+  for (size_t i = 0; i < width; ++i) {
+    Column& column = columns[i];
+    if (column.count == 0) {
+      throw FileError(fmt::format("input `{}`: a column without a value to fit on", input_));
+    }
     if (node.kind == Kind::Standardize) {
-      double deviation = std::sqrt(squares / count);
-      out.insert(out.end(), {mean, deviation > 0 ? deviation : 1});
+      double deviation = std::sqrt(squares[i] / column.count);
+      out.insert(out.end(), {column.mean(), deviation > 0 ? deviation : 1});
     } else if (node.kind == Kind::MinMax) {
-      out.insert(out.end(), {*least, *most > *least ? *most - *least : 1});
+      out.insert(out.end(),
+                 {column.least, column.most > column.least ? column.most - column.least : 1});
     } else {
-      out.push_back(node.strategy == "median" ? median(column) : node.strategy == "mean" ? mean : node.number);
+      out.push_back(keep ? median(std::move(column.values)) : column.mean());
     }
   }
 }
 
-void DataExpression::value(const DataNode& node, const std::string& path, int64_t row, const Fitted& fitted,
-                           Row& to) const {
-  switch (node.kind) {
-    case Kind::Number: to.assign(1, node.number); return;
-    case Kind::Source:
-      to.resize(static_cast<size_t>(node.source->width()));
-      node.source->read(row, to.data());
-      return;
-    case Kind::Category: {
-      const RowSource* source = first_source(node);
-      const std::vector<std::string>& seen = fitted.categories.at(path);
-      std::string text = source->text(row);
-      auto found = std::lower_bound(seen.begin(), seen.end(), text);
-      if (found != seen.end() && *found == text) {
-        to.assign(1, static_cast<double>(found - seen.begin()));
-      } else if (node.unknown) {
-        to.assign(1, *node.unknown);
-      } else {
-        throw FileError(fmt::format("{}: `{}` is a category that training did not see; `unknown:` gives it a number",
-                                    source->place(row, 0), text));
-      }
-      return;
-    }
-    default: break;
+double DataExpression::category_of(const DataNode& node, const std::string& path, int64_t row,
+                                   const Fitted& fitted) const {
+  const RowSource& source = *node.operands[0].source;
+  const std::vector<std::string>& seen = constants(fitted.categories, path);
+  std::string text = source.text(row);
+  auto found = std::lower_bound(seen.begin(), seen.end(), text, CategoryOrder());
+  if (found != seen.end() && *found == text) return static_cast<double>(found - seen.begin());
+  if (node.unknown) return *node.unknown;
+  if (text.empty()) {
+    throw FileError(
+        fmt::format("{}: a missing value; `unknown:` gives it a number", source.place(row, 0)));
   }
-  value(node.operands[0], child(path, 0), row, fitted, to);
-  if (node.operands.size() == 2) {
-    Row right;
-    value(node.operands[1], child(path, 1), row, fitted, right);
-    if (node.kind == Kind::Add) combine(to, right, std::plus<>());
-    if (node.kind == Kind::Sub) combine(to, right, std::minus<>());
-    if (node.kind == Kind::Mul) combine(to, right, std::multiplies<>());
-    if (node.kind == Kind::Div) combine(to, right, std::divides<>());
-    return;
+  throw FileError(
+      fmt::format("{}: `{}` is a category that training did not see; `unknown:` gives it a number",
+                  source.place(row, 0), text));
+}
+
+template <typename T>
+const std::vector<T>& DataExpression::constants(const std::map<std::string, std::vector<T>>& all,
+                                                const std::string& path) const {
+  auto found = all.find(path);
+  if (found == all.end()) {
+    throw FileError(
+        fmt::format("input `{}`: its fitted constants `{}` are not there", input_, path));
   }
-  if (node.kind == Kind::Neg) {
-    for (double& v : to) v = -v;
-  } else if (node.kind == Kind::Log) {
-    for (double& v : to) v = std::log(v);
-  }
-  if (!is_fitted(node.kind)) return;
-  const std::vector<double>& constants = fitted.numbers.at(path);
-  for (size_t i = 0; i < to.size(); ++i) {
-    if (node.kind == Kind::FillMissing) {
-      if (std::isnan(to[i])) to[i] = constants[i];
+  return found->second;
+}
+
+void DataExpression::value(const DataNode& node, const std::string& path, int64_t row,
+                           const Fitted& fitted, Row& to) const {
+  if (node.kind == Kind::Number) {
+    to.assign(1, node.number);
+  } else if (node.kind == Kind::Source) {
+    to.resize(static_cast<size_t>(node.source->width()));
+    node.source->read(row, to.data());
+  } else if (node.kind == Kind::Category) {
+    to.assign(1, category_of(node, path, row, fitted));
+  } else {
+    value(node.operands[0], child(path, 0), row, fitted, to);
+    if (node.operands.size() == 2) {
+      Row right;
+      value(node.operands[1], child(path, 1), row, fitted, right);
+      if (node.kind == Kind::Add) combine(to, right, std::plus<>());
+      if (node.kind == Kind::Sub) combine(to, right, std::minus<>());
+      if (node.kind == Kind::Mul) combine(to, right, std::multiplies<>());
+      if (node.kind == Kind::Div) combine(to, right, std::divides<>());
+    } else if (node.kind == Kind::Neg) {
+      for (double& v : to) v = -v;
+    } else if (node.kind == Kind::Log) {
+      for (double& v : to) v = std::log(v);
     } else {
-      to[i] = (to[i] - constants[2 * i]) / constants[2 * i + 1];
+      apply_fitted(node, constants(fitted.numbers, path), to);
+    }
+  }
+}
+
+void DataExpression::apply_fitted(const DataNode& node, const std::vector<double>& numbers,
+                                  Row& to) const {
+  bool fills = node.kind == Kind::FillMissing;
+  if (numbers.size() != to.size() * (fills ? 1 : 2)) {
+    throw FileError(fmt::format("input `{}`: {} fitted constants for {} columns", input_,
+                                numbers.size(), to.size()));
+  }
+  for (size_t i = 0; i < to.size(); ++i) {
+    if (!fills) {
+      to[i] = (to[i] - numbers[2 * i]) / numbers[2 * i + 1];
+    } else if (std::isnan(to[i])) {
+      to[i] = numbers[i];
     }
   }
 }
@@ -188,13 +315,37 @@ void DataExpression::value(const DataNode& node, const std::string& path, int64_
 void DataExpression::apply(int64_t row, const Fitted& fitted, Row& to) const {
   value(root_, input_, row, fitted, to);
   for (size_t i = 0; i < to.size(); ++i) {
-    if (std::isfinite(to[i])) continue;
-    const RowSource* source = first_source(root_);
-    std::string where = source ? source->place(row, std::min<int64_t>(static_cast<int64_t>(i), source->width() - 1)) : "a number";
-    throw FileError(fmt::format("{}: {} for input `{}`", where,
-                                std::isnan(to[i]) ? "a missing value; `fill_missing` gives it one,"
-                                                  : "an infinite value,", input_));
+    if (!std::isfinite(to[i])) explain(row, static_cast<int64_t>(i), to[i]);
   }
+}
+
+/// Whether a source that makes element `element` of the value is missing in this row.
+const RowSource* DataExpression::missing_source(const DataNode& node, int64_t row,
+                                                int64_t element) const {
+  if (node.kind == Kind::FillMissing || node.kind == Kind::Category) return nullptr;
+  if (node.source) {
+    Row cells(static_cast<size_t>(node.source->width()));
+    node.source->read(row, cells.data());
+    auto at = std::min(static_cast<size_t>(element), cells.size() - 1);
+    return std::isnan(cells[at]) ? node.source.get() : nullptr;
+  }
+  for (const DataNode& operand : node.operands) {
+    if (const RowSource* source = missing_source(operand, row, element)) return source;
+  }
+  return nullptr;
+}
+
+void DataExpression::explain(int64_t row, int64_t element, double found) const {
+  if (const RowSource* source = missing_source(root_, row, element)) {
+    throw FileError(fmt::format("{}: a missing value in input `{}`; `fill_missing` gives it one",
+                                source->place(row, std::min(element, source->width() - 1)),
+                                input_));
+  }
+  throw FileError(fmt::format("{}: the expression of input `{}` gives {}, expected a finite number",
+                              place(row, element), input_,
+                              std::isnan(found) ? "no number (NaN)"
+                              : found > 0       ? "infinity"
+                                                : "-infinity"));
 }
 
 }  // namespace gradus::runtime

@@ -1,6 +1,8 @@
-// Expressions of the data block: sources, numbers, arithmetic, and what is fitted on the training part.
+// Expressions of the data block: sources, numbers, arithmetic, and what is fitted on the training
+// part.
 //
-// Evaluation is in double, row by row; two passes: fit() looks at training rows alone, apply() at any.
+// Evaluation is in double, row by row; two passes: fit() looks at training rows alone, apply() at
+// any.
 #pragma once
 
 #include <cstdint>
@@ -14,21 +16,34 @@
 
 namespace gradus::runtime {
 
-/// Constants fitted on the training part, by the place of their expression ("x/0/1": operand 1 of operand 0
-/// of the input x). Saved with the weights.
+/// Constants fitted on the training part, by the place of their expression ("x/0/1": operand 1 of
+/// operand 0 of the input x). Saved with the weights.
 struct Fitted {
   std::map<std::string, std::vector<double>> numbers;
   std::map<std::string, std::vector<std::string>> categories;
 };
 
 struct DataNode {
-  enum class Kind { Number, Source, Add, Sub, Mul, Div, Neg, Log, Standardize, MinMax, FillMissing, Category };
+  enum class Kind {
+    Number,
+    Source,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Neg,
+    Log,
+    Standardize,
+    MinMax,
+    FillMissing,
+    Category
+  };
   Kind kind = Kind::Number;
-  double number = 0;                        // Number; FillMissing: the value where `strategy` is empty
+  double number = 0;  // Number; FillMissing: the value where `strategy` is empty
   std::shared_ptr<const RowSource> source;  // Source
   std::vector<DataNode> operands;
-  std::string strategy;                     // FillMissing: median, mean, or empty
-  std::optional<double> unknown;            // Category: what an unseen value becomes
+  std::string strategy;           // FillMissing: median, mean, or empty
+  std::optional<double> unknown;  // Category: what an unseen value becomes
 };
 
 class DataExpression {
@@ -44,11 +59,28 @@ class DataExpression {
   void fit(const std::vector<int64_t>& training_rows, Fitted& fitted) const;
   /// One row of the value. A value that is still missing is an error with its place.
   void apply(int64_t row, const Fitted& fitted, std::vector<double>& to) const;
+  /// Where an element of a row comes from, for messages.
+  std::string place(int64_t row, int64_t element) const;
 
  private:
-  void fit_node(const DataNode& node, const std::string& path, const std::vector<int64_t>& rows, Fitted& fitted) const;
+  void fit_node(const DataNode& node, const std::string& path, const std::vector<int64_t>& rows,
+                Fitted& fitted) const;
   void value(const DataNode& node, const std::string& path, int64_t row, const Fitted& fitted,
              std::vector<double>& to) const;
+  void fit_category(const RowSource& source, const std::vector<int64_t>& rows,
+                    std::vector<std::string>& out) const;
+  void fit_columns(const DataNode& node, const std::string& path, const std::vector<int64_t>& rows,
+                   Fitted& fitted) const;
+  double category_of(const DataNode& node, const std::string& path, int64_t row,
+                     const Fitted& fitted) const;
+  template <typename T>
+  const std::vector<T>& constants(const std::map<std::string, std::vector<T>>& all,
+                                  const std::string& path) const;
+  void apply_fitted(const DataNode& node, const std::vector<double>& numbers,
+                    std::vector<double>& to) const;
+  const RowSource* missing_source(const DataNode& node, int64_t row, int64_t element) const;
+  const RowSource* widest_source(const DataNode& node) const;
+  [[noreturn]] void explain(int64_t row, int64_t element, double found) const;
   int64_t node_width(const DataNode& node) const;
   int64_t node_rows(const DataNode& node) const;
   const RowSource* first_source(const DataNode& node) const;

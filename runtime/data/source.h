@@ -20,50 +20,65 @@ class RowSource {
   virtual std::vector<int64_t> row_sizes() const = 0;
   /// Writes one row; throws FileError with row and column where a cell is no number.
   virtual void read(int64_t row, double* to) const = 0;
-  /// The text of a row's only cell, for categories.
+  /// The text of a row's only cell, for categories; empty where it is missing.
   virtual std::string text(int64_t row) const;
-  /// Where a value stands, for messages: "housing.csv: row 12, column `total_bedrooms`".
+  /// Whether text() has an answer.
+  virtual bool has_text() const { return false; }
+  /// Where a value stands, for messages: "housing.csv: row 12 (line 13), column `total_bedrooms`".
   virtual std::string place(int64_t row, int64_t element) const = 0;
 
   int64_t width() const;
 };
 
-/// A comma-separated table, kept as text: quoted fields, an optional header, CRLF or LF. The first row is a
-/// header where one of its cells is neither a number nor missing. Missing is an empty cell, NA, NaN or nan.
+/// A comma-separated table, kept as text: quoted fields, an optional header, CRLF or LF. The first
+/// row is a header where one of its cells is neither a number nor missing. Missing is an empty
+/// cell, NA, NaN or nan. Blank lines are skipped. Reading moves a cursor: one thread at a time.
 class CsvTable {
  public:
-  /// Throws FileError where rows differ in length or a quote is not closed.
+  /// Throws FileError where rows differ in length, a quote is not closed or a row has more than
+  /// 2^18 cells.
   CsvTable(Bytes bytes, std::string name);
 
-  int64_t rows() const { return static_cast<int64_t>(row_begin_.size()) - 1; }
+  int64_t rows() const { return rows_; }
   int64_t columns() const { return columns_; }
   const std::vector<std::string>& header() const { return header_; }  // empty where there is none
   const std::string& name() const { return name_; }
-  /// The cells of a row, in order, unquoted.
-  std::vector<std::string> cells(int64_t row) const;
+  /// The cells of a row, in order, unquoted; good until another row is asked for.
+  const std::vector<std::string>& cells(int64_t row) const;
   /// The position of a column; -1 where no column has this name.
   int64_t find(std::string_view column) const;
   /// The line of the file that a row begins at, from 1.
-  int64_t line(int64_t row) const { return line_[static_cast<size_t>(row)]; }
+  int64_t line(int64_t row) const;
 
  private:
+  static constexpr int64_t kRowsPerMark = 16;
+
   void index_rows();
+  void take_header(std::vector<std::string> cells);
+  int64_t line_at(size_t byte) const;
+  size_t begin_of(int64_t row) const;
 
   Bytes bytes_;
   std::string name_;
   std::vector<std::string> header_;
-  std::vector<size_t> row_begin_;  // one more than rows: the end
-  std::vector<int64_t> line_;
+  std::vector<size_t> marks_;  // where every 16th row begins
+  int64_t rows_ = 0;
   int64_t columns_ = 0;
+  // The last row that was split, and where the one behind it begins to be looked for.
+  mutable std::vector<std::string> cells_;
+  mutable int64_t cells_row_ = -1;
+  mutable size_t after_cells_ = 0;
 };
 
 /// Some columns of a table; `single` has no column axis.
-std::unique_ptr<RowSource> make_columns(std::shared_ptr<const CsvTable> table, std::vector<int64_t> columns, bool single);
-/// An IDX file (LeCun's format of MNIST): the first axis counts rows. Throws FileError with the byte position.
+std::unique_ptr<RowSource> make_columns(std::shared_ptr<const CsvTable> table,
+                                        std::vector<int64_t> columns, bool single);
+/// An IDX file (LeCun's format of MNIST): the first axis counts rows. Throws FileError with the
+/// byte position.
 std::unique_ptr<RowSource> read_idx(Bytes bytes, std::string name);
 /// A NumPy .npy file: little-endian f4, f8, i1, i2, i4, i8, u1 or b1, C order.
 std::unique_ptr<RowSource> read_npy(Bytes bytes, std::string name);
-/// `count` points from `from` to `to`, both included, each a row of one number.
+/// `count` points from `from` to `to`, both included, each a row of one number; at most 2^31.
 std::unique_ptr<RowSource> make_linspace(double from, double to, int64_t count);
 
 }  // namespace gradus::runtime

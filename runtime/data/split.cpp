@@ -1,4 +1,5 @@
-// SplitMix64 (Steele, Lea and Flood 2014) with rejection, so that every permutation is equally likely.
+// SplitMix64 (Steele, Lea and Flood 2014) with rejection, so that every permutation is equally
+// likely.
 #include "runtime/data/split.h"
 
 #include <algorithm>
@@ -43,10 +44,14 @@ std::vector<int64_t> permutation(int64_t count, uint64_t seed, uint64_t stream) 
 
 Split split_by_seed(int64_t rows, double validation, double test, uint64_t seed) {
   std::vector<int64_t> order = permutation(rows, seed, kSplitStream);
-  auto share = [&](double part) { return static_cast<std::ptrdiff_t>(static_cast<double>(rows) * part); };
+  // A hair is added so that 0.29 of 100 rows are 29, not 28.
+  auto share = [&](double part) {
+    return static_cast<std::ptrdiff_t>(static_cast<double>(rows) * part + 1e-6);
+  };
   auto test_end = order.begin() + share(test), validation_end = test_end + share(validation);
   Split split{{validation_end, order.end()}, {test_end, validation_end}, {order.begin(), test_end}};
-  for (std::vector<int64_t>* part : {&split.train, &split.validation, &split.test}) std::sort(part->begin(), part->end());
+  for (std::vector<int64_t>* part : {&split.train, &split.validation, &split.test})
+    std::sort(part->begin(), part->end());
   return split;
 }
 
