@@ -1,16 +1,14 @@
 // Each fold seeds a cluster. Folds along lanes take pointwise neighbours and other folds over the
 // same rows, either way; chains take what follows their sums, and producers that nobody else reads.
 #include "fuse/legality.h"
-#include "graph/op.h"
+#include "graph/cluster_space.h"
 
 namespace gradus::fuse {
 
 namespace {
 
 bool is_chain(const Drafts& drafts, DraftId id) {
-  const Node& anchor = drafts.graph()[drafts[id].anchor];
-  return anchor.op == OpKind::PartialSum ||
-         anchor.attrs.get_or<std::string>(AttrName::Order, "") == "chain";
+  return !folds_along_lanes(drafts.graph(), drafts.graph()[drafts[id].anchor]);
 }
 
 bool may_join(const Drafts& drafts, DraftId seed, DraftId candidate, bool consumes) {

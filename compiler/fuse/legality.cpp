@@ -23,15 +23,6 @@ bool contains(const std::vector<NodeId>& nodes, NodeId id) {
 
 OpClass class_of(const Graph& graph, NodeId id) { return op_def(graph[id].op).cls; }
 
-/// Whether the fold's dimensions end the operand's shape and may run along lanes.
-bool folds_lanes(const Graph& graph, const Node& node) {
-  if (node.op == OpKind::PartialSum) return false;
-  if (node.attrs.get_or<std::string>(AttrName::Order, "") == "chain") return false;
-  const std::vector<int64_t>& dims = node.attrs.integers(AttrName::Dims);
-  const auto rank = static_cast<int64_t>(graph.type(node.operands[0]).rank());
-  return dims.front() == rank - static_cast<int64_t>(dims.size());
-}
-
 ClusterClass first_class(const Graph& graph, NodeId id) {
   switch (class_of(graph, id)) {
     case OpClass::Contract:
@@ -290,7 +281,7 @@ class ClassRules {
   }
 
  private:
-  bool is_chain() const { return !folds_lanes(graph_, graph_[cluster_.anchor]); }
+  bool is_chain() const { return !folds_along_lanes(graph_, graph_[cluster_.anchor]); }
   int64_t count(OpClass cls) const {
     return std::count_if(cluster_.members.begin(), cluster_.members.end(),
                          [&](NodeId id) { return class_of(graph_, id) == cls; });
@@ -306,7 +297,7 @@ class ClassRules {
     if (count(OpClass::Contract) > 0) return false;
     for (NodeId member : cluster_.members) {
       const bool fold = class_of(graph_, member) == OpClass::Reduce;
-      if (fold && !folds_lanes(graph_, graph_[member])) return false;
+      if (fold && !folds_along_lanes(graph_, graph_[member])) return false;
     }
     return std::count(space_.folded.begin(), space_.folded.end(), true) == 1 &&
            space_.folded.back();
@@ -320,7 +311,8 @@ class ClassRules {
     for (NodeId member : cluster_.members) {
       const Node& node = graph_[member];
       if (class_of(graph_, member) == OpClass::Reduce) {
-        if (node.op != anchor.op || folds_lanes(graph_, node)) return false;
+        const bool other_kind = (node.op == OpKind::PartialSum) != partial;
+        if (other_kind || folds_along_lanes(graph_, node)) return false;
         if (partial && (node.attrs != anchor.attrs || node.type.shape != anchor.type.shape)) {
           return false;
         }
@@ -360,7 +352,7 @@ std::optional<std::string> Drafts::why_not(const Cluster& merged, DraftId a, Dra
   const std::optional<ClusterSpace> space = find_space(*graph_, merged);
   if (!space) return "L2 no common space";
   if (!ClassRules(*graph_, merged, *space).hold()) return "L3 a fold over items";
-  if (merged.cls == ClusterClass::Rows && !folds_lanes(*graph_, (*graph_)[merged.anchor])) {
+  if (merged.cls == ClusterClass::Rows && !folds_along_lanes(*graph_, (*graph_)[merged.anchor])) {
     for (NodeId member : merged.members) {
       if (class_of(*graph_, member) == OpClass::Reduce) continue;
       if (level_of(*graph_, *space, member) == Level::Folded) continue;

@@ -344,6 +344,14 @@ OperandRole operand_role(const Node& node, size_t k) {
   }
 }
 
+bool folds_along_lanes(const Graph& graph, const Node& fold) {
+  if (fold.op == OpKind::PartialSum) return false;
+  if (fold.attrs.get_or<std::string>(AttrName::Order, "") == "chain") return false;
+  const std::vector<int64_t>& dims = fold.attrs.integers(AttrName::Dims);
+  const auto rank = static_cast<int64_t>(graph.type(fold.operands[0]).rank());
+  return dims.front() == rank - static_cast<int64_t>(dims.size());
+}
+
 bool reads_coordinates(const Node& node) {
   const OpClass cls = op_def(node.op).cls;
   return (cls == OpClass::Indexed && node.op != OpKind::CumulativeSum) || node.op == OpKind::Pad ||

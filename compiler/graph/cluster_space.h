@@ -39,6 +39,9 @@ Place own_place(const Graph& graph, const ClusterSpace& space, NodeId member);
 /// no linear form says it.
 std::optional<Place> operand_place(const Graph& graph, const ClusterSpace& space, NodeId member,
                                    const View& view);
+/// Whether a fold's dimensions end its operand's shape, so that they may run along lanes; else it is a
+/// chain: ascending, one accumulator for each column.
+bool folds_along_lanes(const Graph& graph, const Node& fold);
 /// Where a copy of this node reads the buffer (or iota) that it is a view of.
 std::optional<Place> copied_place(const Graph& graph, const ClusterSpace& space, NodeId copied);
 /// Element: at the member's own point (through a view). Indexed: where indices from data or guards

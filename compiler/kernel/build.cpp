@@ -8,10 +8,7 @@
 namespace gradus::kernel {
 
 bool is_chain(const Graph& graph, const Cluster& cluster) {
-  const Node& anchor = graph[cluster.anchor];
-  if (anchor.op == OpKind::PartialSum) return true;
-  return anchor.op == OpKind::Sum &&
-         anchor.attrs.get_or<std::string>(AttrName::Order, "") == "chain";
+  return !folds_along_lanes(graph, graph[cluster.anchor]);
 }
 
 Schedule choose_schedule(const Graph& graph, const Cluster& cluster, const Target& target,

@@ -7,6 +7,7 @@
 //       lanes j ...: acc[j-j0] += x[f,j]
 //     lanes j ...: what follows the sums, stores
 #include <algorithm>
+#include <limits>
 
 #include "graph/op.h"
 #include "kernel/build_common.h"
@@ -25,7 +26,7 @@ class ChainBuilder {
         builder_(input.graph, input.clustering, input.id, space_of(input)),
         point_(builder_.space().extents.size()) {
     for (NodeId member : input.cluster().members) {
-      if (op_def(graph_[member].op).cls == OpClass::Reduce) sums_.push_back(member);
+      if (op_def(graph_[member].op).cls == OpClass::Reduce) folds_.push_back({member, {}, {}});
     }
   }
 
@@ -41,6 +42,10 @@ class ChainBuilder {
   }
 
  private:
+  struct Running {
+    NodeId node;
+    SlotId best, index;
+  };
   static ClusterSpace space_of(const BuildInput& input) {
     const auto space = find_space(input.graph, input.cluster());
     GRADUS_CHECK(space.has_value(), "a chain has a space");
@@ -78,18 +83,19 @@ class ChainBuilder {
     set(kept_.back(), column_);
   }
   void make_accumulators() {
-    for (NodeId sum : sums_) {
-      accumulators_.push_back(builder_.worker_slot("acc" + std::to_string(accumulators_.size()),
-                                                   graph_.type(sum).dtype,
-                                                   {kept_.empty() ? 1 : input_.schedule.block}));
+    const int64_t length = kept_.empty() ? 1 : input_.schedule.block;
+    for (size_t i = 0; i < folds_.size(); ++i) {
+      const Node& node = graph_[folds_[i].node];
+      const DType dtype = graph_.type(node.operands[0]).dtype;
+      folds_[i].best = builder_.worker_slot("acc" + std::to_string(i), dtype, {length});
+      if (node.op != OpKind::Argmax) continue;
+      folds_[i].index = builder_.worker_slot("at" + std::to_string(i), DType::I32, {length});
     }
   }
-  Access accumulator(size_t i) const {
+  Access accumulator(SlotId slot) const {
     Index index{Affine::of(int64_t{0}), ValueId()};
-    if (column_.valid()) {
-      index.affine = plus(Affine::of(column_), Affine::of(block_), -1);
-    }
-    return {accumulators_[i], {index}};
+    if (column_.valid()) index.affine = plus(Affine::of(column_), Affine::of(block_), -1);
+    return {slot, {index}};
   }
   void open_columns() {
     if (!column_.valid()) return;
@@ -101,27 +107,79 @@ class ChainBuilder {
     if (column_.valid()) builder_.close_loop();
   }
 
+  /// What the fold of no elements is; integers have no infinity.
+  Operand start_of(const Node& node, DType dtype) const {
+    if (node.op == OpKind::Sum || node.op == OpKind::PartialSum) {
+      return constant_operand(dtype, is_float(dtype) ? -0.0 : 0.0);
+    }
+    const double sign = node.op == OpKind::Min ? 1 : -1;
+    if (is_float(dtype)) {
+      return constant_operand(dtype, sign * std::numeric_limits<double>::infinity());
+    }
+    const double largest = dtype == DType::I32 ? 0x1p31 : 0x1p63;
+    return constant_operand(dtype, sign < 0 ? -largest : largest - 1);
+  }
   void start() {
     open_columns();
-    for (size_t i = 0; i < sums_.size(); ++i) {
-      const DType dtype = graph_.type(sums_[i]).dtype;
-      const double zero = is_float(dtype) ? -0.0 : 0.0;
-      builder_.append({Store{accumulator(i), constant_operand(dtype, zero)}});
+    for (const Running& fold : folds_) {
+      const DType dtype = builder_.kernel().slots[fold.best].dtype;
+      builder_.append({Store{accumulator(fold.best), start_of(graph_[fold.node], dtype)}});
+      if (!fold.index.valid()) continue;
+      builder_.append({Store{accumulator(fold.index), constant_operand(DType::I32, 0)}});
     }
     close_columns();
   }
   void accumulate() {
     for (size_t k = 0; k < folded_.size(); ++k) open_fold(k);
     open_columns();
-    for (size_t i = 0; i < sums_.size(); ++i) {
-      const DType dtype = graph_.type(sums_[i]).dtype;
-      const Operand value = builder_.operand_of(sums_[i], 0, point_);
-      const Operand total = builder_.load_here(accumulator(i));
-      const Operand next = builder_.let(OpKind::Add, {total, value}, dtype);
-      builder_.append({Store{accumulator(i), next}});
+    for (const Running& fold : folds_) {
+      const Operand value = builder_.operand_of(fold.node, 0, point_);
+      const Operand so_far = builder_.load_here(accumulator(fold.best));
+      const DType dtype = so_far.dtype;
+      if (fold.index.valid()) {
+        choose(fold, so_far, value);
+        continue;
+      }
+      // Of equal operands the second stays, as in the fold.
+      const bool extremum = step_of(graph_[fold.node].op) != OpKind::Add;
+      std::vector<Operand> operands{so_far, value};
+      if (extremum) operands = {value, so_far};
+      const Operand next = builder_.let(step_of(graph_[fold.node].op), operands, dtype);
+      builder_.append({Store{accumulator(fold.best), next}});
     }
     close_columns();
     for (size_t k = 0; k < folded_.size(); ++k) builder_.close_loop();
+  }
+  static OpKind step_of(OpKind fold) {
+    if (fold == OpKind::Max) return OpKind::Maximum;
+    return fold == OpKind::Min ? OpKind::Minimum : OpKind::Add;
+  }
+  /// One step of an argmax: the first of equals stays, NaN is largest.
+  void choose(const Running& fold, const Operand& best, const Operand& value) {
+    const DType dtype = best.dtype;
+    Operand better = builder_.let(OpKind::Less, {best, value}, DType::Bool);
+    if (is_float(dtype)) {
+      const Operand is_nan = builder_.let(OpKind::NotEqual, {value, value}, DType::Bool);
+      const Operand was_number = builder_.let(OpKind::Equal, {best, best}, DType::Bool);
+      better = builder_.let(OpKind::Or, {better, is_nan}, DType::Bool);
+      better = builder_.let(OpKind::And, {better, was_number}, DType::Bool);
+    }
+    const Operand next = builder_.let(OpKind::Select, {better, value, best}, dtype);
+    const Operand before = builder_.load_here(accumulator(fold.index));
+    const Operand here = builder_.index_of({folded_index(), ValueId()});
+    const Operand at = builder_.let(OpKind::Select, {better, here, before}, DType::I32);
+    builder_.append({Store{accumulator(fold.best), next}});
+    builder_.append({Store{accumulator(fold.index), at}});
+  }
+  /// Where the open loops stand in the folded dimensions.
+  Affine folded_index() const {
+    Affine index;
+    int64_t stride = 1;
+    for (size_t k = folded_.size(); k-- > 0;) {
+      index = plus(index, point_[folded_[k]].affine, stride);
+      stride *= builder_.space().extents[folded_[k]].value;
+    }
+    return index;
   }
   void open_fold(size_t k) {
     const Dim extent = builder_.space().extents[folded_[k]];
@@ -139,12 +197,13 @@ class ChainBuilder {
 
   void finish_columns() {
     open_columns();
-    for (size_t i = 0; i < sums_.size(); ++i) {
-      const Operand total = builder_.load_here(accumulator(i));
+    for (const Running& fold : folds_) {
+      const SlotId result = fold.index.valid() ? fold.index : fold.best;
+      const Operand total = builder_.load_here(accumulator(result));
       if (is_partial()) {
-        store_partial(sums_[i], total);
+        store_partial(fold.node, total);
       } else {
-        builder_.bind(sums_[i], point_, total.value);
+        builder_.bind(fold.node, point_, total.value);
       }
     }
     if (!is_partial()) builder_.store_yields(builder_.cluster().yields, point_);
@@ -171,8 +230,7 @@ class ChainBuilder {
   const Graph& graph_;
   KernelBuilder builder_;
   Point point_;  // entries of dimensions whose loop is open
-  std::vector<NodeId> sums_;
-  std::vector<SlotId> accumulators_;
+  std::vector<Running> folds_;
   std::vector<size_t> folded_, kept_;
   Dim columns_;
   AxisId chunk_, block_, column_;

@@ -43,9 +43,15 @@ class RowsBuilder {
         stages_(find_stages(graph_, input.cluster(), builder_.space())) {}
 
   Kernel build() {
+    const auto& folded = builder_.space().folded;
+    row_dims_ = static_cast<size_t>(std::find(folded.begin(), folded.end(), true) - folded.begin());
     open_rows();
     column_ = builder_.make_axis("c");
-    for (int stage = 0; stage < stages_.count; ++stage) build_loop(stage);
+    if (row_dims_ + 1 < folded.size()) {
+      gather_row();
+    } else {
+      for (int stage = 0; stage < stages_.count; ++stage) build_loop(stage);
+    }
     std::vector<NodeId> row_yields;
     for (NodeId yield : builder_.cluster().yields) {
       if (!is_full(yield)) row_yields.push_back(yield);
@@ -59,9 +65,6 @@ class RowsBuilder {
   static ClusterSpace space_of(const BuildInput& input) {
     const auto space = find_space(input.graph, input.cluster());
     GRADUS_CHECK(space.has_value(), "a rows cluster has a space");
-    GRADUS_CHECK(
-        std::count(space->folded.begin(), space->folded.end(), true) == 1 && space->folded.back(),
-        "a rows cluster folds its last dimension");
     return *space;
   }
   bool is_fold(NodeId id) const { return op_def(graph_[id].op).cls == OpClass::Reduce; }
@@ -72,9 +75,8 @@ class RowsBuilder {
   /// par over the row dimensions; the innermost in blocks of `rows`.
   void open_rows() {
     const std::vector<Dim>& extents = builder_.space().extents;
-    const size_t rows = extents.size() - 1;
-    for (size_t j = 0; j < rows; ++j) {
-      const bool blocked = j + 1 == rows && input_.schedule.rows > 1;
+    for (size_t j = 0; j < row_dims_; ++j) {
+      const bool blocked = j + 1 == row_dims_ && input_.schedule.rows > 1;
       const std::string name(1, static_cast<char>('r' + j));
       if (blocked) {
         const AxisId block = builder_.make_axis(name + "0");
@@ -95,7 +97,7 @@ class RowsBuilder {
   }
   Point row_point() const {
     std::vector<AxisId> axes = rows_;
-    axes.push_back(AxisId());
+    axes.resize(builder_.space().extents.size());
     return point_of(axes);
   }
   Point point() const {
@@ -126,6 +128,34 @@ class RowsBuilder {
     builder_.store_yields(yields, point());
     builder_.close_loop();
     for (const auto& [member, value] : folds) builder_.bind(member, row_point(), value);
+  }
+
+  /// A lone fold over dimensions that no single stride says: its row is laid out in scratch first.
+  void gather_row() {
+    const Cluster& cluster = builder_.cluster();
+    const std::vector<Dim>& extents = builder_.space().extents;
+    GRADUS_CHECK(cluster.members.size() == 1, "a fold over several dimensions stands alone");
+    const NodeId fold = cluster.anchor;
+    std::vector<AxisId> axes = rows_;
+    Affine linear;
+    int64_t length = 1;
+    for (size_t j = row_dims_; j < extents.size(); ++j) {
+      const LoopKind kind = j + 1 == extents.size() ? LoopKind::Lanes : LoopKind::Seq;
+      axes.push_back(builder_.make_axis("g" + std::to_string(j)));
+      builder_.open_loop(kind, axes.back(), Affine::of(int64_t{0}), bound_of(extents[j]));
+      linear = plus(plus({}, linear, extents[j].value), Affine::of(axes.back()));
+      length *= extents[j].value;
+    }
+    const Operand element = builder_.operand_of(fold, 0, point_of(axes));
+    const SlotId row = builder_.worker_slot("row", element.dtype, {length});
+    builder_.append({Store{{row, {Index{linear, ValueId()}}}, element}});
+    for (size_t j = row_dims_; j < extents.size(); ++j) builder_.close_loop();
+    builder_.open_loop(LoopKind::Lanes, column_, Affine::of(int64_t{0}),
+                       bound_of(Dim::fixed(length)));
+    const Operand value = builder_.load_here({row, {Index{Affine::of(column_), ValueId()}}});
+    const ValueId result = builder_.fold(graph_[fold].op, value, graph_.type(fold).dtype);
+    builder_.close_loop();
+    builder_.bind(fold, row_point(), result);
   }
 
   struct Stash {
@@ -184,6 +214,7 @@ class RowsBuilder {
   const Graph& graph_;
   KernelBuilder builder_;
   Stages stages_;
+  size_t row_dims_ = 0;
   std::vector<AxisId> rows_;
   AxisId column_;
   std::vector<Stash> stashes_;

@@ -1,0 +1,235 @@
+// What fuses and what does not: clusters as text, and graphs whose bits are checked in test/kernel.
+#include "fuse/fuse.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "graph/text.h"
+
+namespace gradus::fuse {
+namespace {
+
+struct Fused {
+  Graph graph;
+  Clustering clustering;
+  Remarks remarks;
+  std::string text;
+
+  size_t count() const { return clustering.clusters.size(); }
+  bool says(const std::string& words) const {
+    return std::any_of(remarks.begin(), remarks.end(), [&](const std::string& remark) {
+      return remark.find(words) != std::string::npos;
+    });
+  }
+  bool has(const std::string& words) const { return text.find(words) != std::string::npos; }
+};
+
+Fused fused(const std::string& body) {
+  SourceMap sources;
+  DiagEngine diags(sources);
+  auto graphs = read_graphs(sources, sources.add("t.gir", "graph @g {\n" + body + "}\n"), diags);
+  if (!graphs) throw std::runtime_error(diags.render(false));
+  Fused result;
+  result.graph = graphs->front();
+  Target target;
+  frozen_target("test-avx2", target);
+  result.clustering = fuse(result.graph, target, 32, result.remarks);
+  result.text = print_clustering(result.graph, result.clustering);
+  const auto breach = verify_clustering(result.graph, result.clustering);
+  EXPECT_FALSE(breach) << *breach << result.text;
+  return result;
+}
+
+TEST(FuseContract, TakesBiasActivationAndMask) {
+  const Fused f = fused(
+      "%x = input \"x\" : f32[batch,784]\n"
+      "%w = param \"w\" : f32[784,256]\n"
+      "%b = param \"b\" : f32[256]\n"
+      "%0 = matmul %x, %w : f32[batch,256]\n"
+      "%1 = add %0, %b : f32[batch,256]\n"
+      "%2 = less_equal %1, 0.0 : bool[batch,256]\n"
+      "%3 = select %2, 0.0, %1 : f32[batch,256]\n"
+      "return %3\n");
+  EXPECT_EQ(f.count(), 1u) << f.text;
+  EXPECT_TRUE(f.has("cluster @0 contract(%0) {")) << f.text;
+  EXPECT_TRUE(f.has("} yields %3\n")) << f.text;
+  EXPECT_TRUE(f.says("saves 32768 B"));
+}
+
+const char* const kUpdates =
+    "%x = input \"x\" : f32[batch,784]\n"
+    "%w = param \"w\" : f32[784,256]\n"
+    "%m = state \"m\" : f32[784,256]\n"
+    "%z = input \"z\" : f32[batch,256]\n"
+    "%0 = matmul %z, %w {tb=true} : f32[batch,784]\n"
+    "%1 = matmul %x, %z {ta=true} : f32[784,256]\n"
+    "%2 = mul %m, 0.9 : f32[784,256]\n"
+    "%3 = add %2, %1 : f32[784,256]\n"
+    "%4 = mul %3, 0.01 : f32[784,256]\n"
+    "%5 = sub %w, %4 : f32[784,256]\n"
+    "return output \"dx\" %0, update \"m\" %3, update \"w\" %5\n";
+
+TEST(FuseContract, UpdatesJoinTheProductThatGivesTheGradient) {
+  const Fused f = fused(kUpdates);
+  EXPECT_EQ(f.count(), 2u) << f.text;
+  EXPECT_TRUE(f.has("} yields %3, %5 updates %m = %3, %w = %5")) << f.text;
+}
+
+TEST(FuseContract, AReaderOfTheOldValueRunsBeforeTheUpdate) {
+  const Fused f = fused(kUpdates);
+  EXPECT_EQ(f.clustering.clusters[ClusterId(0)].members.front(), NodeId(4)) << f.text;
+}
+
+TEST(FuseContract, AClipOverAllGradientsKeepsTheUpdateApart) {
+  const Fused f = fused(
+      "%x = input \"x\" : f32[batch,8]\n"
+      "%z = input \"z\" : f32[batch,16]\n"
+      "%w = param \"w\" : f32[8,16]\n"
+      "%0 = matmul %x, %z {ta=true} : f32[8,16]\n"
+      "%1 = mul %0, %0 : f32[8,16]\n"
+      "%2 = reshape %1 : f32[128]\n"
+      "%3 = sum %2 {dims=[0], order=lanes} : f32[]\n"
+      "%4 = sqrt %3 : f32[]\n"
+      "%5 = div %0, %4 : f32[8,16]\n"
+      "%6 = sub %w, %5 : f32[8,16]\n"
+      "return update \"w\" %6\n");
+  EXPECT_TRUE(f.says("L1 through")) << f.text;
+  EXPECT_FALSE(f.has(
+      "contract(%0) {\n  %0 = matmul %x, %z : f32[8,16]\n  %1 = mul %0, %0 : f32[8,16]\n  %5"))
+      << f.text;
+}
+
+TEST(FuseContract, ASumOfTwoProductsJoinsTheLater) {
+  const Fused f = fused(
+      "%x = input \"x\" : f32[batch,8]\n"
+      "%y = input \"y\" : f32[batch,8]\n"
+      "%w = param \"w\" : f32[8,16]\n"
+      "%0 = matmul %x, %w : f32[batch,16]\n"
+      "%1 = matmul %y, %w : f32[batch,16]\n"
+      "%2 = add %0, %1 : f32[batch,16]\n"
+      "return %2\n");
+  EXPECT_EQ(f.count(), 2u);
+  EXPECT_TRUE(f.has("cluster @1 contract(%1)")) << f.text;
+  EXPECT_TRUE(f.has("} yields %2\n")) << f.text;
+}
+
+TEST(FuseContract, RowsOfBatchAndTimeReadAResidualThroughItsReshape) {
+  const Fused f = fused(
+      "%x = input \"x\" : f32[batch,4,8]\n"
+      "%w = param \"w\" : f32[8,16]\n"
+      "%r = input \"r\" : f32[batch,4,16]\n"
+      "%0 = reshape %x : f32[4*batch,8]\n"
+      "%1 = matmul %0, %w : f32[4*batch,16]\n"
+      "%2 = reshape %1 : f32[batch,4,16]\n"
+      "%3 = add %2, %r : f32[batch,4,16]\n"
+      "return %3\n");
+  EXPECT_EQ(f.count(), 1u) << f.text;
+}
+
+TEST(FuseContract, APositionalTableDoesNotFitRowsOfTheProduct) {
+  const Fused f = fused(
+      "%x = input \"x\" : f32[batch,4,8]\n"
+      "%w = param \"w\" : f32[8,16]\n"
+      "%p = param \"p\" : f32[4,16]\n"
+      "%0 = reshape %x : f32[4*batch,8]\n"
+      "%1 = matmul %0, %w : f32[4*batch,16]\n"
+      "%2 = reshape %1 : f32[batch,4,16]\n"
+      "%3 = add %2, %p : f32[batch,4,16]\n"
+      "return %3\n");
+  EXPECT_EQ(f.count(), 2u) << f.text;
+  EXPECT_TRUE(f.says("L2")) << f.text;
+}
+
+TEST(FuseRows, LayerNormForwardIsOneCluster) {
+  const Fused f = fused(
+      "%x = input \"x\" : f32[batch,4,128]\n"
+      "%r = input \"r\" : f32[batch,4,128]\n"
+      "%g = param \"g\" : f32[128]\n"
+      "%b = param \"b\" : f32[128]\n"
+      "%0 = add %x, %r : f32[batch,4,128]\n"
+      "%1 = sum %0 {dims=[2], keep=true, order=lanes} : f32[batch,4,1]\n"
+      "%2 = mul %1, 0.0078125 : f32[batch,4,1]\n"
+      "%3 = sub %0, %2 : f32[batch,4,128]\n"
+      "%4 = mul %3, %3 : f32[batch,4,128]\n"
+      "%5 = sum %4 {dims=[2], keep=true, order=lanes} : f32[batch,4,1]\n"
+      "%6 = mul %5, 0.0078125 : f32[batch,4,1]\n"
+      "%7 = add %6, 0.00001 : f32[batch,4,1]\n"
+      "%8 = sqrt %7 : f32[batch,4,1]\n"
+      "%9 = div %3, %8 : f32[batch,4,128]\n"
+      "%10 = fma %9, %g, %b : f32[batch,4,128]\n"
+      "return %0, %10\n");
+  EXPECT_EQ(f.count(), 1u) << f.text;
+}
+
+TEST(FuseRows, ASumOverTheBatchIsNotReadInside) {
+  const Fused f = fused(
+      "%x = input \"x\" : f32[batch,10]\n"
+      "%0 = exp %x : f32[batch,10]\n"
+      "%1 = sum %0 {dims=[0], order=chain} : f32[10]\n"
+      "%2 = div %0, %1 : f32[batch,10]\n"
+      "return %2\n");
+  EXPECT_GE(f.count(), 2u) << f.text;
+}
+
+TEST(FuseUpdates, AReaderThatNeedsTheNewValueForcesACopy) {
+  const Fused f = fused(
+      "%a = state \"a\" : f32[4]\n"
+      "%x = input \"x\" : f32[4]\n"
+      "%0 = add %a, %x : f32[4]\n"
+      "%1 = sum %0 {dims=[0], order=lanes} : f32[]\n"
+      "%2 = mul %a, %1 : f32[4]\n"
+      "return update \"a\" %0, output \"y\" %2\n");
+  EXPECT_TRUE(f.says("copy %0 into %a"));
+  EXPECT_TRUE(f.has("copy @2 %0 into update \"a\"") || f.has("copy @1 %0 into update \"a\""))
+      << f.text;
+}
+
+TEST(FuseResults, LeavesViewsAndRepeatedResultsAreCopied) {
+  const Fused f = fused(
+      "%x = input \"x\" : f32[batch,4]\n"
+      "%0 = exp %x : f32[batch,4]\n"
+      "%1 = transpose %0 {perm=[0,1]} : f32[batch,4]\n"
+      "return output \"a\" %x, output \"b\" %0, output \"c\" %0, output \"d\" %1\n");
+  EXPECT_TRUE(f.has("copy @1 %x into output \"a\"")) << f.text;
+  EXPECT_TRUE(f.has("into output \"c\"")) << f.text;
+  EXPECT_TRUE(f.has("copy @3 %1 into output \"d\"")) << f.text;
+}
+
+TEST(FuseScalar, ScalarsOfScalarsAreOneCluster) {
+  const Fused f = fused(
+      "%t = step_number : f64[]\n"
+      "%s = state \"s\" : f32[]\n"
+      "%x = input \"x\" : f32[8]\n"
+      "%0 = neg %t : f64[]\n"
+      "%1 = exp %0 : f64[]\n"
+      "%2 = convert %1 : f32[]\n"
+      "%3 = add %s, %2 : f32[]\n"
+      "%4 = mul %x, %2 : f32[8]\n"
+      "return update \"s\" %3, output \"y\" %4\n");
+  EXPECT_EQ(f.count(), 2u) << f.text;
+  EXPECT_TRUE(f.has("cluster @0 scalar(%1)")) << f.text;
+}
+
+TEST(VerifyClustering, FindsSeededFaults) {
+  Fused f = fused(kUpdates);
+  Clustering late = f.clustering;
+  std::swap(late.clusters[ClusterId(0)], late.clusters[ClusterId(1)]);
+  for (auto& id : late.cluster_of) {
+    if (id.valid()) id = ClusterId(1 - id.index());
+  }
+  EXPECT_NE(verify_clustering(f.graph, late).value_or("").find("overwritten"), std::string::npos);
+  Clustering twice = f.clustering;
+  twice.clusters[ClusterId(0)].members.push_back(NodeId(9));
+  EXPECT_TRUE(verify_clustering(f.graph, twice));
+  Clustering silent = f.clustering;
+  silent.clusters[ClusterId(0)].yields.clear();
+  EXPECT_TRUE(verify_clustering(f.graph, silent));
+  Clustering unstored = f.clustering;
+  unstored.clusters[ClusterId(1)].updates.clear();
+  EXPECT_NE(verify_clustering(f.graph, unstored).value_or("").find("stored by nobody"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace gradus::fuse
