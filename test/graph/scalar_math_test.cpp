@@ -12,6 +12,7 @@
 #include <limits>
 #include <random>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "graph/scalar_concrete.h"
@@ -40,14 +41,14 @@ struct Function {
 };
 
 const Function kFunctions[] = {
-    {"exp", &ScalarBuilder::exp, std::exp, std::exp, 1.1, 1.5, 2},
-    {"log", &ScalarBuilder::log, std::log, std::log, 1.5, 2, 2},
-    {"log1p", &ScalarBuilder::log1p, std::log1p, std::log1p, 1.5, 2, 2},
+    {"exp", &ScalarBuilder::exp, std::exp, std::exp, 1, 1.3, 2},
+    {"log", &ScalarBuilder::log, std::log, std::log, 1, 1, 2},
+    {"log1p", &ScalarBuilder::log1p, std::log1p, std::log1p, 1.5, 1.5, 2},
     {"sin", &ScalarBuilder::sin, std::sin, std::sin, 2, 2, 2, 0x1p40},
     {"cos", &ScalarBuilder::cos, std::cos, std::cos, 2, 2, 2, 0x1p40},
-    {"tanh", &ScalarBuilder::tanh, std::tanh, std::tanh, 1.8, 2, 4},
+    {"tanh", &ScalarBuilder::tanh, std::tanh, std::tanh, 1.4, 1.4, 2},
     {"sigmoid", &ScalarBuilder::sigmoid, sigmoid_double, sigmoid_reference, 2.5, 2.5, 2.5},
-    {"erf", &ScalarBuilder::erf, std::erf, std::erf, 1.5, 2, 4},
+    {"erf", &ScalarBuilder::erf, std::erf, std::erf, 1.3, 1.4, 2},
 };
 
 struct Worst {
@@ -215,7 +216,7 @@ TEST_P(ScalarMath, f64_stays_within_its_bound) {
     values.push_back(std::bit_cast<double>(static_cast<uint64_t>(random())));
   std::uniform_real_distribution<double> wide(-750, 750), middle(-8, 8), near(-1.5, 1.5);
   std::uniform_real_distribution<double> large(-0x1p40, 0x1p40);
-  for (int i = 0; i < 200000; ++i) {
+  for (int i = 0; i < 40000; ++i) {
     values.insert(values.end(), {wide(random), middle(random), near(random), large(random)});
   }
   report("f64", function.name, measure64(function, values), function.bound64);
@@ -352,7 +353,7 @@ TEST(ScalarMathPow, f64_stays_within_its_bound) {
   }
   std::mt19937_64 random(4);
   std::uniform_real_distribution<double> result(-1080, 1030), near(0.5, 2);
-  for (int i = 0; i < 300000; ++i) {
+  for (int i = 0; i < 50000; ++i) {
     const double x = std::fabs(std::bit_cast<double>(static_cast<uint64_t>(random())));
     pairs.emplace_back(x, result(random) / std::log2(x));
     pairs.emplace_back(near(random), result(random));
@@ -360,13 +361,20 @@ TEST(ScalarMathPow, f64_stays_within_its_bound) {
   }
   ConcreteBuilder<float> builder;
   Worst worst;
-  for (const auto& [base, exponent] : pairs) {
-    builder.reset(1);
-    const Scalar x = builder.constant(DType::F64, base), y = builder.constant(DType::F64, exponent);
-    const double got = *builder.lanes<double>(builder.pow(x, y));
-    const long double exact =
-        std::pow(static_cast<long double>(base), static_cast<long double>(exponent));
-    worst.take(ulp_error<double, long double>(got, exact), base, exponent, got);
+  for (size_t first = 0; first < pairs.size(); first += kScalarBlock) {
+    const int width = static_cast<int>(std::min<size_t>(kScalarBlock, pairs.size() - first));
+    builder.reset(width);
+    const Scalar x = builder.fresh(DType::F64), y = builder.fresh(DType::F64);
+    double* base = builder.lanes<double>(x);
+    double* exponent = builder.lanes<double>(y);
+    for (int i = 0; i < width; ++i) {
+      std::tie(base[i], exponent[i]) = pairs[first + static_cast<size_t>(i)];
+    }
+    const double* got = builder.lanes<double>(builder.pow(x, y));
+    for (int i = 0; i < width; ++i) {
+      const long double exact = std::pow(static_cast<long double>(base[i]), exponent[i]);
+      worst.take(ulp_error<double, long double>(got[i], exact), base[i], exponent[i], got[i]);
+    }
   }
   report("f64", "pow", worst, 2);
 }
