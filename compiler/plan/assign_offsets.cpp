@@ -1,0 +1,271 @@
+// Offsets in the arena: buffers that share one place become one block with the union of their
+// lives; blocks are packed greedily in several sequences, lowest gap or tightest gap, and the block
+// at the top of the best packing is moved forward and tried again. All of it counted, nothing timed
+// or random.
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include "kernel/scratch.h"
+#include "plan/plan.h"
+#include "support/check.h"
+
+namespace gradus::plan {
+
+namespace {
+
+constexpr int64_t kAlignment = 64;
+constexpr int kImprovements = 64;
+
+int64_t placed_bytes(const Buffer& buffer) {
+  return (buffer.bytes + kernel::kSlackBytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+/// An output that may begin where an input of the same launch ends.
+struct Offer {
+  BufferId output;
+  BufferId input;
+};
+
+/// Buffers at one place, one after the other.
+struct Block {
+  std::vector<BufferId> buffers;
+  LiveRange live;
+  int64_t bytes = 0;
+};
+
+int slots_of(const Launch& launch, BufferId buffer) {
+  return static_cast<int>(std::count(launch.buffers.begin(), launch.buffers.end(), buffer));
+}
+
+class Planner {
+ public:
+  explicit Planner(const Program& program) : program_(program), live_(compute_liveness(program)) {
+    for (size_t i = 0; i < program.buffers.size(); ++i) {
+      if (program.buffers[BufferId(i)].kind == BufferKind::Arena) arena_.push_back(BufferId(i));
+    }
+    find_offers();
+  }
+
+  Plan plan();
+
+ private:
+  const Program& program_;
+  IdVector<BufferId, LiveRange> live_;
+  std::vector<BufferId> arena_;
+  std::vector<Offer> offers_;
+
+  int64_t bytes(BufferId id) const { return placed_bytes(program_.buffers[id]); }
+  void find_offers();
+  bool fits(const Launch& launch, int64_t at, const Offer& offer) const;
+  int64_t lower_bound() const;
+  std::vector<Block> blocks(bool share) const;
+  void keep_better(Plan& best, const std::vector<Block>& blocks) const;
+  Plan with_places(const std::vector<Block>& blocks, const std::vector<int64_t>& offsets,
+                   int64_t peak) const;
+};
+
+bool Planner::fits(const Launch& launch, int64_t at, const Offer& offer) const {
+  for (BufferId id : {offer.output, offer.input}) {
+    if (!id.valid() || program_.buffers[id].kind != BufferKind::Arena) return false;
+    if (slots_of(launch, id) != 1) return false;
+  }
+  return offer.output != offer.input && live_[offer.output].begin == at &&
+         live_[offer.input].end == at + 1 && live_[offer.input].begin < at &&
+         program_.buffers[offer.output].bytes == program_.buffers[offer.input].bytes;
+}
+
+void Planner::find_offers() {
+  for (size_t at = 0; at < program_.launches.size(); ++at) {
+    const Launch& launch = program_.launches[at];
+    const kernel::Kernel& kernel = program_.kernels[launch.kernel];
+    for (size_t i = 0; i < kernel.slots.size(); ++i) {
+      for (kernel::SlotId input : kernel.slots[kernel::SlotId(i)].may_share) {
+        Offer offer{launch.buffers[i], launch.buffers[input.index()]};
+        if (fits(launch, static_cast<int64_t>(at), offer)) offers_.push_back(offer);
+      }
+    }
+  }
+}
+
+/// The most bytes live at one launch, less what its offers could save at best.
+int64_t Planner::lower_bound() const {
+  std::vector<int64_t> live(program_.launches.size(), 0);
+  for (BufferId id : arena_) {
+    for (int64_t at = live_[id].begin; at < live_[id].end; ++at) {
+      live[static_cast<size_t>(at)] += bytes(id);
+    }
+  }
+  std::set<BufferId> saved;
+  for (const Offer& offer : offers_) {
+    if (!saved.insert(offer.output).second) continue;
+    live[static_cast<size_t>(live_[offer.output].begin)] -= bytes(offer.output);
+  }
+  int64_t most = 0;
+  for (int64_t total : live) most = std::max(most, total);
+  return most;
+}
+
+std::vector<Block> Planner::blocks(bool share) const {
+  std::vector<Block> result;
+  IdVector<BufferId, size_t> block_of(program_.buffers.size(), SIZE_MAX);
+  std::vector<BufferId> order = arena_;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](BufferId a, BufferId b) { return live_[a].begin < live_[b].begin; });
+  std::set<BufferId> taken;
+  for (BufferId id : order) {
+    size_t block = SIZE_MAX;
+    for (const Offer& offer : offers_) {
+      if (!share || offer.output != id || taken.count(offer.input)) continue;
+      taken.insert(offer.input);
+      block = block_of[offer.input];
+      break;
+    }
+    if (block == SIZE_MAX) {
+      block = result.size();
+      result.push_back({{}, live_[id], bytes(id)});
+    }
+    block_of[id] = block;
+    result[block].buffers.push_back(id);
+    result[block].live.end = std::max(result[block].live.end, live_[id].end);
+  }
+  return result;
+}
+
+bool meet(const LiveRange& a, const LiveRange& b) { return a.begin < b.end && b.begin < a.end; }
+
+struct Packing {
+  std::vector<int64_t> offsets;
+  int64_t peak = 0;
+};
+
+/// The place for a block among those that live with it, sorted by offset: the lowest gap that holds
+/// it, or the tightest.
+int64_t find_gap(const std::vector<std::pair<int64_t, int64_t>>& used, int64_t bytes,
+                 bool tightest) {
+  int64_t end = 0;
+  int64_t best = -1;
+  int64_t best_size = 0;
+  for (auto [begin, stop] : used) {
+    int64_t gap = begin - end;
+    if (gap >= bytes && (best < 0 || (tightest && gap < best_size))) {
+      best = end;
+      best_size = gap;
+    }
+    end = std::max(end, stop);
+  }
+  return best >= 0 ? best : end;
+}
+
+Packing pack(const std::vector<Block>& blocks, const std::vector<size_t>& sequence, bool tightest) {
+  Packing packing{std::vector<int64_t>(blocks.size(), -1), 0};
+  std::vector<std::pair<int64_t, int64_t>> used;
+  for (size_t id : sequence) {
+    used.clear();
+    for (size_t other = 0; other < blocks.size(); ++other) {
+      if (packing.offsets[other] < 0 || !meet(blocks[id].live, blocks[other].live)) continue;
+      used.push_back({packing.offsets[other], packing.offsets[other] + blocks[other].bytes});
+    }
+    std::sort(used.begin(), used.end());
+    packing.offsets[id] = find_gap(used, blocks[id].bytes, tightest);
+    packing.peak = std::max(packing.peak, packing.offsets[id] + blocks[id].bytes);
+  }
+  return packing;
+}
+
+std::vector<std::vector<size_t>> sequences(const std::vector<Block>& blocks) {
+  auto length = [&](size_t i) { return blocks[i].live.end - blocks[i].live.begin; };
+  auto area = [&](size_t i) {
+    return static_cast<double>(length(i)) * static_cast<double>(blocks[i].bytes);
+  };
+  std::vector<size_t> plain(blocks.size());
+  std::iota(plain.begin(), plain.end(), size_t{0});
+  std::vector<std::vector<size_t>> result(4, plain);
+  std::stable_sort(result[0].begin(), result[0].end(), [&](size_t a, size_t b) {
+    return std::pair(-blocks[a].bytes, -length(a)) < std::pair(-blocks[b].bytes, -length(b));
+  });
+  std::stable_sort(result[1].begin(), result[1].end(), [&](size_t a, size_t b) {
+    return std::pair(-length(a), -blocks[a].bytes) < std::pair(-length(b), -blocks[b].bytes);
+  });
+  std::stable_sort(result[2].begin(), result[2].end(),
+                   [&](size_t a, size_t b) { return area(a) > area(b); });
+  std::stable_sort(result[3].begin(), result[3].end(), [&](size_t a, size_t b) {
+    return std::pair(blocks[a].live.begin, -blocks[a].bytes) <
+           std::pair(blocks[b].live.begin, -blocks[b].bytes);
+  });
+  return result;
+}
+
+/// Moves the block that makes the peak to the front of the sequence, again and again.
+Packing improve(const std::vector<Block>& blocks, std::vector<size_t> sequence, bool tightest,
+                int64_t bound) {
+  Packing current = pack(blocks, sequence, tightest);
+  Packing best = current;
+  for (int round = 0; round < kImprovements && best.peak > bound; ++round) {
+    auto top = std::find_if(sequence.begin(), sequence.end(), [&](size_t id) {
+      return current.offsets[id] + blocks[id].bytes == current.peak;
+    });
+    if (top == sequence.end() || top == sequence.begin()) break;
+    std::rotate(sequence.begin(), top, top + 1);
+    current = pack(blocks, sequence, tightest);
+    if (current.peak < best.peak) best = current;
+  }
+  return best;
+}
+
+Plan Planner::with_places(const std::vector<Block>& blocks, const std::vector<int64_t>& offsets,
+                          int64_t peak) const {
+  IdVector<BufferId, int64_t> offset_of(program_.buffers.size(), 0);
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    for (BufferId id : blocks[i].buffers) offset_of[id] = offsets[i];
+  }
+  Plan plan;
+  plan.arena_bytes = peak;
+  plan.worker_bytes = program_.worker_bytes;
+  for (BufferId id : arena_) {
+    plan.placements.push_back({id, live_[id], offset_of[id], bytes(id)});
+    plan.unshared_bytes += bytes(id);
+  }
+  return plan;
+}
+
+void Planner::keep_better(Plan& best, const std::vector<Block>& blocks) const {
+  for (const std::vector<size_t>& sequence : sequences(blocks)) {
+    for (bool tightest : {false, true}) {
+      if (best.arena_bytes == best.lower_bound) return;
+      Packing packing = improve(blocks, sequence, tightest, best.lower_bound);
+      if (packing.peak >= best.arena_bytes) continue;
+      int64_t bound = best.lower_bound;
+      best = with_places(blocks, packing.offsets, packing.peak);
+      best.lower_bound = bound;
+    }
+  }
+}
+
+Plan Planner::plan() {
+  std::vector<Block> apart = blocks(false);
+  std::vector<int64_t> offsets;
+  int64_t end = 0;
+  for (const Block& block : apart) {
+    offsets.push_back(end);
+    end += block.bytes;
+  }
+  Plan best = with_places(apart, offsets, end);
+  best.lower_bound = lower_bound();
+  keep_better(best, apart);
+  if (!offers_.empty()) keep_better(best, blocks(true));
+  return best;
+}
+
+}  // namespace
+
+int64_t Plan::offset_of(BufferId buffer) const {
+  for (const Placement& placement : placements) {
+    if (placement.buffer == buffer) return placement.offset;
+  }
+  check_failed(__FILE__, __LINE__, "placement", "a buffer that lies in the arena");
+}
+
+Plan plan_memory(const Program& program) { return Planner(program).plan(); }
+
+}  // namespace gradus::plan

@@ -1,0 +1,115 @@
+// Checks a plan from the launches alone, buffer by buffer and pair by pair:
+//   every arena buffer has one place, aligned, inside the arena, large enough with its slack;
+//   its live range holds every launch that touches it, the first of which writes it whole;
+//   two that live at once do not overlap, but for an output that lies exactly on an input of the
+//   launch that is the input's last and the output's first, where the kernel offers it.
+#include <fmt/format.h>
+
+#include "plan/plan.h"
+
+namespace gradus::plan {
+
+namespace {
+
+using kernel::SlotDir;
+using kernel::SlotId;
+
+std::string text_of(const Program& program, BufferId id) {
+  return fmt::format("#{} {}", id.index(), program.buffers[id].name);
+}
+
+/// Launches that touch the buffer, ascending.
+std::vector<size_t> touching(const Program& program, BufferId id) {
+  std::vector<size_t> result;
+  for (size_t at = 0; at < program.launches.size(); ++at) {
+    for (BufferId buffer : program.launches[at].buffers) {
+      if (buffer != id) continue;
+      result.push_back(at);
+      break;
+    }
+  }
+  return result;
+}
+
+std::vector<size_t> slots_with(const Launch& launch, BufferId id) {
+  std::vector<size_t> result;
+  for (size_t i = 0; i < launch.buffers.size(); ++i) {
+    if (launch.buffers[i] == id) result.push_back(i);
+  }
+  return result;
+}
+
+std::optional<std::string> check_place(const Program& program, const Plan& plan,
+                                       const Placement& place) {
+  const Buffer& buffer = program.buffers[place.buffer];
+  const std::string name = text_of(program, place.buffer);
+  if (buffer.kind != BufferKind::Arena) return name + " has a place but is no arena buffer";
+  if (place.offset < 0 || place.offset % 64 != 0) return name + " is not aligned to 64 bytes";
+  if (place.bytes < buffer.bytes + 64)
+    return name + " is smaller than its values and 64 bytes of slack";
+  if (place.offset + place.bytes > plan.arena_bytes) return name + " reaches beyond the arena";
+  const std::vector<size_t> at = touching(program, place.buffer);
+  if (at.empty()) return name + " is touched by no launch";
+  if (place.live.begin > static_cast<int64_t>(at.front()) ||
+      place.live.end <= static_cast<int64_t>(at.back())) {
+    return name + " is used outside its live range";
+  }
+  const Launch& first = program.launches[at.front()];
+  for (size_t slot : slots_with(first, place.buffer)) {
+    if (program.kernels[first.kernel].slots[SlotId(slot)].dir != SlotDir::Out) {
+      return name + " is read before it is written";
+    }
+  }
+  return std::nullopt;
+}
+
+/// Whether `later` may lie on `earlier`: the launch between them offers it, and nothing else there
+/// uses either.
+bool is_offered(const Program& program, const Placement& earlier, const Placement& later) {
+  if (earlier.offset != later.offset || earlier.live.end != later.live.begin + 1) return false;
+  const Launch& launch = program.launches[static_cast<size_t>(later.live.begin)];
+  const std::vector<size_t> in = slots_with(launch, earlier.buffer);
+  const std::vector<size_t> out = slots_with(launch, later.buffer);
+  if (in.size() != 1 || out.size() != 1) return false;
+  if (program.buffers[earlier.buffer].bytes != program.buffers[later.buffer].bytes) return false;
+  for (SlotId offered : program.kernels[launch.kernel].slots[SlotId(out[0])].may_share) {
+    if (offered.index() == in[0]) return true;
+  }
+  return false;
+}
+
+std::optional<std::string> check_pair(const Program& program, const Placement& a,
+                                      const Placement& b) {
+  if (a.buffer == b.buffer) return text_of(program, a.buffer) + " has two places";
+  const bool together = a.live.begin < b.live.end && b.live.begin < a.live.end;
+  const bool overlap = a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
+  if (!together || !overlap) return std::nullopt;
+  const bool a_first = a.live.begin <= b.live.begin;
+  if (is_offered(program, a_first ? a : b, a_first ? b : a)) return std::nullopt;
+  return fmt::format("{} and {} overlap while both live", text_of(program, a.buffer),
+                     text_of(program, b.buffer));
+}
+
+}  // namespace
+
+std::optional<std::string> validate_plan(const Program& program, const Plan& plan) {
+  size_t expected = 0;
+  for (const Buffer& buffer : program.buffers) expected += buffer.kind == BufferKind::Arena;
+  if (plan.placements.size() != expected) {
+    return fmt::format("{} places for {} arena buffers", plan.placements.size(), expected);
+  }
+  for (size_t i = 0; i < plan.placements.size(); ++i) {
+    if (auto breach = check_place(program, plan, plan.placements[i])) return breach;
+    for (size_t j = 0; j < i; ++j) {
+      if (auto breach = check_pair(program, plan.placements[j], plan.placements[i])) return breach;
+    }
+  }
+  for (const kernel::Kernel& kernel : program.kernels) {
+    if (kernel.worker_bytes > plan.worker_bytes) {
+      return fmt::format("kernel @{} needs {} bytes of scratch", kernel.name, kernel.worker_bytes);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace gradus::plan
