@@ -34,11 +34,15 @@ constexpr uint64_t kSplitStream = UINT64_MAX;
 
 }  // namespace
 
-std::vector<int64_t> permutation(int64_t count, uint64_t seed, uint64_t stream) {
-  std::vector<int64_t> order(static_cast<size_t>(count));
+void permute(std::vector<int64_t>& order, uint64_t seed, uint64_t stream) {
   std::iota(order.begin(), order.end(), 0);
   SplitMix random(SplitMix(seed).next() ^ stream * 0xD1B54A32D192ED03u);
   for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+}
+
+std::vector<int64_t> permutation(int64_t count, uint64_t seed, uint64_t stream) {
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  permute(order, seed, stream);
   return order;
 }
 

@@ -15,7 +15,9 @@ struct Split {
 /// down.
 Split split_by_seed(int64_t rows, double validation, double test, uint64_t seed);
 
-/// A permutation of [0, count): Fisher and Yates, bits from SplitMix64 seeded by (seed, stream).
+/// A permutation of [0, order.size()), or of [0, count): Fisher and Yates, bits from SplitMix64
+/// seeded by (seed, stream).
+void permute(std::vector<int64_t>& order, uint64_t seed, uint64_t stream);
 std::vector<int64_t> permutation(int64_t count, uint64_t seed, uint64_t stream);
 
 }  // namespace gradus::runtime

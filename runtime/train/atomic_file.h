@@ -1,14 +1,31 @@
-// Files that are written whole or not at all: temporary file in the same folder, fsync, rename, fsync of
-// the folder. What stood there before stays until the rename; its mode bits are kept.
+// Files that are written whole or not at all: temporary file in the same folder, fsync, rename,
+// fsync of the folder. What stood there before stays until the rename; its mode bits are kept. A
+// link is followed and stays a link; a device or pipe is written to as it is.
 #pragma once
 
+#include <sys/types.h>
+
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace gradus::runtime {
 
-/// The problem in words where the file could not be written; then the old file is untouched.
-std::optional<std::string> write_file_atomically(const std::string& path, std::string_view bytes);
+/// The system calls that can fail on the way, so that a test can make each of them fail.
+struct FileCalls {
+  int (*open)(const char* path, int flags, mode_t mode);
+  int (*fchmod)(int file, mode_t mode);
+  ssize_t (*write)(int file, const void* bytes, size_t count);
+  int (*fsync)(int file);
+  int (*close)(int file);
+  int (*rename)(const char* from, const char* to);
+};
+const FileCalls& system_calls();
+
+/// The problem in words where the file could not be written; then the old file is untouched, save
+/// where the problem says that only the folder was not synced.
+std::optional<std::string> write_file_atomically(const std::string& path, std::string_view bytes,
+                                                 const FileCalls& calls = system_calls());
 
 }  // namespace gradus::runtime

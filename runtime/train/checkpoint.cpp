@@ -1,9 +1,10 @@
-// Numbers of the state are hexadecimal floats in JSON strings: what is read is what was written, NaN too.
+// Numbers of the state are hexadecimal floats in JSON strings: what is read is what was written,
+// NaN too. The history is a tensor, so that a long run does not outgrow the header.
 #include "runtime/train/checkpoint.h"
 
-#include <cstring>
-
 #include <fmt/format.h>
+
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "runtime/file_error.h"
@@ -14,34 +15,62 @@ namespace {
 
 using Json = nlohmann::json;
 constexpr const char* kKey = "gradus.training";
+constexpr const char* kHistory = "gradus:history";
 constexpr const char* kBest = "best:";
+constexpr size_t kMaxState = size_t{1} << 20;
+
+// Columns of the history's tensor; the metrics follow.
+enum Column { kEpoch, kStep, kLoss, kValidates, kValidation, kColumns };
 
 Json number(double value) { return fmt::format("{:a}", value); }
 double number(const Json& text) { return std::strtod(text.get<std::string>().c_str(), nullptr); }
 
-Json to_json(const HistoryRecord& record) {
-  Json metrics = Json::array();
-  for (double metric : record.metrics) metrics.push_back(number(metric));
-  Json out = {{"epoch", record.epoch}, {"step", record.step}, {"loss", number(record.loss)}, {"metrics", metrics}};
-  if (record.validation_loss) out["validation_loss"] = number(*record.validation_loss);
+std::vector<double> history_numbers(const History& history) {
+  std::vector<double> out;
+  for (const HistoryRecord& record : history.records) {
+    out.insert(out.end(),
+               {static_cast<double>(record.epoch), static_cast<double>(record.step), record.loss,
+                record.validation_loss ? 1.0 : 0.0, record.validation_loss.value_or(0)});
+    for (size_t i = 0; i < history.metrics.size(); ++i) {
+      out.push_back(i < record.metrics.size() ? record.metrics[i] : 0);
+    }
+  }
   return out;
 }
 
-HistoryRecord record_from(const Json& json) {
-  HistoryRecord record{json.at("epoch").get<int64_t>(), json.at("step").get<int64_t>(), number(json.at("loss")), {}, {}};
-  if (json.contains("validation_loss")) record.validation_loss = number(json.at("validation_loss"));
-  for (const Json& metric : json.at("metrics")) record.metrics.push_back(number(metric));
-  return record;
+void read_history(const TensorView& tensor, History& history) {
+  size_t width = kColumns + history.metrics.size();
+  if (tensor.dtype != "F64" || tensor.sizes.size() != 2 ||
+      tensor.sizes[1] != static_cast<int64_t>(width)) {
+    throw FileError("the checkpoint's history does not have a column for each metric");
+  }
+  std::vector<double> row(width);
+  for (int64_t r = 0; r < tensor.sizes[0]; ++r) {
+    size_t bytes = width * sizeof(double);
+    std::memcpy(row.data(), tensor.bytes.data() + static_cast<size_t>(r) * bytes, bytes);
+    bool counts = row[kEpoch] >= 0 && row[kEpoch] < 9e15 && row[kStep] >= 0 && row[kStep] < 9e15;
+    if (!counts) throw FileError(fmt::format("the checkpoint's history has no step in row {}", r));
+    HistoryRecord record{
+        static_cast<int64_t>(row[kEpoch]), static_cast<int64_t>(row[kStep]), row[kLoss], {}, {}};
+    if (row[kValidates] != 0) {
+      record.validation_loss = row[kValidation];
+      record.metrics.assign(row.begin() + kColumns, row.end());
+    }
+    history.records.push_back(std::move(record));
+  }
 }
 
 Json to_json(const TrainingState& state) {
-  Json records = Json::array();
-  for (const HistoryRecord& record : state.history.records) records.push_back(to_json(record));
-  return {{"step", state.step}, {"loss_sum", number(state.loss_sum)}, {"loss_rows", state.loss_rows},
-          {"has_best", state.stopping.has_best}, {"best", number(state.stopping.best)},
-          {"reference", number(state.stopping.reference)}, {"waited", state.stopping.waited},
-          {"best_step", state.best_step}, {"finished", state.finished},
-          {"metrics", state.history.metrics}, {"records", records}};
+  return {{"step", state.step},
+          {"loss_sum", number(state.loss_sum)},
+          {"loss_rows", state.loss_rows},
+          {"has_best", state.stopping.has_best},
+          {"best", number(state.stopping.best)},
+          {"reference", number(state.stopping.reference)},
+          {"waited", state.stopping.waited},
+          {"best_step", state.best_step},
+          {"finished", state.finished},
+          {"metrics", state.history.metrics}};
 }
 
 TrainingState state_from(const Json& json) {
@@ -49,13 +78,31 @@ TrainingState state_from(const Json& json) {
   state.step = json.at("step").get<int64_t>();
   state.loss_sum = number(json.at("loss_sum"));
   state.loss_rows = json.at("loss_rows").get<int64_t>();
-  state.stopping = {json.at("has_best").get<bool>(), number(json.at("best")), number(json.at("reference")),
-                    json.at("waited").get<int64_t>()};
+  state.stopping = {json.at("has_best").get<bool>(), number(json.at("best")),
+                    number(json.at("reference")), json.at("waited").get<int64_t>()};
   state.best_step = json.at("best_step").get<int64_t>();
   state.finished = json.at("finished").get<bool>();
   state.history.metrics = json.at("metrics").get<std::vector<std::string>>();
-  for (const Json& record : json.at("records")) state.history.records.push_back(record_from(record));
+  if (state.step < 0 || state.loss_rows < 0 || state.stopping.waited < 0) {
+    throw FileError("the checkpoint counts below zero");
+  }
   return state;
+}
+
+/// The tensor that belongs to a variable, as large and of the same type; null where it may be
+/// missing.
+const TensorView* tensor_for(const SafetensorsFile& file, const std::string& name,
+                             const NamedTensor& variable, bool may_miss) {
+  const TensorView* tensor = file.find(name);
+  if (!tensor && may_miss) return nullptr;
+  if (!tensor) throw FileError(fmt::format("the checkpoint has no `{}`", name));
+  if (tensor->dtype != variable.dtype || tensor->sizes != variable.sizes ||
+      tensor->bytes.size() != variable.bytes.size()) {
+    throw FileError(fmt::format("the checkpoint's `{}` is {}[{}], expected {}[{}]", name,
+                                tensor->dtype, fmt::join(tensor->sizes, ","), variable.dtype,
+                                fmt::join(variable.sizes, ",")));
+  }
+  return tensor;
 }
 
 }  // namespace
@@ -68,28 +115,48 @@ std::string write_checkpoint(const TrainingState& state, const std::vector<Named
   }
   for (size_t i = 0; i < state.best.size(); ++i) {
     if (state.best[i].empty()) continue;
-    tensors.push_back({kBest + variables[i].path, variables[i].dtype, variables[i].sizes, state.best[i]});
+    tensors.push_back(
+        {kBest + variables[i].path, variables[i].dtype, variables[i].sizes, state.best[i]});
   }
+  // Last, so that what stands before it stays aligned to the elements of its kind.
+  std::vector<double> history = history_numbers(state.history);
+  std::vector<int64_t> sizes = {static_cast<int64_t>(state.history.records.size()),
+                                static_cast<int64_t>(kColumns + state.history.metrics.size())};
+  tensors.push_back({kHistory, "F64", sizes, std::as_bytes(std::span(history))});
   metadata[kKey] = to_json(state).dump();
   return write_safetensors(tensors, metadata);
 }
 
-TrainingState read_checkpoint(const SafetensorsFile& file, const std::vector<NamedTensor>& variables) {
+TrainingState read_checkpoint(const SafetensorsFile& file,
+                              const std::vector<NamedTensor>& variables) {
   auto found = file.metadata().find(kKey);
-  if (found == file.metadata().end()) throw FileError("no checkpoint: the file holds weights, not the state of training");
+  if (found == file.metadata().end()) {
+    throw FileError("no checkpoint: the file holds weights, not the state of training");
+  }
+  if (found->second.size() > kMaxState) {
+    throw FileError(
+        fmt::format("the checkpoint's state of training has {} bytes, at most {} are read",
+                    found->second.size(), kMaxState));
+  }
   TrainingState state;
   try {
     state = state_from(Json::parse(found->second));
   } catch (const Json::exception& error) {
-    throw FileError(fmt::format("the checkpoint's state of training does not read: {}", error.what()));
+    throw FileError(
+        fmt::format("the checkpoint's state of training does not read: {}", error.what()));
+  }
+  const TensorView* history = file.find(kHistory);
+  if (!history) throw FileError(fmt::format("the checkpoint has no `{}`", kHistory));
+  read_history(*history, state.history);
+  // Nothing is written into the variables before all of them are known to fit.
+  for (const NamedTensor& variable : variables) {
+    tensor_for(file, variable.path, variable, false);
+    tensor_for(file, kBest + variable.path, variable, true);
   }
   for (size_t i = 0; i < variables.size(); ++i) {
-    const TensorView* tensor = file.find(variables[i].path);
-    if (!tensor || tensor->bytes.size() != variables[i].bytes.size()) {
-      throw FileError(fmt::format("the checkpoint has no `{}` of this size", variables[i].path));
-    }
+    const TensorView* tensor = tensor_for(file, variables[i].path, variables[i], false);
     std::memcpy(variables[i].bytes.data(), tensor->bytes.data(), tensor->bytes.size());
-    const TensorView* best = file.find(kBest + variables[i].path);
+    const TensorView* best = tensor_for(file, kBest + variables[i].path, variables[i], true);
     if (!best) continue;
     state.best.resize(variables.size());
     state.best[i].assign(best->bytes.begin(), best->bytes.end());

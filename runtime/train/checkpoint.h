@@ -1,5 +1,5 @@
-// The whole state of training in one safetensors file: variables with the optimizer's, the best weights, the
-// step, patience and history.
+// The whole state of training in one safetensors file: variables with the optimizer's, the best
+// weights, the step, patience and history.
 #pragma once
 
 #include <map>
@@ -11,11 +11,13 @@
 
 namespace gradus::runtime {
 
-/// The file's bytes. `metadata` (graph hash, split, fitted constants) is kept beside the state's own.
+/// The file's bytes. `metadata` (graph hash, split, fitted constants) is kept beside the state's
+/// own.
 std::string write_checkpoint(const TrainingState& state, const std::vector<NamedTensor>& variables,
                              std::map<std::string, std::string> metadata);
 
 /// Reads it back into `variables` and a state. Throws FileError where it does not fit.
-TrainingState read_checkpoint(const SafetensorsFile& file, const std::vector<NamedTensor>& variables);
+TrainingState read_checkpoint(const SafetensorsFile& file,
+                              const std::vector<NamedTensor>& variables);
 
 }  // namespace gradus::runtime

@@ -1,5 +1,5 @@
 // Better and enough are two things: any better value has the best weights, but only one better by
-// min_delta resets the patience.
+// min_delta resets the patience. A crawl of small gains keeps the last weights and still stops.
 #include "runtime/train/early_stopping.h"
 
 #include <cmath>
@@ -9,7 +9,8 @@ namespace gradus::runtime {
 Verdict observe(const EarlyStoppingRule& rule, EarlyStoppingState& state, double value) {
   double sign = rule.maximize ? -1 : 1;
   bool better = !std::isnan(value) && (!state.has_best || sign * value < sign * state.best);
-  bool enough = !std::isnan(value) && (!state.has_best || sign * value < sign * state.reference - rule.min_delta);
+  bool enough = !std::isnan(value) &&
+                (!state.has_best || sign * value < sign * state.reference - rule.min_delta);
   if (better) {
     state.best = value;
     state.has_best = true;
@@ -21,7 +22,11 @@ Verdict observe(const EarlyStoppingRule& rule, EarlyStoppingState& state, double
     ++state.waited;
   }
   if (better) return Verdict::Better;
-  return rule.patience > 0 && state.waited >= rule.patience ? Verdict::Stop : Verdict::Wait;
+  return patience_is_over(rule, state) ? Verdict::Stop : Verdict::Wait;
+}
+
+bool patience_is_over(const EarlyStoppingRule& rule, const EarlyStoppingState& state) {
+  return rule.patience > 0 && state.waited >= rule.patience;
 }
 
 }  // namespace gradus::runtime

@@ -1,4 +1,5 @@
-// When to stop: a monitored value that has not become better by `min_delta` for `patience` validations.
+// When to stop: a monitored value that has not become better by `min_delta` for `patience`
+// validations.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +15,17 @@ struct EarlyStoppingRule {
 /// Plain data, so that a checkpoint can hold it.
 struct EarlyStoppingState {
   bool has_best = false;
-  double best = 0;            // the best value seen: its weights are kept
-  double reference = 0;       // the value that patience counts from
-  int64_t waited = 0;         // validations since `reference` was beaten by min_delta
+  double best = 0;       // the best value seen: its weights are kept
+  double reference = 0;  // the value that patience counts from
+  int64_t waited = 0;    // validations since `reference` was beaten by min_delta
 };
 
 enum class Verdict { Better, Wait, Stop };
 
-/// Takes the next value. NaN never counts as best, and waits. `Better`: these weights are the best so far.
+/// Takes the next value. NaN never counts as best, and waits. `Better`: these weights are the best
+/// so far, which says nothing of patience: ask patience_is_over.
 Verdict observe(const EarlyStoppingRule& rule, EarlyStoppingState& state, double value);
+
+bool patience_is_over(const EarlyStoppingRule& rule, const EarlyStoppingState& state);
 
 }  // namespace gradus::runtime

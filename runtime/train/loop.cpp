@@ -14,20 +14,27 @@ namespace {
 class Loop {
  public:
   Loop(const TrainPlan& plan, Stepper& stepper, TrainingState& state, const TrainObserver& observer)
-      : plan_(plan), stepper_(stepper), state_(state), observer_(observer), batch_rows_(static_cast<size_t>(plan.batch)) {
-    if (state_.history.metrics.empty() && !plan_.validation_rows.empty()) {
-      state_.history.metrics = stepper_.metric_names();
-    }
+      : plan_(plan),
+        stepper_(stepper),
+        state_(state),
+        observer_(observer),
+        batch_rows_(static_cast<size_t>(plan.batch)) {
+    if (!plan_.validation_rows.empty()) state_.history.metrics = stepper_.metric_names();
+    if (plan_.shuffle) order_.resize(plan_.train_rows.size());
+    int64_t records = plan_.steps / validate_every() + 2;
+    if (records < 1 << 16) state_.history.records.reserve(static_cast<size_t>(records));
   }
 
   TrainOutcome run(const volatile std::sig_atomic_t& interrupted) {
+    if (plan_.train_rows.empty()) return {TrainEnd::Finished, 0};
     int64_t first = state_.step;
     while (state_.step < plan_.steps && !state_.finished) {
       if (interrupted != 0) return {TrainEnd::Interrupted, 0};
-      if (plan_.stop_after > 0 && state_.step - first >= plan_.stop_after) return {TrainEnd::Paused, 0};
+      if (plan_.stop_after > 0 && state_.step - first >= plan_.stop_after)
+        return {TrainEnd::Paused, 0};
       if (!one_step()) return {TrainEnd::Diverged, state_.step};
       bool last = state_.step == plan_.steps;
-      if (state_.step % plan_.validate_every == 0 || last) {
+      if (state_.step % validate_every() == 0 || last) {
         bool stop = record();
         if (stop && plan_.stops_early) {
           state_.finished = true;
@@ -41,6 +48,11 @@ class Loop {
   }
 
  private:
+  int64_t validate_every() const {
+    return std::max<int64_t>(
+        1, plan_.validate_every > 0 ? plan_.validate_every : plan_.steps_per_epoch());
+  }
+
   /// False where the loss is not finite.
   bool one_step() {
     int64_t per_epoch = plan_.steps_per_epoch();
@@ -57,13 +69,16 @@ class Loop {
   std::span<const int64_t> rows_of(int64_t epoch, int64_t turn) {
     auto count = static_cast<int64_t>(plan_.train_rows.size());
     if (plan_.shuffle && epoch != epoch_) {
-      order_ = permutation(count, plan_.seed, static_cast<uint64_t>(epoch));
+      permute(order_, plan_.seed, static_cast<uint64_t>(epoch));
       epoch_ = epoch;
     }
     int64_t begin = turn * plan_.batch, end = std::min(begin + plan_.batch, count);
-    if (!plan_.shuffle) return std::span(plan_.train_rows).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    if (!plan_.shuffle)
+      return std::span(plan_.train_rows)
+          .subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
     for (int64_t i = begin; i < end; ++i) {
-      batch_rows_[static_cast<size_t>(i - begin)] = plan_.train_rows[static_cast<size_t>(order_[static_cast<size_t>(i)])];
+      batch_rows_[static_cast<size_t>(i - begin)] =
+          plan_.train_rows[static_cast<size_t>(order_[static_cast<size_t>(i)])];
     }
     return std::span<const int64_t>(batch_rows_).first(static_cast<size_t>(end - begin));
   }
@@ -73,7 +88,8 @@ class Loop {
     HistoryRecord record;
     record.step = state_.step;
     record.epoch = (state_.step - 1) / plan_.steps_per_epoch() + 1;
-    record.loss = state_.loss_rows > 0 ? state_.loss_sum / static_cast<double>(state_.loss_rows) : 0;
+    record.loss =
+        state_.loss_rows > 0 ? state_.loss_sum / static_cast<double>(state_.loss_rows) : 0;
     state_.loss_sum = 0;
     state_.loss_rows = 0;
     if (!plan_.validation_rows.empty()) {
@@ -88,7 +104,7 @@ class Loop {
     if (verdict == Verdict::Better) keep_best();
     state_.history.records.push_back(record);
     if (observer_.record) observer_.record(state_, record, verdict == Verdict::Better);
-    return verdict == Verdict::Stop;
+    return patience_is_over(plan_.stopping, state_.stopping);
   }
 
   void keep_best() {
@@ -97,7 +113,8 @@ class Loop {
     std::vector<NamedTensor> variables = stepper_.variables();
     state_.best.resize(variables.size());
     for (size_t i = 0; i < variables.size(); ++i) {
-      if (!variables[i].of_optimizer) state_.best[i].assign(variables[i].bytes.begin(), variables[i].bytes.end());
+      if (!variables[i].of_optimizer)
+        state_.best[i].assign(variables[i].bytes.begin(), variables[i].bytes.end());
     }
   }
 

@@ -1,7 +1,8 @@
-// The training loop: epochs in a seeded order, validation, early stopping, best weights, checkpoints.
+// The training loop: epochs in a seeded order, validation, early stopping, best weights,
+// checkpoints.
 //
-// Everything that a later step depends on is a function of the step's number or stands in TrainingState, so
-// a resumed run gives the bits of one that was never stopped.
+// Everything that a later step depends on is a function of the step's number or stands in
+// TrainingState, so a resumed run gives the bits of one that was never stopped.
 #pragma once
 
 #include <csignal>
@@ -21,14 +22,14 @@ struct TrainPlan {
   std::vector<int64_t> train_rows, validation_rows;
   int64_t batch = 32;
   int64_t steps = 0;           // planned in all
-  int64_t validate_every = 0;  // steps
+  int64_t validate_every = 0;  // steps; 0: an epoch
   int64_t stop_after = 0;      // steps of this run, 0: no limit
   uint64_t seed = 0;
   bool shuffle = true;
-  bool restore_best = true;    // where there is a validation part
+  bool restore_best = true;  // where there is a validation part
   bool stops_early = false;
   EarlyStoppingRule stopping;
-  int monitored_metric = -1;   // index of a metric; -1: the validation (else training) loss
+  int monitored_metric = -1;  // index of a metric; -1: the validation (else training) loss
 
   int64_t steps_per_epoch() const {
     return (static_cast<int64_t>(train_rows.size()) + batch - 1) / batch;
@@ -37,14 +38,15 @@ struct TrainPlan {
 
 /// All that a checkpoint holds beside the variables.
 struct TrainingState {
-  int64_t step = 0;            // steps done
-  double loss_sum = 0;         // over the rows since the last record, each loss times its rows
+  int64_t step = 0;     // steps done
+  double loss_sum = 0;  // over the rows since the last record, each loss times its rows
   int64_t loss_rows = 0;
   EarlyStoppingState stopping;
   int64_t best_step = -1;
-  std::vector<std::vector<std::byte>> best;  // weights of the best validation, in the order of variables
+  std::vector<std::vector<std::byte>>
+      best;  // weights of the best validation, in the order of variables
   History history;
-  bool finished = false;       // stopped early or at the last step: nothing to resume
+  bool finished = false;  // stopped early or at the last step: nothing to resume
 };
 
 enum class TrainEnd { Finished, StoppedEarly, Paused, Interrupted, Diverged };
@@ -65,7 +67,8 @@ struct TrainOutcome {
 TrainOutcome train(const TrainPlan& plan, Stepper& stepper, TrainingState& state,
                    const volatile std::sig_atomic_t& interrupted, const TrainObserver& observer);
 
-/// Puts the best weights in place of the last where there are any and the plan says so; true if it did.
+/// Puts the best weights in place of the last where there are any and the plan says so; true if it
+/// did.
 bool restore_best_weights(const TrainPlan& plan, Stepper& stepper, const TrainingState& state);
 
 }  // namespace gradus::runtime

@@ -1,12 +1,14 @@
-// nlohmann's JSON does the syntax; depth and doubled keys are watched while it parses.
+// The header is read by events (nlohmann's SAX), straight into tensors: only its own shape is
+// accepted, so depth and memory are bounded by it, and a key that stands twice is seen.
 #include "runtime/train/safetensors.h"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
-#include <set>
-
-#include <fmt/format.h>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "runtime/file_error.h"
 
@@ -17,121 +19,228 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr uint64_t kMaxHeader = uint64_t{16} << 20;
-constexpr int kMaxDepth = 8;
 constexpr size_t kMaxRank = 8;
+constexpr uint64_t kMaxNumber = uint64_t{1} << 62;
 
-int64_t element_size(const std::string& dtype) {
-  static const std::map<std::string, int64_t> sizes = {{"F32", 4}, {"F64", 8}, {"I32", 4}, {"I64", 8}, {"BOOL", 1}};
+int64_t element_size(std::string_view dtype) {
+  static const std::map<std::string_view, int64_t> sizes = {
+      {"F32", 4}, {"F64", 8}, {"I32", 4}, {"I64", 8}, {"BOOL", 1}};
   auto found = sizes.find(dtype);
   return found == sizes.end() ? 0 : found->second;
 }
 
-Json parse_header(std::string_view text, const std::string& name) {
-  std::vector<std::set<std::string>> keys;
-  auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kMaxDepth) throw FileError(fmt::format("{}: its header is nested deeper than {}", name, kMaxDepth));
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      throw FileError(fmt::format("{}: `{}` stands twice in its header", name, parsed.get<std::string>()));
+/// One tensor of the header as it stands there.
+struct Entry {
+  std::string name, dtype;
+  std::vector<int64_t> shape, range;
+  bool has_dtype = false, has_shape = false, has_range = false;
+};
+
+/// {"name": {"dtype": "F32", "shape": [..], "data_offsets": [a, b]}, ..., "__metadata__": {"key":
+/// "text"}}
+class HeaderReader : public nlohmann::json_sax<Json> {
+ public:
+  using Take = std::function<void(Entry&)>;
+
+  HeaderReader(std::string name, std::map<std::string, std::string>& metadata, Take take)
+      : file_(std::move(name)), metadata_(metadata), take_(std::move(take)) {}
+
+  bool start_object(size_t) override {
+    if (state_ == State::Begin) return go(State::Names);
+    if (state_ == State::Names && in_name_) {
+      in_name_ = false;
+      if (entry_.name == "__metadata__") return go(State::Metadata);
+      return go(State::Fields);
     }
+    return refuse("an object");
+  }
+  bool end_object() override {
+    if (state_ == State::Names) return go(State::End);
+    if (state_ == State::Fields) take_(entry_);
+    return go(State::Names);
+  }
+  bool start_array(size_t) override {
+    bool sizes = state_ == State::Fields && (field_ == "shape" || field_ == "data_offsets");
+    return sizes ? go(State::Numbers) : refuse("a list");
+  }
+  bool end_array() override { return go(State::Fields); }
+  bool key(std::string& text) override {
+    if (state_ == State::Names) {
+      if (!names_.insert(text).second) twice(text);
+      entry_ = {};
+      entry_.name = text;
+      in_name_ = true;
+    } else if (state_ == State::Metadata) {
+      if (metadata_.count(text) > 0) twice(text);
+      metadata_[text];
+    } else {
+      begin_field(text);
+    }
+    field_ = std::move(text);
     return true;
-  };
-  try {
-    Json header = Json::parse(text, watch);
-    if (!header.is_object()) throw FileError(fmt::format("{}: its header is no JSON object", name));
-    return header;
-  } catch (const Json::parse_error& error) {
-    throw FileError(fmt::format("{}: byte {}: its header is no JSON", name, 8 + error.byte));
   }
-}
-
-/// A list of whole numbers that are not negative.
-std::vector<int64_t> number_list(const Json& entry, const char* key, const std::string& place) {
-  std::vector<int64_t> numbers;
-  auto found = entry.find(key);
-  if (found == entry.end() || !found->is_array()) throw FileError(fmt::format("{}: no list `{}`", place, key));
-  for (const Json& item : *found) {
-    if (!item.is_number_unsigned() || item.get<uint64_t>() > uint64_t{1} << 62) {
-      throw FileError(fmt::format("{}: `{}` holds something other than sizes", place, key));
+  bool string(std::string& text) override {
+    if (state_ == State::Metadata) {
+      metadata_[field_] = std::move(text);
+      return true;
     }
-    numbers.push_back(item.get<int64_t>());
+    if (state_ != State::Fields || field_ != "dtype") return refuse("a string");
+    entry_.dtype = std::move(text);
+    return true;
   }
-  return numbers;
-}
+  bool number_unsigned(uint64_t value) override {
+    if (state_ != State::Numbers || value > kMaxNumber) return refuse(fmt::format("{}", value));
+    std::vector<int64_t>& to = field_ == "shape" ? entry_.shape : entry_.range;
+    if (to.size() == kMaxRank) return refuse(fmt::format("a list of more than {}", kMaxRank));
+    to.push_back(static_cast<int64_t>(value));
+    return true;
+  }
+  bool number_integer(int64_t value) override { return refuse(fmt::format("{}", value)); }
+  bool number_float(double, const std::string& text) override { return refuse(text); }
+  bool null() override { return refuse("null"); }
+  bool boolean(bool) override { return refuse("a bool"); }
+  bool binary(Json::binary_t&) override { return refuse("binary data"); }
+  bool parse_error(size_t at, const std::string&, const Json::exception&) override {
+    throw FileError(fmt::format("{}: byte {}: its header is no JSON", file_, 7 + at));
+  }
 
-TensorView read_entry(const std::string& tensor, const Json& entry, std::span<const uint8_t> data, const std::string& name) {
-  std::string place = fmt::format("{}: tensor `{}`", name, tensor);
-  if (!entry.is_object() || !entry.contains("dtype") || !entry["dtype"].is_string()) {
-    throw FileError(fmt::format("{}: no `dtype`", place));
+ private:
+  enum class State { Begin, Names, Metadata, Fields, Numbers, End };
+
+  bool go(State state) {
+    state_ = state;
+    return true;
   }
-  TensorView view{tensor, entry["dtype"].get<std::string>(), number_list(entry, "shape", place), {}};
-  int64_t bytes = element_size(view.dtype);
-  if (bytes == 0) throw FileError(fmt::format("{}: elements of {}, expected F32, F64, I32, I64 or BOOL", place, view.dtype));
-  if (view.sizes.size() > kMaxRank) throw FileError(fmt::format("{}: {} axes, at most {} are read", place, view.sizes.size(), kMaxRank));
-  for (int64_t size : view.sizes) {
-    if (__builtin_mul_overflow(bytes, size, &bytes)) throw FileError(fmt::format("{}: its sizes are too large", place));
+  void begin_field(const std::string& text) {
+    bool* has = text == "dtype"          ? &entry_.has_dtype
+                : text == "shape"        ? &entry_.has_shape
+                : text == "data_offsets" ? &entry_.has_range
+                                         : nullptr;
+    if (!has) refuse(fmt::format("the key `{}`", text));
+    if (*has) twice(text);
+    *has = true;
   }
-  std::vector<int64_t> range = number_list(entry, "data_offsets", place);
+  [[noreturn]] void twice(const std::string& text) const {
+    throw FileError(fmt::format("{}: `{}` stands twice in its header", file_, text));
+  }
+  [[noreturn]] bool refuse(const std::string& found) const {
+    std::string place = state_ == State::Begin ? "" : fmt::format(" at `{}`", field_);
+    throw FileError(
+        fmt::format("{}: its header has {}{}, which does not belong there", file_, found, place));
+  }
+
+  std::string file_;
+  std::map<std::string, std::string>& metadata_;
+  Take take_;
+  State state_ = State::Begin;
+  bool in_name_ = false;
+  std::string field_;
+  Entry entry_;
+  std::set<std::string> names_;
+};
+
+TensorView view_of(Entry& entry, std::span<const uint8_t> data, const std::string& file) {
+  auto fail = [&](const std::string& what) {
+    throw FileError(fmt::format("{}: tensor `{}`: {}", file, entry.name, what));
+  };
+  if (!entry.has_dtype || !entry.has_shape || !entry.has_range) {
+    fail("expected `dtype`, `shape` and `data_offsets`");
+  }
+  int64_t bytes = element_size(entry.dtype);
+  if (bytes == 0) {
+    fail(fmt::format("elements of `{}`, expected F32, F64, I32, I64 or BOOL", entry.dtype));
+  }
+  for (int64_t size : entry.shape) {
+    if (__builtin_mul_overflow(bytes, size, &bytes)) fail("its sizes are too large");
+  }
   auto have = static_cast<int64_t>(data.size());
-  if (range.size() != 2 || range[0] > range[1] || range[1] > have || range[1] - range[0] != bytes) {
-    throw FileError(fmt::format("{}: its range does not fit {} bytes of data in a file with {}", place, bytes, have));
+  const std::vector<int64_t>& range = entry.range;
+  bool fits = range.size() == 2 && range[0] <= range[1] && range[1] <= have;
+  if (!fits || range[1] - range[0] != bytes) {
+    fail(fmt::format("its range [{}] does not fit {} bytes in data of {}", fmt::join(range, ", "),
+                     bytes, have));
   }
   const auto* begin = reinterpret_cast<const std::byte*>(data.data()) + range[0];
-  view.bytes = {begin, static_cast<size_t>(bytes)};
-  return view;
+  return {std::move(entry.name),
+          std::move(entry.dtype),
+          std::move(entry.shape),
+          {begin, static_cast<size_t>(bytes)}};
 }
 
-void check_overlap(std::vector<TensorView> tensors, const std::string& name) {
-  std::sort(tensors.begin(), tensors.end(), [](const TensorView& a, const TensorView& b) { return a.bytes.data() < b.bytes.data(); });
-  for (size_t i = 1; i < tensors.size(); ++i) {
-    if (tensors[i - 1].bytes.data() + tensors[i - 1].bytes.size() > tensors[i].bytes.data()) {
-      throw FileError(fmt::format("{}: tensors `{}` and `{}` overlap", name, tensors[i - 1].name, tensors[i].name));
+void check_overlap(const std::vector<TensorView>& tensors, const std::string& file) {
+  std::vector<const TensorView*> order;
+  for (const TensorView& tensor : tensors) {
+    if (!tensor.bytes.empty()) order.push_back(&tensor);
+  }
+  std::sort(order.begin(), order.end(), [](const TensorView* a, const TensorView* b) {
+    return a->bytes.data() < b->bytes.data();
+  });
+  for (size_t i = 1; i < order.size(); ++i) {
+    if (order[i - 1]->bytes.data() + order[i - 1]->bytes.size() > order[i]->bytes.data()) {
+      throw FileError(fmt::format("{}: tensors `{}` and `{}` overlap", file, order[i - 1]->name,
+                                  order[i]->name));
     }
   }
+}
+
+std::string header_text(const std::vector<TensorView>& tensors,
+                        const std::map<std::string, std::string>& metadata) {
+  std::string text = "{";
+  if (!metadata.empty()) text += fmt::format("\"__metadata__\":{},", Json(metadata).dump());
+  size_t at = 0;
+  for (const TensorView& tensor : tensors) {
+    text += fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}},",
+                        Json(tensor.name).dump(), tensor.dtype, fmt::join(tensor.sizes, ","), at,
+                        at + tensor.bytes.size());
+    at += tensor.bytes.size();
+  }
+  if (text.size() > 1) text.pop_back();
+  text += '}';
+  text.append((8 - text.size() % 8) % 8, ' ');
+  return text;
 }
 
 }  // namespace
 
-std::string write_safetensors(const std::vector<TensorView>& tensors, const std::map<std::string, std::string>& metadata) {
-  nlohmann::ordered_json header;
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  size_t at = 0;
-  for (const TensorView& tensor : tensors) {
-    header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.sizes}, {"data_offsets", {at, at + tensor.bytes.size()}}};
-    at += tensor.bytes.size();
+std::string write_safetensors(const std::vector<TensorView>& tensors,
+                              const std::map<std::string, std::string>& metadata) {
+  std::string text;
+  try {
+    text = header_text(tensors, metadata);
+  } catch (const Json::exception&) {
+    throw FileError("a name or a text to be saved is not UTF-8");
   }
-  std::string text = header.dump();
-  text.append((8 - text.size() % 8) % 8, ' ');
-  uint64_t length = text.size();
+  if (text.size() > kMaxHeader) {
+    throw FileError(
+        fmt::format("a header of {} bytes, at most {} are allowed", text.size(), kMaxHeader));
+  }
+  size_t total = 8 + text.size();
+  for (const TensorView& tensor : tensors) total += tensor.bytes.size();
   std::string out(8, '\0');
-  for (size_t i = 0; i < 8; ++i) out[i] = static_cast<char>(length >> (8 * i));
+  out.reserve(total);
+  for (size_t i = 0; i < 8; ++i) out[i] = static_cast<char>(text.size() >> (8 * i));
   out += text;
-  for (const TensorView& tensor : tensors) out.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
+  for (const TensorView& tensor : tensors) {
+    out.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
+  }
   return out;
 }
 
 SafetensorsFile::SafetensorsFile(Bytes bytes, std::string name) : bytes_(std::move(bytes)) {
-  if (bytes_.size() < 8) throw FileError(fmt::format("{}: {} bytes, no safetensors file", name, bytes_.size()));
+  if (bytes_.size() < 8) {
+    throw FileError(fmt::format("{}: {} bytes, no safetensors file", name, bytes_.size()));
+  }
   uint64_t length = 0;
   for (size_t i = 0; i < 8; ++i) length |= static_cast<uint64_t>(bytes_[i]) << (8 * i);
   if (length > kMaxHeader || length > bytes_.size() - 8) {
-    throw FileError(fmt::format("{}: byte 0: a header of {} bytes in a file of {}", name, length, bytes_.size()));
+    throw FileError(fmt::format("{}: byte 0: a header of {} bytes in a file of {}, at most {}",
+                                name, length, bytes_.size(), kMaxHeader));
   }
-  std::string_view text(reinterpret_cast<const char*>(bytes_.data()) + 8, length);
-  std::span<const uint8_t> data(bytes_.data() + 8 + length, bytes_.size() - 8 - length);
-  Json header = parse_header(text, name);
-  for (const auto& [tensor, entry] : header.items()) {
-    if (tensor != "__metadata__") {
-      tensors_.push_back(read_entry(tensor, entry, data, name));
-      continue;
-    }
-    if (!entry.is_object()) throw FileError(fmt::format("{}: its metadata is no JSON object", name));
-    for (const auto& [key, value] : entry.items()) {
-      if (!value.is_string()) throw FileError(fmt::format("{}: metadata `{}` is no string", name, key));
-      metadata_[key] = value.get<std::string>();
-    }
-  }
+  std::span<const uint8_t> all(bytes_);
+  std::span<const uint8_t> text = all.subspan(8, length), data = all.subspan(8 + length);
+  HeaderReader reader(name, metadata_,
+                      [&](Entry& entry) { tensors_.push_back(view_of(entry, data, name)); });
+  Json::sax_parse(text.begin(), text.end(), &reader);
   check_overlap(tensors_, name);
 }
 

@@ -19,14 +19,22 @@ struct TensorView {
   std::span<const std::byte> bytes;
 };
 
-/// The file's bytes; tensors in the order given, metadata as strings.
-std::string write_safetensors(const std::vector<TensorView>& tensors, const std::map<std::string, std::string>& metadata);
+/// The file's bytes; tensors in the order given, metadata as strings. Throws FileError where a name
+/// or a string is not UTF-8, or the header grows above 16 MiB.
+std::string write_safetensors(const std::vector<TensorView>& tensors,
+                              const std::map<std::string, std::string>& metadata);
 
 class SafetensorsFile {
  public:
-  /// Reads the header and checks it against the bytes: at most 16 MiB, JSON at most 8 deep, no key twice, ranges
-  /// inside the data, as long as dtype and shape say, not overlapping. Throws FileError.
+  /// Reads the header and checks it against the bytes: at most 16 MiB, JSON at most 8 deep, no key
+  /// twice, ranges inside the data, as long as dtype and shape say, not overlapping. Throws
+  /// FileError.
   SafetensorsFile(Bytes bytes, std::string name);
+  // Tensors point into the bytes.
+  SafetensorsFile(const SafetensorsFile&) = delete;
+  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
+  SafetensorsFile(SafetensorsFile&&) = default;
+  SafetensorsFile& operator=(SafetensorsFile&&) = default;
 
   const std::vector<TensorView>& tensors() const { return tensors_; }
   const TensorView* find(const std::string& tensor) const;

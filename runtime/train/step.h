@@ -12,10 +12,10 @@ namespace gradus::runtime {
 /// A parameter or state in memory.
 struct NamedTensor {
   std::string path;
-  std::string dtype;           // as in safetensors: F32 ...
+  std::string dtype;  // as in safetensors: F32 ...
   std::vector<int64_t> sizes;
   std::span<std::byte> bytes;
-  bool of_optimizer = false;   // not part of the weights file
+  bool of_optimizer = false;  // not part of the weights file
 };
 
 struct StepPosition {
