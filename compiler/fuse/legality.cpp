@@ -9,6 +9,7 @@
 #include "graph/cluster_space.h"
 #include "graph/op.h"
 #include "graph/text.h"
+#include "support/check.h"
 
 namespace gradus::fuse {
 
@@ -49,7 +50,8 @@ Drafts::Drafts(const Graph& graph, int64_t capacity, Remarks& remarks)
       sources_(graph.size()),
       readers_(graph.size()),
       after_(graph.size()),
-      results_(graph.size(), 0) {
+      results_(graph.size(), 0),
+      wanted_(graph.size(), false) {
   find_computed();
   find_dependences();
   find_updates();
@@ -70,6 +72,7 @@ void Drafts::find_computed() {
     ++results_[result.value];
     needed[resolve_view(*graph_, result.value).source] = true;
   }
+  wanted_ = needed;
   for (size_t i = graph_->size(); i-- > 0;) {
     const NodeId id(i);
     if (!needed[id] || is_leaf((*graph_)[id])) continue;
@@ -94,6 +97,7 @@ void Drafts::find_updates() {
   for (const Result& result : graph_->results) {
     if (result.kind != ResultKind::Update) continue;
     Update update{result.value, find_leaf(*graph_, result.name), false};
+    GRADUS_CHECK(update.leaf.valid(), "an update names a parameter or state: " + result.name);
     const bool own = draft_of_[update.value].valid() && results_[update.value] == 1;
     update.in_place = own && taken.insert(update.leaf).second;
     updates_.push_back(update);
@@ -218,7 +222,7 @@ std::optional<DraftId> Drafts::path_around(DraftId from, DraftId to) const {
 
 bool Drafts::only_read_by(DraftId id, DraftId reader) const {
   for (NodeId member : drafts_[id].members) {
-    if (results_[member] > 0) return false;
+    if (wanted_[member]) return false;
     for (NodeId other : readers_[member]) {
       if (draft_of_[other] != id && draft_of_[other] != reader) return false;
     }
@@ -238,7 +242,7 @@ int64_t Drafts::bytes_between(DraftId producer, DraftId consumer) const {
 }
 
 bool Drafts::is_read_outside(NodeId node) const {
-  if (results_[node] > 0) return true;
+  if (wanted_[node]) return true;
   return std::any_of(readers_[node].begin(), readers_[node].end(),
                      [&](NodeId reader) { return draft_of_[reader] != draft_of_[node]; });
 }
@@ -253,7 +257,7 @@ int Drafts::count_slots(const Cluster& cluster) const {
     const bool outside = std::any_of(readers.begin(), readers.end(), [&](NodeId reader) {
       return !contains(cluster.members, reader);
     });
-    slots += outside || results_[member] > 0 ? 1 : 0;
+    slots += outside || wanted_[member] ? 1 : 0;
   }
   return slots;
 }
@@ -360,7 +364,7 @@ std::optional<std::string> Drafts::why_not(const Cluster& merged, DraftId a, Dra
       const bool outside = std::any_of(readers.begin(), readers.end(), [&](NodeId reader) {
         return !contains(merged.members, reader);
       });
-      if (outside || results_[member] > 0) return "L3 rows of a chain read outside";
+      if (outside || wanted_[member]) return "L3 rows of a chain read outside";
     }
   }
   if (!updates_fit(merged)) return "L4 the old value is read elsewhere inside";

@@ -78,6 +78,7 @@ class Drafts {
   IdVector<NodeId, std::vector<NodeId>> readers_;  // computed nodes that read a source
   IdVector<NodeId, std::vector<NodeId>> after_;    // L4: nodes that run after this one
   IdVector<NodeId, int> results_;                  // how many results a node is
+  IdVector<NodeId, bool> wanted_;                  // is a result, or seen through one that is a view
   std::vector<Update> updates_;
 };
 
