@@ -2,9 +2,11 @@
 #include "pipeline/compile.h"
 
 #include <chrono>
+#include <set>
 
 #include <fmt/format.h>
 
+#include "graph/builder.h"
 #include "graph/text.h"
 #include "kernel/text.h"
 
@@ -30,6 +32,21 @@ class Stopwatch {
 void require(const std::optional<std::string>& problem, const std::string& stage,
              const std::string& text) {
   GRADUS_CHECK(!problem, fmt::format("after {}: {}\n{}", stage, problem.value_or(""), text));
+}
+
+/// An initialising graph writes variables that it never read: each gets its leaf, so that an update always
+/// has a buffer to go to.
+void add_written_leaves(Graph& graph) {
+  std::set<std::string> known;
+  for (const Node& node : graph.nodes) {
+    if (node.op == OpKind::Param || node.op == OpKind::State) known.insert(leaf_name(node));
+  }
+  GraphBuilder builder(graph);
+  for (const Result& result : graph.results) {
+    if (result.kind != ResultKind::Update || !known.insert(result.name).second) continue;
+    TensorType type = graph.type(result.value);
+    builder.make(OpKind::Param, {}, {{AttrName::Name, result.name}}, &type);
+  }
 }
 
 }  // namespace
@@ -59,6 +76,7 @@ std::optional<Compiled> compile_graph(const Graph& source, const Target& target,
   if (target.fma && !run(out.ordered, {"form-fma"})) return std::nullopt;
   std::vector<std::string> order = {"split-reductions", "cse", "dce"};
   if (!run(out.ordered, order)) return std::nullopt;
+  add_written_leaves(out.ordered);
 
   Stopwatch watch(out.times);
   out.clustering = fuse::fuse(out.ordered, target, options.capacity, out.remarks);
