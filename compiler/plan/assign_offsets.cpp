@@ -15,7 +15,9 @@ namespace gradus::plan {
 namespace {
 
 constexpr int64_t kAlignment = 64;
-constexpr int kImprovements = 64;
+constexpr int64_t kImprovements = 64;
+/// Neighbours looked at in one plan, roughly: large programs get fewer improvements.
+constexpr int64_t kLooks = int64_t{1} << 23;
 
 int64_t placed_bytes(const Buffer& buffer) {
   return (buffer.bytes + kernel::kSlackBytes + kAlignment - 1) / kAlignment * kAlignment;
@@ -139,6 +141,21 @@ struct Packing {
   int64_t peak = 0;
 };
 
+/// For each block, those that live with it.
+using Neighbours = std::vector<std::vector<size_t>>;
+
+Neighbours neighbours_of(const std::vector<Block>& blocks) {
+  Neighbours result(blocks.size());
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (!meet(blocks[i].live, blocks[j].live)) continue;
+      result[i].push_back(j);
+      result[j].push_back(i);
+    }
+  }
+  return result;
+}
+
 /// The place for a block among those that live with it, sorted by offset: the lowest gap that holds
 /// it, or the tightest.
 int64_t find_gap(const std::vector<std::pair<int64_t, int64_t>>& used, int64_t bytes,
@@ -157,13 +174,14 @@ int64_t find_gap(const std::vector<std::pair<int64_t, int64_t>>& used, int64_t b
   return best >= 0 ? best : end;
 }
 
-Packing pack(const std::vector<Block>& blocks, const std::vector<size_t>& sequence, bool tightest) {
+Packing pack(const std::vector<Block>& blocks, const Neighbours& neighbours,
+             const std::vector<size_t>& sequence, bool tightest) {
   Packing packing{std::vector<int64_t>(blocks.size(), -1), 0};
   std::vector<std::pair<int64_t, int64_t>> used;
   for (size_t id : sequence) {
     used.clear();
-    for (size_t other = 0; other < blocks.size(); ++other) {
-      if (packing.offsets[other] < 0 || !meet(blocks[id].live, blocks[other].live)) continue;
+    for (size_t other : neighbours[id]) {
+      if (packing.offsets[other] < 0) continue;
       used.push_back({packing.offsets[other], packing.offsets[other] + blocks[other].bytes});
     }
     std::sort(used.begin(), used.end());
@@ -197,17 +215,20 @@ std::vector<std::vector<size_t>> sequences(const std::vector<Block>& blocks) {
 }
 
 /// Moves the block that makes the peak to the front of the sequence, again and again.
-Packing improve(const std::vector<Block>& blocks, std::vector<size_t> sequence, bool tightest,
-                int64_t bound) {
-  Packing current = pack(blocks, sequence, tightest);
+Packing improve(const std::vector<Block>& blocks, const Neighbours& neighbours,
+                std::vector<size_t> sequence, bool tightest, int64_t bound) {
+  int64_t looks = static_cast<int64_t>(blocks.size());
+  for (const std::vector<size_t>& list : neighbours) looks += static_cast<int64_t>(list.size());
+  const int64_t rounds = std::min(kImprovements, kLooks / 16 / std::max<int64_t>(1, looks));
+  Packing current = pack(blocks, neighbours, sequence, tightest);
   Packing best = current;
-  for (int round = 0; round < kImprovements && best.peak > bound; ++round) {
+  for (int64_t round = 0; round < rounds && best.peak > bound; ++round) {
     auto top = std::find_if(sequence.begin(), sequence.end(), [&](size_t id) {
       return current.offsets[id] + blocks[id].bytes == current.peak;
     });
     if (top == sequence.end() || top == sequence.begin()) break;
     std::rotate(sequence.begin(), top, top + 1);
-    current = pack(blocks, sequence, tightest);
+    current = pack(blocks, neighbours, sequence, tightest);
     if (current.peak < best.peak) best = current;
   }
   return best;
@@ -230,10 +251,11 @@ Plan Planner::with_places(const std::vector<Block>& blocks, const std::vector<in
 }
 
 void Planner::keep_better(Plan& best, const std::vector<Block>& blocks) const {
+  const Neighbours neighbours = neighbours_of(blocks);
   for (const std::vector<size_t>& sequence : sequences(blocks)) {
     for (bool tightest : {false, true}) {
       if (best.arena_bytes == best.lower_bound) return;
-      Packing packing = improve(blocks, sequence, tightest, best.lower_bound);
+      Packing packing = improve(blocks, neighbours, sequence, tightest, best.lower_bound);
       if (packing.peak >= best.arena_bytes) continue;
       int64_t bound = best.lower_bound;
       best = with_places(blocks, packing.offsets, packing.peak);

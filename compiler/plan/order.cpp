@@ -46,6 +46,7 @@ class ListScheduler {
   explicit ListScheduler(const Program& program)
       : program_(program), before_(launch_dependences(program)) {
     size_t count = program.launches.size();
+    for (const Launch& launch : program.launches) touches_.push_back(touches(program, launch));
     after_.resize(count);
     for (size_t i = 0; i < count; ++i) {
       for (size_t earlier : before_[i]) after_[earlier].push_back(i);
@@ -60,6 +61,7 @@ class ListScheduler {
 
  private:
   const Program& program_;
+  std::vector<std::vector<std::pair<BufferId, bool>>> touches_;
   std::vector<std::vector<size_t>> before_, after_;
   std::vector<int64_t> depth_;
 
@@ -70,7 +72,7 @@ class ListScheduler {
 Candidate ListScheduler::candidate(size_t launch, const IdVector<BufferId, int>& users,
                                    const IdVector<BufferId, bool>& begun) const {
   Candidate result{launch, 0, 0, depth_[launch]};
-  for (auto [buffer, writes] : touches(program_, program_.launches[launch])) {
+  for (auto [buffer, writes] : touches_[launch]) {
     const Buffer& of = program_.buffers[buffer];
     if (of.kind != BufferKind::Arena) continue;
     if (!begun[buffer]) result.taken += of.bytes;
@@ -83,8 +85,8 @@ std::vector<size_t> ListScheduler::order(const Better& better) {
   size_t count = program_.launches.size();
   IdVector<BufferId, int> users(program_.buffers.size(), 0);
   IdVector<BufferId, bool> begun(program_.buffers.size(), false);
-  for (const Launch& launch : program_.launches) {
-    for (auto [buffer, writes] : touches(program_, launch)) ++users[buffer];
+  for (const auto& touched : touches_) {
+    for (auto [buffer, writes] : touched) ++users[buffer];
   }
   std::vector<size_t> waiting(count);
   std::set<size_t> ready;
@@ -101,7 +103,7 @@ std::vector<size_t> ListScheduler::order(const Better& better) {
     }
     ready.erase(best.launch);
     result.push_back(best.launch);
-    for (auto [buffer, writes] : touches(program_, program_.launches[best.launch])) {
+    for (auto [buffer, writes] : touches_[best.launch]) {
       --users[buffer];
       begun[buffer] = true;
     }
@@ -157,18 +159,17 @@ std::vector<std::vector<size_t>> launch_dependences(const Program& program) {
 
 void choose_order(Program& program) {
   ListScheduler scheduler(program);
+  std::vector<std::vector<size_t>> orders;
+  for (const Better& better : notions()) orders.push_back(scheduler.order(better));
+  const std::vector<Launch> given = program.launches;
+  std::vector<Launch> best = given;
   int64_t least = plan_memory(program).arena_bytes;
-  std::vector<Launch> best = program.launches;
-  for (const Better& better : notions()) {
-    Program other = program;
-    other.launches.clear();
-    for (size_t launch : scheduler.order(better)) {
-      other.launches.push_back(program.launches[launch]);
-    }
-    int64_t bytes = plan_memory(other).arena_bytes;
+  for (const std::vector<size_t>& order : orders) {
+    for (size_t i = 0; i < order.size(); ++i) program.launches[i] = given[order[i]];
+    const int64_t bytes = plan_memory(program).arena_bytes;
     if (bytes >= least) continue;
     least = bytes;
-    best = std::move(other.launches);
+    best = program.launches;
   }
   program.launches = std::move(best);
 }

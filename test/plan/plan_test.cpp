@@ -119,6 +119,14 @@ TEST(Plan, RandomProgramsHaveSoundAndTightPlans) {
   EXPECT_GE(optimal, 200);
 }
 
+TEST(Plan, LargeProgramsTakeLittleTime) {
+  std::mt19937 random(1);
+  Program program = random_program(random, 1000);
+  choose_order(program);
+  Plan plan = plan_memory(program);
+  EXPECT_EQ(validate_plan(program, plan), std::nullopt);
+}
+
 /// The least peak of packing in any sequence at the lowest gap, which reaches the optimum for some
 /// one.
 int64_t exhaustive(const Program& program) {
