@@ -17,7 +17,7 @@ namespace {
 constexpr int64_t kAlignment = 64;
 constexpr int64_t kImprovements = 64;
 /// Neighbours looked at in one plan, roughly: large programs get fewer improvements.
-constexpr int64_t kLooks = int64_t{1} << 23;
+constexpr int64_t kLooks = int64_t{1} << 21;
 
 int64_t placed_bytes(const Buffer& buffer) {
   return (buffer.bytes + kernel::kSlackBytes + kAlignment - 1) / kAlignment * kAlignment;
