@@ -77,6 +77,7 @@ struct Site {
   std::string function;  // the called function's name, or the layer's
   std::string name;      // empty: not settled yet, or the model itself
   bool maker = false;
+  size_t index = 0;      // in order of making
 };
 /// "block.0.wide.dense"; empty for the model.
 std::string site_path(const Site& site);

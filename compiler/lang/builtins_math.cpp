@@ -1,0 +1,234 @@
+// Functions that stand for operators: pointwise ones on numbers and tensors, `where`, casts, and
+// reductions. A row says the arguments; what is built of these stands in library/*.grad.
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "lang/elaborator.h"
+
+namespace gradus::lang {
+
+namespace {
+
+bool is_plain_number(const Value& v) { return v.is(Value::Kind::Number) && !v.number.batch; }
+
+std::string found(Elaborator& e, const Value& v) { return v.in_graph() ? type_text(e.type(v)) : kind_text(v); }
+
+/// f(x) on a number when compiling, else a node; floats only.
+template <OpKind kind, double (*function)(double)>
+Value float_function(BuiltinCall& c) {
+  if (is_plain_number(c[0])) return Value::of(Number::of_float(function(c[0].number.value)));
+  Elaborator::Operands x = c.e.together({&c[0]}, {c.spans[0]});
+  if (!is_float(x.dtype)) {
+    c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`{}` takes float, found {}; convert it with `float(..)`", op_def(kind).name, found(c.e, c[0])));
+  }
+  return c.e.wrap(x, c.e.make(x.place, kind, x.nodes));
+}
+
+double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
+double sign_of(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
+double round_of(double x) { return std::nearbyint(x); }
+
+/// abs, sign: of whole numbers too.
+template <OpKind kind, double (*function)(double)>
+Value number_function(BuiltinCall& c) {
+  if (is_plain_number(c[0])) {
+    double value = function(c[0].number.value);
+    return Value::of(c[0].number.exact && std::fabs(value) < 9e15 ? Number::of(static_cast<int64_t>(value)) : Number::of_float(value));
+  }
+  Elaborator::Operands x = c.e.together({&c[0]}, {c.spans[0]});
+  if (x.dtype == DType::Bool) c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`{}` of bool", op_def(kind).name));
+  return c.e.wrap(x, c.e.make(x.place, kind, x.nodes));
+}
+
+template <OpKind kind>
+Value extremum(BuiltinCall& c) {
+  if (is_plain_number(c[0]) && is_plain_number(c[1])) {
+    bool first = (c[0].number.value > c[1].number.value) == (kind == OpKind::Maximum);
+    return first ? c[0] : c[1];
+  }
+  Elaborator::Operands x = c.e.together({&c[0], &c[1]}, c.spans);
+  if (x.dtype == DType::Bool) c.e.fail(Diag::TypeMismatch, c.span, "`maximum` and `minimum` of bool; use `or`, `and`");
+  return c.e.wrap(x, c.e.make(x.place, kind, x.nodes));
+}
+
+int64_t floor_div(int64_t a, int64_t b) { return a / b; }
+
+template <OpKind kind>
+Value integer_function(BuiltinCall& c) {
+  std::string_view name = kind == OpKind::IntDiv ? "div" : "mod";
+  if (is_plain_number(c[0]) && is_plain_number(c[1])) {
+    int64_t a = c.e.whole_number(c[0], c.spans[0], "an argument"), b = c.e.whole_number(c[1], c.spans[1], "an argument");
+    if (b == 0 || b == -1) {
+      if (b == 0) c.e.fail(Diag::BadArgument, c.spans[1], fmt::format("`{}` by 0", name));
+      return Value::of(kind == OpKind::IntDiv ? Number::of_float(-static_cast<double>(a)) : Number::of(0));
+    }
+    return Value::of(Number::of(kind == OpKind::IntDiv ? floor_div(a, b) : a % b));
+  }
+  Elaborator::Operands x = c.e.together({&c[0], &c[1]}, c.spans);
+  if (!is_integer(x.dtype)) c.e.fail(Diag::TypeMismatch, c.span, fmt::format("`{}` takes int tensors, found {}", name, found(c.e, c[0])));
+  return c.e.wrap(x, c.e.make(x.place, kind, x.nodes));
+}
+
+Value where(BuiltinCall& c) {
+  Value condition = c[0];
+  if (condition.is(Value::Kind::Bool)) return condition.flag ? c[1] : c[2];
+  if (!condition.in_graph() || c.e.type(condition).dtype != DType::Bool) {
+    c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("the condition of `where` is bool, found {}", found(c.e, condition)));
+  }
+  Elaborator::Operands sides = c.e.together({&c[1], &c[2]}, {c.spans[1], c.spans[2]});
+  bool numbers = !c[1].is(Value::Kind::Tensor) && !c[2].is(Value::Kind::Tensor);
+  bool per_step = condition.is(Value::Kind::PerStep) && numbers;
+  if (per_step && !sides.per_step) {  // two plain numbers: still a number of each step
+    Value a = c.e.as_per_step(c[1], c.spans[1]), b = c.e.as_per_step(c[2], c.spans[2]);
+    return Value::per_step(c.e.make(Place::Step, OpKind::Select, {condition.node, a.node, b.node}));
+  }
+  if (condition.place != sides.place) {
+    if (numbers) {
+      Value a = Value::tensor(condition.place, c.e.constant_of(c[1], condition.place, c.spans[1]));
+      Value b = Value::tensor(condition.place, c.e.constant_of(c[2], condition.place, c.spans[2]));
+      return Value::tensor(condition.place, c.e.make(condition.place, OpKind::Select, {condition.node, a.node, b.node}));
+    }
+    c.e.fail(Diag::NestedReduction, c.span, "`where` between a value of each step and one of the whole pass");
+  }
+  std::vector<NodeId> nodes = {condition.node, sides.nodes[0], sides.nodes[1]};
+  c.e.check_broadcast(sides.place, nodes, c.spans);
+  NodeId node = c.e.make(sides.place, OpKind::Select, nodes);
+  return per_step ? Value::per_step(node) : Value::tensor(sides.place, node);
+}
+
+template <DType dtype>
+Value cast(BuiltinCall& c) {
+  return c.e.convert(c[0], dtype, c.span);
+}
+
+Value stop_gradient(BuiltinCall& c) {
+  if (!c[0].in_graph()) return c[0];
+  Value out = c[0];
+  out.node = c.e.make(out.place, OpKind::StopGradient, {out.node});
+  return out;
+}
+
+// ---- reductions ----
+
+/// The axes of a reduction: all where `axis:` is left out.
+std::vector<int64_t> axes(BuiltinCall& c, const Value& x) {
+  size_t rank = c.e.type(x).rank();
+  std::vector<int64_t> dims;
+  if (!c.has(1)) {
+    for (size_t i = 0; i < rank; ++i) dims.push_back(static_cast<int64_t>(i));
+  } else if (c[1].is(Value::Kind::List)) {
+    for (const Value& item : c[1].items) dims.push_back(c.e.axis_of(item, rank, c.spans[1]));
+  } else {
+    dims.push_back(c.e.axis_of(c[1], rank, c.spans[1]));
+  }
+  std::sort(dims.begin(), dims.end());
+  if (std::adjacent_find(dims.begin(), dims.end()) != dims.end()) c.e.fail(Diag::BadAxis, c.spans[1], "an axis is named twice");
+  return dims;
+}
+
+bool keeps(BuiltinCall& c) { return c.has(2) && c.e.compile_time_bool(c[2], c.spans[2], "`keep`"); }
+
+Value reduced_operand(BuiltinCall& c, std::string_view name) {
+  if (!c[0].is(Value::Kind::Tensor)) {
+    c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`{}` reduces a tensor, found {}{}", name, kind_text(c[0]),
+                                                         name == "max" || name == "min" ? "; of two values take `" + std::string(name) + "imum`" : ""));
+  }
+  return c[0];
+}
+
+Value sum(BuiltinCall& c) {
+  Value x = reduced_operand(c, "sum");
+  std::vector<int64_t> dims = axes(c, x);
+  if (c.e.type(x).dtype == DType::Bool) x = c.e.convert(x, c.e.in_metric() ? DType::F32 : DType::I32, c.span);
+  return c.e.reduce(OpKind::Sum, x, std::move(dims), keeps(c), c.span);
+}
+
+Value mean(BuiltinCall& c) {
+  Value x = reduced_operand(c, "mean");
+  std::vector<int64_t> dims = axes(c, x);
+  DType dtype = c.e.type(x).dtype;
+  if (dtype == DType::Bool) x = c.e.convert(x, DType::F32, c.span);
+  if (is_integer(dtype)) c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`mean` of {}; convert it with `float(..)`", type_text(c.e.type(x))));
+  return c.e.mean(x, std::move(dims), keeps(c), c.span);
+}
+
+template <OpKind kind>
+Value reduce_extremum(BuiltinCall& c) {
+  Value x = reduced_operand(c, kind == OpKind::Max ? "max" : "min");
+  if (c.has(1) && c.e.type(x).is_scalar()) c.e.fail(Diag::BadAxis, c.spans[1], "a tensor of rank 0 has no axis; of two values take `maximum` or `minimum`");
+  std::vector<int64_t> dims = axes(c, x);
+  if (c.e.type(x).dtype == DType::Bool) c.e.fail(Diag::TypeMismatch, c.spans[0], "`max` and `min` of bool; convert it with `float(..)`");
+  return c.e.reduce(kind, x, std::move(dims), keeps(c), c.span);
+}
+
+Value argmax(BuiltinCall& c) {
+  Value x = reduced_operand(c, "argmax");
+  if (c.e.type(x).dtype == DType::Bool) x = c.e.convert(x, DType::I32, c.span);
+  size_t rank = c.e.type(x).rank();
+  if (!c.has(1) && rank != 1) c.e.fail(Diag::BadArgument, c.span, fmt::format("`argmax` of {} misses `axis:`", type_text(c.e.type(x))));
+  int64_t axis = c.has(1) ? c.e.axis_of(c[1], rank, c.spans[1]) : 0;
+  if (c.e.type(x).shape[static_cast<size_t>(axis)].batch) c.e.fail(Diag::BatchMisuse, c.span, "`argmax` along `batch`; rows have no number");
+  return c.e.reduce(OpKind::Argmax, x, {axis}, keeps(c), c.span);
+}
+
+Value sum_over_parameters(BuiltinCall& c) { return c.e.sum_over_parameters(c[0], c.span); }
+
+const Builtin kRows[] = {
+    {"exp", "x", float_function<OpKind::Exp, std::exp>},
+    {"log", "x", float_function<OpKind::Log, std::log>},
+    {"log1p", "x", float_function<OpKind::Log1p, std::log1p>},
+    {"sqrt", "x", float_function<OpKind::Sqrt, std::sqrt>},
+    {"sin", "x", float_function<OpKind::Sin, std::sin>},
+    {"cos", "x", float_function<OpKind::Cos, std::cos>},
+    {"tanh", "x", float_function<OpKind::Tanh, std::tanh>},
+    {"sigmoid", "x", float_function<OpKind::Sigmoid, sigmoid_of>},
+    {"erf", "x", float_function<OpKind::Erf, std::erf>},
+    {"floor", "x", float_function<OpKind::Floor, std::floor>},
+    {"ceil", "x", float_function<OpKind::Ceil, std::ceil>},
+    {"round", "x", float_function<OpKind::Round, round_of>},
+    {"abs", "x", number_function<OpKind::Abs, std::fabs>},
+    {"sign", "x", number_function<OpKind::Sign, sign_of>},
+    {"maximum", "x, y", extremum<OpKind::Maximum>},
+    {"minimum", "x, y", extremum<OpKind::Minimum>},
+    {"div", "x, y", integer_function<OpKind::IntDiv>},
+    {"mod", "x, y", integer_function<OpKind::Mod>},
+    {"where", "condition, x, y", where},
+    {"float", "x", cast<DType::F32>},
+    {"f32", "x", cast<DType::F32>},
+    {"f64", "x", cast<DType::F64>},
+    {"int", "x", cast<DType::I32>},
+    {"i32", "x", cast<DType::I32>},
+    {"i64", "x", cast<DType::I64>},
+    {"bool", "x", cast<DType::Bool>},
+    {"stop_gradient", "x", stop_gradient},
+    {"sum", "x, axis=, keep=", sum},
+    {"mean", "x, axis=, keep=", mean},
+    {"max", "x, axis=, keep=", reduce_extremum<OpKind::Max>},
+    {"min", "x, axis=, keep=", reduce_extremum<OpKind::Min>},
+    {"argmax", "x, axis=, keep=", argmax},
+    {"sum_over_parameters", "s", sum_over_parameters},
+};
+
+}  // namespace
+
+std::span<const Builtin> math_builtins() { return kRows; }
+
+const Builtin* find_builtin(std::string_view name) {
+  for (std::span<const Builtin> rows : {math_builtins(), shape_builtins()}) {
+    for (const Builtin& row : rows) {
+      if (row.name == name) return &row;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<std::string> builtin_names() {
+  std::vector<std::string> names = {"grad", "vjp", "jvp"};
+  for (std::span<const Builtin> rows : {math_builtins(), shape_builtins()}) {
+    for (const Builtin& row : rows) names.emplace_back(row.name);
+  }
+  return names;
+}
+
+}  // namespace gradus::lang

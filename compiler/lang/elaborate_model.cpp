@@ -1,0 +1,286 @@
+// The model as a whole: constants, inputs, body, results; messages and node making for all parts.
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "lang/elaborator.h"
+#include "lang/parser_state.h"
+
+namespace gradus::lang {
+
+Elaborator::Elaborator(const Program& program, const ElaborateOptions& options, Mode mode, DiagEngine& diags)
+    : program_(&program), options_(&options), mode_(mode), diags_(&diags) {
+  for (Graph& graph : graphs_) builders_.emplace_back(graph);
+  auto model = std::make_unique<Frame>();
+  model->name = program.model->name;
+  model->site = &root_;
+  model->blocks.emplace_back();
+  frames_.push_back(std::move(model));
+}
+
+// ---- messages and nodes ----
+
+/// A message about library text is shown at the user's call, with the library's line as a note.
+void Elaborator::fail(Diag kind, Span span, std::string message, std::vector<DiagNote> notes, std::vector<Span> also) {
+  if (!span.valid()) span = span_;
+  if (program_->in_library(span)) {
+    Span user;
+    for (size_t i = frames_.size(); i-- > 0;) {
+      if (program_->in_library(frames_[i]->call) || !frames_[i]->call.valid()) continue;
+      user = frames_[i]->call;
+      break;
+    }
+    notes.insert(notes.begin(), {span, "in the library, here"});
+    also.clear();
+    span = user;
+  }
+  const Frame& at = frame();
+  if (at.function && !at.library && at.call.valid() && !(at.call == span)) {
+    notes.push_back({at.call, fmt::format("in this call of `{}`", at.name)});
+  }
+  if (!at.rounds.empty()) message += fmt::format(" (round {} of `repeat`)", at.rounds.back());
+  auto handle = diags_->error(kind, span, std::move(message));
+  for (Span other : also) {
+    if (other.valid()) handle.also(other);
+  }
+  for (DiagNote& note : notes) handle.note(note.span, std::move(note.message));
+  throw Abandoned{};
+}
+
+GraphBuilder& Elaborator::builder(Place place) {
+  GraphBuilder& b = builders_[static_cast<size_t>(place)];
+  const Frame& at = *frames_.back();
+  b.set_span(at.in_library() ? at.user_call : span_);
+  b.set_scope(scope(place, frames_.size() - 1));
+  return b;
+}
+
+NodeId Elaborator::make(Place place, OpKind kind, std::vector<NodeId> operands, Attrs attrs, const TensorType* given) {
+  constexpr size_t kMaxNodes = 2'000'000;
+  GraphBuilder& b = builder(place);
+  Graph& g = graph(place);
+  if (g.size() > kMaxNodes) fail(Diag::TooLarge, span_, fmt::format("the model unrolls to more than {} operations", kMaxNodes));
+  ShapeResult result = b.infer(kind, operands, attrs, given);
+  if (auto* problem = std::get_if<ShapeProblem>(&result)) fail(Diag::ShapeMismatch, span_, problem->message);
+  return b.make(kind, std::move(operands), std::move(attrs), given);
+}
+
+int32_t Elaborator::scope(Place place, size_t depth) {
+  if (depth == 0) return -1;
+  int32_t& id = frames_[depth]->scopes[static_cast<size_t>(place)];
+  if (id != -2) return id;
+  int32_t parent = scope(place, depth - 1);
+  const std::string& statement = frames_[depth - 1]->statement;
+  std::string name = statement.empty() ? frames_[depth]->name : statement + "." + frames_[depth]->name;
+  graph(place).scopes.push_back({std::move(name), parent, frames_[depth]->call});
+  id = static_cast<int32_t>(graph(place).scopes.size()) - 1;
+  return id;
+}
+
+// ---- constants and inputs ----
+
+void Elaborator::command_line_constants() {
+  for (const auto& [name, text] : options_->constants) {
+    auto found = program_->constants.find(name);
+    if (found == program_->constants.end()) {
+      std::vector<std::string> names;
+      for (const auto& [known, constant] : program_->constants) names.push_back(known);
+      std::string nearest = nearest_name(name, names);
+      diags_->error(Diag::BadConstant, {}, fmt::format("`--set {}`: the model has no constant `{}`{}", name, name, nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+      continue;
+    }
+    double number = 0;
+    int64_t integer = 0;
+    const char* end = text.data() + text.size();
+    if (text == "true" || text == "false") {
+      constants_[name] = Value::of_bool(text == "true");
+    } else if (auto whole = std::from_chars(text.data(), end, integer); whole.ec == std::errc() && whole.ptr == end) {
+      constants_[name] = Value::of(Number::of(integer));
+    } else if (auto real = std::from_chars(text.data(), end, number); real.ec == std::errc() && real.ptr == end) {
+      constants_[name] = Value::of(Number::of_float(number));
+    } else {
+      diags_->error(Diag::BadConstant, {}, fmt::format("`--set {}={}`: expected a number, `true` or `false`", name, text));
+    }
+  }
+}
+
+/// In the order of the file; one that needs a later one is found when it is met.
+void Elaborator::constants() {
+  command_line_constants();
+  std::vector<const Constant*> open;
+  for (const Constant* constant : program_->constant_order) {
+    if (!constants_.count(constant->name)) open.push_back(constant);
+  }
+  while (!open.empty()) {
+    auto ready = std::find_if(open.begin(), open.end(), [&](const Constant* c) { return !mentions_any(*c->value, open); });
+    if (ready == open.end()) {
+      diags_->error(Diag::Recursion, open[0]->span, fmt::format("constant `{}` needs its own value", open[0]->name));
+      for (const Constant* constant : open) constants_[constant->name] = Value();
+      return;
+    }
+    const Constant& constant = **ready;
+    open.erase(ready);
+    try {
+      Value value = eval(*constant.value);
+      bool fits = value.is(Value::Kind::Bool) || value.is(Value::Kind::List) || (value.is(Value::Kind::Number) && !value.number.batch);
+      if (!fits) fail(Diag::NotConstant, constant.value->span, fmt::format("a constant is a number, a bool or a list, found {}", kind_text(value)));
+      constants_[constant.name] = std::move(value);
+    } catch (const Abandoned&) {
+      constants_[constant.name] = Value();
+    }
+  }
+}
+
+bool Elaborator::mentions_any(const Expr& expr, const std::vector<const Constant*>& open) {
+  if (expr.kind == Expr::Kind::Name) {
+    for (const Constant* constant : open) {
+      if (constant->name == expr.text) return true;
+    }
+  }
+  for (const ExprPtr& operand : expr.operands) {
+    if (mentions_any(*operand, open)) return true;
+  }
+  for (const Argument& argument : expr.arguments) {
+    if (mentions_any(*argument.value, open)) return true;
+  }
+  return false;
+}
+
+void Elaborator::inputs() {
+  for (const Formal& formal : program_->model->inputs) {
+    try {
+      span_ = formal.span;
+      if (!formal.type.tensor) {
+        fail(Diag::TypeMismatch, formal.type.span, fmt::format("input `{0}` is a tensor, as in `{0}: {1}[batch, 10]`; a bare number is a `const`", formal.name, formal.type.word));
+      }
+      if (formal.otherwise) fail(Diag::BadArgument, formal.otherwise->span, "an input has no default; the `data` block gives its values");
+      TensorType type = type_of(formal.type);
+      for (size_t i = 0; i < type.rank(); ++i) {
+        if (!type.shape[i].batch) continue;
+        has_batch_ = true;
+        if (i > 0) fail(Diag::BatchMisuse, formal.type.span, fmt::format("input `{}` is {}; `batch` comes first", formal.name, type_text(type)));
+        if (type.shape[i].value != 1) fail(Diag::BatchMisuse, formal.type.span, fmt::format("input `{}` is {}; an input has `batch` rows, one each", formal.name, type_text(type)));
+      }
+      NodeId node = make(Place::Step, OpKind::Input, {}, {{AttrName::Name, formal.name}}, &type);
+      input_of_node_[node] = inputs_.size();
+      inputs_.push_back({formal.name, type, formal.span, 0});
+      declare(formal.name, formal.span, Value::tensor(Place::Step, node), Binding::Kind::Input);
+    } catch (const Abandoned&) {
+      frame().blocks.back()[formal.name] = {Value(), Binding::Kind::Input, SIZE_MAX, formal.span};
+    }
+  }
+}
+
+// ---- body ----
+
+void Elaborator::bind_errors(const Statement& s) {
+  auto bind = [&](const std::string& name, Span span) {
+    if (!name.empty() && !find(name)) frame().blocks.back()[name] = {Value(), Binding::Kind::Let, SIZE_MAX, span};
+  };
+  if (s.kind == Statement::Kind::Repeat || s.kind == Statement::Kind::If) {
+    for (const auto& inner : s.body) bind_assigned(*inner);
+    for (const auto& inner : s.otherwise) bind_assigned(*inner);
+    return;
+  }
+  bind_assigned(s);
+  bind(s.name, s.name_span);
+  for (size_t i = 0; i < s.names.size(); ++i) bind(s.names[i], s.name_spans[i]);
+}
+
+/// After an error the value of what was assigned is not known: later uses say nothing.
+void Elaborator::bind_assigned(const Statement& s) {
+  if (s.kind == Statement::Kind::Assign) {
+    Binding* binding = find(s.name);
+    if (binding && binding->kind == Binding::Kind::Let) binding->value = Value();
+  }
+  for (const auto& inner : s.body) bind_assigned(*inner);
+  for (const auto& inner : s.otherwise) bind_assigned(*inner);
+}
+
+void Elaborator::statement_of_model(const Statement& s) {
+  try {
+    exec(s);
+  } catch (const Abandoned&) {
+    frames_.resize(1);
+    frame().blocks.resize(1);
+    frame().rounds.clear();
+    frame().calls.clear();
+    place_ = Place::Step;
+    replay_ = nullptr;
+    recorders_.clear();
+    metric_ = nullptr;
+    depth_ = 0;
+    bind_errors(s);
+  }
+}
+
+void Elaborator::run() {
+  constexpr size_t kMaxErrors = 20;
+  for (size_t i = 0; i < kPlaces; ++i) graphs_[i].name = program_->model->name;
+  constants();
+  inputs();
+  for (const auto& statement : program_->model->body) {
+    statement_of_model(*statement);
+    if (diags_->count() > kMaxErrors) return;
+  }
+  if (diags_->has_errors()) return;
+  try {
+    if (mode_ == Mode::Train) train_step();
+  } catch (const Abandoned&) {
+    return;
+  }
+  settle_paths();
+}
+
+// ---- results ----
+
+void Elaborator::finish(Model& model) {
+  Graph& step = graph(Place::Step);
+  auto add = [&](ResultKind kind, const std::string& name, NodeId value) { step.results.push_back({kind, name, value}); };
+  switch (mode_) {
+    case Mode::Train:
+      finish_tables(model);
+      step.name += ".train";
+      model.train = std::move(step);
+      prune(model.train);
+      graph(Place::Init).name += ".init";
+      model.init = std::move(graph(Place::Init));
+      prune(model.init);
+      return;
+    case Mode::Evaluate:
+      step.name += ".eval";
+      if (loss_) add(ResultKind::Loss, "", loss_->node);
+      prune(step);
+      model.evaluate = std::move(step);
+      graph(Place::Finish).name += ".metrics";
+      prune(graph(Place::Finish));
+      model.metric_finish = {metrics_, std::move(graph(Place::Finish))};
+      return;
+    case Mode::Predict:
+      step.name += ".predict";
+      for (const auto& [name, node] : outputs_) {
+        bool wanted = options_->outputs.empty() || std::find(options_->outputs.begin(), options_->outputs.end(), name) != options_->outputs.end();
+        if (wanted) add(ResultKind::Output, name, node);
+      }
+      prune(step);
+      model.predict = std::move(step);
+      return;
+  }
+}
+
+void Elaborator::finish_tables(Model& model) {
+  model.name = program_->model->name;
+  model.has_batch = has_batch_;
+  model.inputs = inputs_;
+  model.has_loss = loss_.has_value();
+  model.metrics = metrics_;
+  model.train_block = train_block_;
+  for (const auto& [name, node] : outputs_) model.outputs.push_back(name);
+  Graph& init = graph(Place::Init);
+  for (const VariableRecord& record : variables_) {
+    model.variables.push_back({record.path, record.type, record.is_state, record.of_optimizer, frozen(record.path), record.span});
+    init.results.push_back({ResultKind::Update, record.path, record.initial});
+  }
+}
+
+}  // namespace gradus::lang
