@@ -222,6 +222,8 @@ class Accesses {
   bool collect_operand(NodeId member, size_t k) {
     const Node& node = graph_[member];
     const View view = operand_view(graph_, member, k);
+    const bool crosses = node.op == OpKind::Reshape && dimensions_cross(graph_, member);
+    if (crosses) return !holds(cluster_, view.source);
     if (operand_role(node, k) == OperandRole::Indexed) return indexed_fits(member, view);
     const auto place = operand_place(graph_, space_, member, view);
     if (!place) return false;
@@ -350,6 +352,14 @@ bool folds_along_lanes(const Graph& graph, const Node& fold) {
   const std::vector<int64_t>& dims = fold.attrs.integers(AttrName::Dims);
   const auto rank = static_cast<int64_t>(graph.type(fold.operands[0]).rank());
   return dims.front() == rank - static_cast<int64_t>(dims.size());
+}
+
+bool dimensions_cross(const Graph& graph, NodeId reshape) {
+  const Node& node = graph[reshape];
+  const Frame frame{node.type.shape, std::vector<bool>(node.type.rank(), false)};
+  Cuts cuts(frame);
+  cuts.add_full(graph.type(node.operands[0]).shape);
+  return !cuts.space().has_value();
 }
 
 bool reads_coordinates(const Node& node) {
@@ -485,7 +495,9 @@ std::optional<ClusterSpace> find_space(const Graph& graph, const Cluster& cluste
     const Dim count = count_of(node.type.shape);
     if (count == full) {
       cuts.add_full(node.type.shape);
-      if (node.op == OpKind::Reshape) cuts.add_full(graph.type(node.operands[0]).shape);
+      if (node.op == OpKind::Reshape && !dimensions_cross(graph, member)) {
+        cuts.add_full(graph.type(node.operands[0]).shape);
+      }
     } else if (count == kept) {
       cuts.add_kept(node.type.shape);
     } else {

@@ -42,6 +42,9 @@ std::optional<Place> operand_place(const Graph& graph, const ClusterSpace& space
 /// Whether a fold's dimensions end its operand's shape, so that they may run along lanes; else it is a
 /// chain: ascending, one accumulator for each column.
 bool folds_along_lanes(const Graph& graph, const Node& fold);
+/// Whether a reshape's old and new dimensions cross, so that no linear form says where an element was:
+/// it is then found by division.
+bool dimensions_cross(const Graph& graph, NodeId reshape);
 /// Where a copy of this node reads the buffer (or iota) that it is a view of.
 std::optional<Place> copied_place(const Graph& graph, const ClusterSpace& space, NodeId copied);
 /// Element: at the member's own point (through a view). Indexed: where indices from data or guards

@@ -114,6 +114,7 @@ class KernelBuilder {
   std::vector<Index> key_of(NodeId member, const Point& point) const;
   std::optional<Operand> remembered(NodeId member, const std::vector<Index>& at) const;
   Operand emit(NodeId member, const Point& point);
+  Operand emit_crossing(NodeId member, const Point& point);
   Operand emit_pad(NodeId member, const Point& point);
   Operand emit_concat(NodeId member, const Point& point);
   Operand emit_gather(NodeId member, const Point& point);

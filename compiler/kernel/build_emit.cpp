@@ -12,8 +12,10 @@ Operand KernelBuilder::emit(NodeId member, const Point& point) {
   const Node& node = (*graph_)[member];
   // The rows that are no arithmetic; everything else is a statement with the row's own name.
   switch (node.op) {
-    case OpKind::StopGradient:
     case OpKind::Reshape:
+      if (dimensions_cross(*graph_, member)) return emit_crossing(member, point);
+      return operand_of(member, 0, point);
+    case OpKind::StopGradient:
     case OpKind::Transpose:
     case OpKind::Broadcast:
     case OpKind::Slice:
@@ -60,6 +62,26 @@ Operand KernelBuilder::between(const Index& index, int64_t low, int64_t high) {
   if (low <= 0) return below;
   const Operand above = let(OpKind::LessEqual, {constant(low), value}, DType::Bool);
   return let(OpKind::And, {above, below}, DType::Bool);
+}
+
+/// A reshape whose dimensions cross: the old indices are divided out of the element's number.
+Operand KernelBuilder::emit_crossing(NodeId member, const Point& point) {
+  const View view = resolve_view(*graph_, (*graph_)[member].operands[0]);
+  const Operand number = index_of(at(own_place(*graph_, space_, member), point));
+  const auto constant = [](int64_t value) {
+    return constant_operand(DType::I32, static_cast<double>(value));
+  };
+  std::vector<Index> indices(view.extents.size());
+  int64_t stride = 1;
+  for (size_t d = view.extents.size(); d-- > 0;) {
+    const Dim extent = view.extents[d];
+    if (extent.is_one()) continue;
+    Operand index = let(OpKind::IntDiv, {number, constant(stride)}, DType::I32);
+    if (!extent.batch) index = let(OpKind::Mod, {index, constant(extent.value)}, DType::I32);
+    indices[d] = loaded_index(index);
+    stride *= extent.value;
+  }
+  return read(view, indices);
 }
 
 Operand KernelBuilder::emit_pad(NodeId member, const Point& point) {

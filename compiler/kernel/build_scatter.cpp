@@ -142,7 +142,7 @@ class CumulativeBuilder {
 
   Kernel build() {
     const Shape& shape = node_.type.shape;
-    const bool along_lanes = axis_ + 1 < shape.size();
+    const bool along_lanes = axis_ + 1 < shape.size() && !shape.back().is_one();
     indices_.resize(shape.size());
     DimLoops loops(builder_);
     for (size_t d = 0; d < shape.size(); ++d) {

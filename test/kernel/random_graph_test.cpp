@@ -89,7 +89,8 @@ class RandomGraph {
     }
   }
   void binary(NodeId x, NodeId y) {
-    if (!broadcast_shapes(shape(x), shape(y))) return;
+    const auto both = broadcast_shapes(shape(x), shape(y));
+    if (!both || !checked_count(*both)) return;
     add(builder_.make(kBinary[random_() % std::size(kBinary)], {x, y}));
   }
   void select(NodeId x) {
