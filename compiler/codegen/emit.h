@@ -80,8 +80,9 @@ class KernelEmitter {
   IdVector<kernel::ValueId, std::vector<Value*>> held_;  // per vector of a held loop
   int depth_ = 0;
   Lanes lanes_;
-  std::map<std::tuple<Value*, Value*, int64_t>, Value*> steps_;
-  std::map<std::pair<Value*, int64_t>, Value*> products_;
+  // Sums and products of addresses that are there already, by the place that they were made for.
+  std::map<std::tuple<Value*, Value*, int64_t, llvm::Instruction*>, Value*> steps_;
+  std::map<std::tuple<Value*, int64_t, llvm::Instruction*>, Value*> products_;
 
   // emit_kernel.cpp: the frame, items, statements.
   void make_function(const std::string& name);
@@ -191,6 +192,7 @@ class KernelEmitter {
     std::vector<Value*> roots;
     std::vector<int64_t> offsets;
     int64_t step = 0;
+    int64_t lane = 1;  // elements from one lane to the next
   };
   enum class Depends : uint8_t { None = 0, Row = 1, Column = 2, Both = 3 };
   std::vector<int64_t> remainders(const kernel::Affine& from, const kernel::Bound& to,
@@ -205,6 +207,7 @@ class KernelEmitter {
   Factor left_factor(const MicroTile& micro);
   Factor right_factor(const MicroTile& micro);
   Value* load_tile_vector(Value* pointer, DType dtype);
+  Value* load_strided(Value* pointer, DType dtype, int64_t stride);
   std::vector<Value*> load_tile(const MicroTile& micro, const kernel::Access& from);
   std::vector<Value*> tile_start(const MicroTile& micro);
   void emit_inner(MicroTile& micro);

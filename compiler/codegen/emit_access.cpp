@@ -79,17 +79,17 @@ Linear KernelEmitter::linear(const kernel::Access& access) const {
 
 Value* KernelEmitter::scaled(Value* base, int64_t bytes, llvm::Instruction* hoist) {
   if (bytes == 1) return base;
-  Value*& product = products_[{base, bytes}];
+  Value*& product = products_[{base, bytes, hoist}];
   if (!product) {
     llvm::IRBuilderBase::InsertPointGuard guard(ir_);
-    if (hoist) ir_.SetInsertPoint(hoist);
+    ir_.SetInsertPoint(hoist);
     product = ir_.CreateNSWMul(base, ir_.getInt64(static_cast<uint64_t>(bytes)));
   }
   return product;
 }
 
 Value* KernelEmitter::gep(Value* pointer, Value* base, int64_t bytes, llvm::Instruction* hoist) {
-  Value*& step = steps_[{pointer, base, bytes}];
+  Value*& step = steps_[{pointer, base, bytes, hoist}];
   if (!step) {
     Value* offset = scaled(base, bytes, hoist);
     llvm::IRBuilderBase::InsertPointGuard guard(ir_);

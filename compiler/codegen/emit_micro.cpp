@@ -188,17 +188,32 @@ KernelEmitter::Factor KernelEmitter::right_factor(const MicroTile& micro) {
   int64_t panel = packed ? slot.extents[2].value : 0;
   GRADUS_CHECK(!packed || micro.tile->j_step % panel == 0 || panel % micro.tile->j_step == 0,
                "panels that tiles fit");
-  GRADUS_CHECK(packed || linear(right).coefficient(micro.tile->j) == 1,
-               "a right operand whose columns lie side by side");
+  if (!packed) out.lane = linear(right).coefficient(micro.tile->j);
   for (int64_t vector = 0; vector < micro.vectors; ++vector) {
     int64_t column = vector * target_.lanes;
     if (packed && micro.tile->j_step % panel == 0) {
       column = column / panel * slot.strides[0] + column % panel;
     }
     out.roots.push_back(first);
-    out.offsets.push_back(column * size);
+    out.offsets.push_back(column * out.lane * size);
   }
   return out;
+}
+
+/// Columns that do not lie side by side: one repeated element where there is one column only.
+Value* KernelEmitter::load_strided(Value* pointer, DType dtype, int64_t stride) {
+  auto lanes = static_cast<unsigned>(target_.lanes);
+  if (stride == 1) return load_tile_vector(pointer, dtype);
+  if (stride == 0) {
+    return ir_.CreateVectorSplat(lanes, ir_.CreateLoad(scalars_.type(dtype), pointer));
+  }
+  auto* type = llvm::FixedVectorType::get(scalars_.type(dtype), lanes);
+  Value* offsets = lane_numbers(ir_.getInt64Ty(), stride * dtype_size(dtype));
+  Value* mask = lanes_.mask;
+  if (!mask) mask = mask_below(target_.lanes);
+  return ir_.CreateMaskedGather(type, ir_.CreateGEP(ir_.getInt8Ty(), pointer, offsets),
+                                llvm::Align(static_cast<uint64_t>(dtype_size(dtype))), mask,
+                                llvm::Constant::getNullValue(type));
 }
 
 /// A vector of a tile's columns; dead lanes are zero.
@@ -278,7 +293,7 @@ void KernelEmitter::emit_inner(MicroTile& micro) {
       set_column(micro, static_cast<int64_t>(v));
       if (packed_[product.right.slot.index()]) lanes_.mask = nullptr;
       Value* row = gep(right.roots[v], k, right.step, hoist);
-      columns.push_back(load_tile_vector(gep(row, right.offsets[v]), dtype));
+      columns.push_back(load_strided(gep(row, right.offsets[v]), dtype, right.lane));
     }
     for (size_t r = 0; r < left.roots.size(); ++r) {
       Value* place = gep(gep(left.roots[r], k, left.step, hoist), left.offsets[r]);
