@@ -58,8 +58,10 @@ ProductSpace product_space(const Graph& graph, const Cluster& cluster) {
     return result;
   }
   GRADUS_CHECK(cluster.members.size() == 1, "the cluster of a product has a space");
-  std::stable_partition(result.dims.begin(), result.dims.end(),
-                        [&](size_t dim) { return shape[dim].batch; });
+  const auto batch = std::find_if(shape.begin(), shape.end(), [](Dim dim) { return dim.batch; });
+  GRADUS_CHECK(batch != shape.end(), "a product without batch has a space");
+  const auto outermost = result.dims.begin() + (batch - shape.begin());
+  std::rotate(result.dims.begin(), outermost, outermost + 1);
   for (size_t dim : result.dims) result.space.extents.push_back(shape[dim]);
   result.space.folded.assign(shape.size(), false);
   return result;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 #include <set>
+#include <tuple>
 
 #include "kernel/scratch.h"
 #include "plan/plan.h"
@@ -112,8 +113,9 @@ std::vector<Block> Planner::blocks(bool share) const {
   std::vector<Block> result;
   IdVector<BufferId, size_t> block_of(program_.buffers.size(), SIZE_MAX);
   std::vector<BufferId> order = arena_;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](BufferId a, BufferId b) { return live_[a].begin < live_[b].begin; });
+  std::sort(order.begin(), order.end(), [&](BufferId a, BufferId b) {
+    return std::pair(live_[a].begin, a) < std::pair(live_[b].begin, b);
+  });
   std::set<BufferId> taken;
   for (BufferId id : order) {
     size_t block = SIZE_MAX;
@@ -199,17 +201,19 @@ std::vector<std::vector<size_t>> sequences(const std::vector<Block>& blocks) {
   std::vector<size_t> plain(blocks.size());
   std::iota(plain.begin(), plain.end(), size_t{0});
   std::vector<std::vector<size_t>> result(4, plain);
-  std::stable_sort(result[0].begin(), result[0].end(), [&](size_t a, size_t b) {
-    return std::pair(-blocks[a].bytes, -length(a)) < std::pair(-blocks[b].bytes, -length(b));
+  std::sort(result[0].begin(), result[0].end(), [&](size_t a, size_t b) {
+    return std::tuple(-blocks[a].bytes, -length(a), a) <
+           std::tuple(-blocks[b].bytes, -length(b), b);
   });
-  std::stable_sort(result[1].begin(), result[1].end(), [&](size_t a, size_t b) {
-    return std::pair(-length(a), -blocks[a].bytes) < std::pair(-length(b), -blocks[b].bytes);
+  std::sort(result[1].begin(), result[1].end(), [&](size_t a, size_t b) {
+    return std::tuple(-length(a), -blocks[a].bytes, a) <
+           std::tuple(-length(b), -blocks[b].bytes, b);
   });
-  std::stable_sort(result[2].begin(), result[2].end(),
-                   [&](size_t a, size_t b) { return area(a) > area(b); });
-  std::stable_sort(result[3].begin(), result[3].end(), [&](size_t a, size_t b) {
-    return std::pair(blocks[a].live.begin, -blocks[a].bytes) <
-           std::pair(blocks[b].live.begin, -blocks[b].bytes);
+  std::sort(result[2].begin(), result[2].end(),
+            [&](size_t a, size_t b) { return std::pair(-area(a), a) < std::pair(-area(b), b); });
+  std::sort(result[3].begin(), result[3].end(), [&](size_t a, size_t b) {
+    return std::tuple(blocks[a].live.begin, -blocks[a].bytes, a) <
+           std::tuple(blocks[b].live.begin, -blocks[b].bytes, b);
   });
   return result;
 }
