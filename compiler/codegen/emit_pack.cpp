@@ -101,30 +101,30 @@ void KernelEmitter::pack_row_piece(const Panel& panel, Value* row, int64_t colum
   ir_.CreateAlignedStore(read, to, align);
 }
 
+/// Columns in blocks of the largest square that the width is made of; what is left of the rows one by
+/// one, and so a block whose columns are not all there.
 void KernelEmitter::pack_transposed(const Panel& panel) {
   const kernel::Pack& pack = *panel.pack;
+  const kernel::Slot& slot = kernel_.slots[pack.to];
   int size = std::min(target_.lanes, 8);
-  Value* mask = ir_.getInt64(static_cast<uint64_t>(-static_cast<int64_t>(size)));
-  Value* blocked = ir_.CreateAnd(panel.rows, mask);
-  int64_t column = 0;
-  for (; column + size <= pack.width; column += size) {
-    Value* there =
-        ir_.CreateICmpSGE(panel.columns, ir_.getInt64(static_cast<uint64_t>(column + size)));
-    llvm::BasicBlock* origin = ir_.GetInsertBlock();
-    llvm::BasicBlock* then = nullptr;
-    emit_if(there, [&] {
-      emit_loop(ir_.getInt64(0), blocked, size, [&](Value* row, llvm::Instruction* hoist) {
-        set_pack_row(panel, row, hoist);
-        pack_block(panel, row, column, size);
-      });
-      then = ir_.GetInsertBlock();
+  while (pack.width % size != 0) size /= 2;
+  auto number = [&](int64_t value) { return ir_.getInt64(static_cast<uint64_t>(value)); };
+  Value* blocked = ir_.CreateAnd(panel.rows, number(-size));
+  emit_loop(number(0), number(pack.width), size, [&](Value* column, llvm::Instruction* hoist) {
+    Panel block = panel;
+    block.to = gep(panel.to, column, slot.strides[2] * dtype_size(slot.dtype), hoist);
+    block.first = ir_.CreateAdd(panel.first, column);
+    block.columns = ir_.CreateSub(panel.columns, column);
+    block.depth = depth_;
+    block.hoist = fence();
+    Value* there = ir_.CreateICmpSGE(block.columns, number(size));
+    Value* done = ir_.CreateSelect(there, blocked, number(0));
+    emit_loop(number(0), done, size, [&](Value* row, llvm::Instruction* inner) {
+      set_pack_row(block, row, inner);
+      pack_block(block, row, 0, size);
     });
-    llvm::PHINode* rest = ir_.CreatePHI(ir_.getInt64Ty(), 2);
-    rest->addIncoming(ir_.getInt64(0), origin);
-    rest->addIncoming(blocked, then);
-    pack_elements(panel, rest, column, column + size);
-  }
-  if (column < pack.width) pack_elements(panel, ir_.getInt64(0), column, pack.width);
+    pack_elements(block, done, 0, size);
+  });
 }
 
 /// size x size elements: `size` vectors along the rows of the source become as many along its
