@@ -9,6 +9,7 @@ namespace gradus::fuse {
 Clustering fuse(const Graph& graph, const Target& /*target*/, int64_t capacity, Remarks& remarks) {
   Drafts drafts(graph, capacity, remarks);
   fuse_scalar(drafts);
+  fuse_row_cores(drafts);
   fuse_contract(drafts);
   fuse_rows(drafts);
   fuse_pointwise(drafts);

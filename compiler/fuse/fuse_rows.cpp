@@ -1,5 +1,7 @@
-// Each fold seeds a cluster. Folds along lanes take pointwise neighbours and other folds over the
-// same rows, either way; chains take what follows their sums, and producers that nobody else reads.
+// Each fold seeds a cluster. First the cores: what follows a fold, and what serves it alone, which
+// would only be stored as part of a product. The rest after the products have taken theirs. Folds
+// along lanes take pointwise neighbours and other folds over the same rows, either way; chains take
+// what follows their sums, and producers that nobody else reads.
 #include "fuse/legality.h"
 #include "graph/cluster_space.h"
 
@@ -43,17 +45,47 @@ bool take_twins(Drafts& drafts, DraftId seed) {
 
 }  // namespace
 
+namespace {
+
+/// Producers that nobody else reads: inside, they are never stored.
+bool take_servants(Drafts& drafts, DraftId seed) {
+  bool changed = false;
+  for (DraftId candidate : drafts.producers(seed)) {
+    if (drafts[candidate].cls != ClusterClass::Pointwise) continue;
+    if (!drafts.only_read_by(candidate, seed)) continue;
+    changed |= drafts.merge(seed, candidate, ClusterClass::Rows, drafts[seed].anchor);
+  }
+  return changed;
+}
+
+template <typename Round>
+void for_each_seed(Drafts& drafts, bool chains, Round round) {
+  for (DraftId seed : drafts.live(ClusterClass::Rows)) {
+    if (drafts[seed].members.empty() || is_chain(drafts, seed) != chains) continue;
+    while (round(seed)) {
+    }
+  }
+}
+
+}  // namespace
+
+void fuse_row_cores(Drafts& drafts) {
+  for_each_seed(drafts, false, [&](DraftId seed) {
+    bool changed = take(drafts, seed, drafts.consumers(seed), true);
+    changed |= take_servants(drafts, seed);
+    return changed;
+  });
+  for_each_seed(drafts, true, [&](DraftId seed) { return take_servants(drafts, seed); });
+}
+
 void fuse_rows(Drafts& drafts) {
   for (const bool chains : {false, true}) {
-    for (DraftId seed : drafts.live(ClusterClass::Rows)) {
-      if (drafts[seed].members.empty() || is_chain(drafts, seed) != chains) continue;
-      bool changed = true;
-      while (changed) {
-        changed = take(drafts, seed, drafts.consumers(seed), true);
-        changed |= take(drafts, seed, drafts.producers(seed), false);
-        if (chains) changed |= take_twins(drafts, seed);
-      }
-    }
+    for_each_seed(drafts, chains, [&](DraftId seed) {
+      bool changed = take(drafts, seed, drafts.consumers(seed), true);
+      changed |= take(drafts, seed, drafts.producers(seed), false);
+      if (chains) changed |= take_twins(drafts, seed);
+      return changed;
+    });
   }
 }
 

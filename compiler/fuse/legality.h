@@ -78,12 +78,13 @@ class Drafts {
   IdVector<NodeId, std::vector<NodeId>> readers_;  // computed nodes that read a source
   IdVector<NodeId, std::vector<NodeId>> after_;    // L4: nodes that run after this one
   IdVector<NodeId, int> results_;                  // how many results a node is
-  IdVector<NodeId, bool> wanted_;                  // is a result, or seen through one that is a view
+  IdVector<NodeId, bool> wanted_;  // is a result, or seen through one that is a view
   std::vector<Update> updates_;
 };
 
 /// The passes, in the order in which they run; each merges drafts.
 void fuse_scalar(Drafts& drafts);
+void fuse_row_cores(Drafts& drafts);
 void fuse_contract(Drafts& drafts);
 void fuse_rows(Drafts& drafts);
 void fuse_pointwise(Drafts& drafts);

@@ -1,6 +1,8 @@
-// A whole graph through its kernels: fused, each cluster built by rule, interpreted in order on buffers,
-// every result compared with the exact evaluator bit for bit.
+// A whole graph through its kernels: fused, each cluster built by rule, interpreted in order on
+// buffers, every result compared with the exact evaluator bit for bit.
 #pragma once
+
+#include <gtest/gtest.h>
 
 #include <bit>
 #include <cmath>
@@ -9,8 +11,6 @@
 #include <random>
 #include <string>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "fuse/fuse.h"
 #include "fuse/order.h"
@@ -67,8 +67,7 @@ class StepRun {
     if (change) change(schedule, cluster);
     const auto problem = check_schedule(graph_, cluster, schedule, target_);
     ASSERT_FALSE(problem) << *problem;
-    const Kernel kernel =
-        build_kernel(graph_, clustering_, id, schedule, target_, sizes_.capacity);
+    const Kernel kernel = build_kernel(graph_, clustering_, id, schedule, target_, sizes_.capacity);
     const std::string text = print_kernel(kernel);
     kernels_ += text;
     const auto breach = verify_kernel(kernel);
@@ -150,11 +149,21 @@ class StepRun {
     std::byte* to = buffers_[id].data() + at * dtype_size(dtype);
     const auto put = [&](auto item) { std::memcpy(to, &item, sizeof item); };
     switch (dtype) {
-      case DType::Bool: put(static_cast<uint8_t>(value.integers[place])); break;
-      case DType::I32: put(static_cast<int32_t>(value.integers[place])); break;
-      case DType::I64: put(value.integers[place]); break;
-      case DType::F32: put(value.floats[place]); break;
-      case DType::F64: put(static_cast<double>(value.floats[place])); break;
+      case DType::Bool:
+        put(static_cast<uint8_t>(value.integers[place]));
+        break;
+      case DType::I32:
+        put(static_cast<int32_t>(value.integers[place]));
+        break;
+      case DType::I64:
+        put(value.integers[place]);
+        break;
+      case DType::F32:
+        put(value.floats[place]);
+        break;
+      case DType::F64:
+        put(static_cast<double>(value.floats[place]));
+        break;
     }
   }
   template <typename T>
@@ -180,15 +189,18 @@ class StepRun {
       const size_t i = static_cast<size_t>(at);
       if (!is_float(expected.dtype)) {
         ASSERT_EQ(integer(bytes, expected.dtype, at), expected.integers[i])
-            << "result " << index << " element " << at << "\n" << kernels_;
+            << "result " << index << " element " << at << "\n"
+            << kernels_;
         continue;
       }
-      const float found = expected.dtype == DType::F32 ? item<float>(bytes, at)
-                                                       : static_cast<float>(item<double>(bytes, at));
+      const float found = expected.dtype == DType::F32
+                              ? item<float>(bytes, at)
+                              : static_cast<float>(item<double>(bytes, at));
       if (std::isnan(found) && std::isnan(expected.floats[i])) continue;
       ASSERT_EQ(std::bit_cast<uint32_t>(found), std::bit_cast<uint32_t>(expected.floats[i]))
           << "result " << index << " element " << at << ": " << found << " instead of "
-          << expected.floats[i] << "\n" << fuse::print_clustering(graph_, clustering_) << kernels_;
+          << expected.floats[i] << "\n"
+          << fuse::print_clustering(graph_, clustering_) << kernels_;
     }
   }
 
