@@ -254,16 +254,17 @@ void ContractBuilder::strip() {
   builder_.close_loop();
 }
 
-/// Accesses to one slot get one more index, `axis` over a single element.
+/// Accesses to one slot get one more index over a single element: stores follow `axis`, loads may
+/// stand outside its loop and read element 0.
 void add_unit_dimension(Kernel& kernel, SlotId slot, AxisId axis) {
   kernel.slots[slot].extents.push_back(Dim::fixed(1));
   kernel.slots[slot].strides.push_back(1);
-  const auto extend = [&](Access& access) {
-    if (access.slot == slot) access.indices.push_back({Affine::of(axis), ValueId()});
+  const auto extend = [&](Access& access, const Affine& index) {
+    if (access.slot == slot) access.indices.push_back({index, ValueId()});
   };
   walk(kernel.body, [&](Stmt& stmt) {
-    if (auto* load = std::get_if<Load>(&stmt.body)) extend(load->from);
-    if (auto* store = std::get_if<Store>(&stmt.body)) extend(store->to);
+    if (auto* load = std::get_if<Load>(&stmt.body)) extend(load->from, Affine::of(int64_t{0}));
+    if (auto* store = std::get_if<Store>(&stmt.body)) extend(store->to, Affine::of(axis));
   });
 }
 
