@@ -75,6 +75,31 @@ int64_t block_for(int64_t size, int64_t unit, int64_t count) {
   return std::max(unit, round_up(ceil_div(size, std::max<int64_t>(1, count)), unit));
 }
 
+/// Cuts blocks further until there is something for every thread: columns first where a pack of the
+/// right operand would be repeated for each block of rows, else rows. The other side is cut only
+/// while items are few, as every cut reads or packs an operand once more.
+void cut_for_threads(Schedule& s, const Sizes& size, int64_t width) {
+  constexpr int64_t kFew = 8;
+  const int64_t wanted = ceil_div(wanted_items(size), size.products);
+  auto row_blocks = [&] { return ceil_div(size.m, s.mc); };
+  auto column_blocks = [&] { return ceil_div(size.n, s.nc); };
+  auto cut_columns = [&](int64_t items) {
+    if (row_blocks() * column_blocks() >= items) return;
+    s.nc = std::min(s.nc, block_for(size.n, width, ceil_div(items, row_blocks())));
+  };
+  auto cut_rows = [&](int64_t items) {
+    if (row_blocks() * column_blocks() >= items) return;
+    s.mc = std::min(s.mc, block_for(size.m, s.mr, ceil_div(items, column_blocks())));
+  };
+  if (s.pack_right) {
+    cut_columns(wanted);
+    cut_rows(std::min(wanted, kFew));
+  } else {
+    cut_rows(wanted);
+    cut_columns(std::min(wanted, kFew));
+  }
+}
+
 void choose_blocks(Schedule& s, const Sizes& size, const Target& target) {
   int64_t width = s.nv * target.lanes;
   int64_t kc = std::min(s.kc, size.k);
@@ -84,27 +109,7 @@ void choose_blocks(Schedule& s, const Sizes& size, const Target& target) {
   int64_t cache_rows = std::max(s.mr * 4, 16384 / std::max<int64_t>(1, kc) / s.mr * s.mr);
   int64_t rows = s.pack_right ? std::max<int64_t>(cache_rows, 512) : cache_rows;
   s.mc = std::min(round_up(rows, s.mr), round_up(size.m, s.mr));
-  // Cut further until there is something for every thread: columns first where packs repeat per row
-  // block, rows first where each item would read the whole right operand anyway.
-  int64_t wanted = ceil_div(wanted_items(size), size.products);
-  auto items = [&] { return ceil_div(size.m, s.mc) * ceil_div(size.n, s.nc); };
-  auto cut_columns = [&] {
-    if (items() >= wanted) return;
-    s.nc = std::min(s.nc, block_for(size.n, width, ceil_div(wanted, ceil_div(size.m, s.mc))));
-  };
-  auto cut_rows = [&] {
-    if (items() >= wanted) return;
-    int64_t least = s.pack_right ? std::min<int64_t>(round_up(96, s.mr), s.mc) : s.mr;
-    int64_t rows_wanted = block_for(size.m, s.mr, ceil_div(wanted, ceil_div(size.n, s.nc)));
-    s.mc = std::min(s.mc, std::max(least, rows_wanted));
-  };
-  if (s.pack_right) {
-    cut_columns();
-    cut_rows();
-  } else {
-    cut_rows();
-    cut_columns();
-  }
+  cut_for_threads(s, size, width);
 }
 
 }  // namespace
