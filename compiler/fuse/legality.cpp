@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kMaxOperations = 256;
 constexpr int kMaxSlots = 20;
+constexpr int64_t kLongRow = 16384;
 
 bool contains(const std::vector<NodeId>& nodes, NodeId id) {
   return std::find(nodes.begin(), nodes.end(), id) != nodes.end();
@@ -304,7 +305,23 @@ class ClassRules {
       if (fold && !folds_along_lanes(graph_, graph_[member])) return false;
     }
     return std::count(space_.folded.begin(), space_.folded.end(), true) == 1 &&
-           space_.folded.back();
+           space_.folded.back() && !(is_one_long_row() && reads_fold_again());
+  }
+  /// A fold over a whole large tensor is one item; what follows it elementwise is better off with
+  /// many.
+  bool is_one_long_row() const {
+    return space_.extents.size() == 1 && space_.extents[0].value > kLongRow;
+  }
+  bool reads_fold_again() const {
+    return std::any_of(cluster_.members.begin(), cluster_.members.end(), [&](NodeId member) {
+      if (class_of(graph_, member) == OpClass::Reduce) return false;
+      if (level_of(graph_, space_, member) != Level::Full) return false;
+      const std::vector<NodeId> sources = sources_of(graph_, member);
+      return std::any_of(sources.begin(), sources.end(), [&](NodeId source) {
+        return contains(cluster_.members, source) &&
+               level_of(graph_, space_, source) == Level::Folded;
+      });
+    });
   }
   /// Sums are known when all rows are done: nothing of a single row may read them.
   bool chain_holds() const {

@@ -81,23 +81,70 @@ TEST(FuseContract, AReaderOfTheOldValueRunsBeforeTheUpdate) {
   EXPECT_EQ(f.clustering.clusters[ClusterId(0)].members.front(), NodeId(4)) << f.text;
 }
 
-TEST(FuseContract, AClipOverAllGradientsKeepsTheUpdateApart) {
+std::string clip_text(const std::string& columns, const std::string& count) {
+  const std::string matrix = "[8," + columns + "]";
+  return "%x = input \"x\" : f32[batch,8]\n"
+         "%z = input \"z\" : f32[batch," +
+         columns +
+         "]\n"
+         "%w = param \"w\" : f32" +
+         matrix +
+         "\n"
+         "%0 = matmul %x, %z {ta=true} : f32" +
+         matrix +
+         "\n"
+         "%1 = mul %0, %0 : f32" +
+         matrix +
+         "\n"
+         "%2 = reshape %1 : f32[" +
+         count +
+         "]\n"
+         "%3 = sum %2 {dims=[0], order=lanes} : f32[]\n"
+         "%4 = sqrt %3 : f32[]\n"
+         "%5 = div %0, %4 : f32" +
+         matrix +
+         "\n"
+         "%6 = sub %w, %5 : f32" +
+         matrix +
+         "\n"
+         "return update \"w\" %6\n";
+}
+
+TEST(FuseContract, AClipByTheNormKeepsTheUpdateApart) {
+  const Fused f = fused(clip_text("16", "128"));
+  EXPECT_EQ(f.count(), 2u) << f.text;
+  EXPECT_TRUE(f.has("%0 = matmul %x, %z : f32[8,16]\n} yields %0\n")) << f.text;
+}
+
+TEST(FuseRows, TheNormOfALargeTensorDoesNotTakeWhatFollowsIt) {
+  const Fused f = fused(clip_text("4096", "32768"));
+  EXPECT_EQ(f.count(), 3u) << f.text;
+  EXPECT_TRUE(f.has("} yields %6 updates %w = %6\n")) << f.text;
+}
+
+TEST(FuseContract, APathThroughAnotherClusterIsRefused) {
   const Fused f = fused(
       "%x = input \"x\" : f32[batch,8]\n"
-      "%z = input \"z\" : f32[batch,16]\n"
+      "%w = param \"w\" : f32[8,8]\n"
+      "%0 = matmul %x, %w : f32[batch,8]\n"
+      "%1 = matmul %0, %w : f32[batch,8]\n"
+      "%2 = cumulative_sum %1 {axis=1} : f32[batch,8]\n"
+      "%3 = sub %0, %2 : f32[batch,8]\n"
+      "return %3\n");
+  EXPECT_EQ(f.count(), 4u) << f.text;
+  EXPECT_TRUE(f.says("keep %3 apart from %0: L1 through %1")) << f.text;
+}
+
+TEST(FuseRows, WhatServesAFoldAloneIsNotStoredByTheProduct) {
+  const Fused f = fused(
+      "%x = input \"x\" : f32[batch,8]\n"
       "%w = param \"w\" : f32[8,16]\n"
-      "%0 = matmul %x, %z {ta=true} : f32[8,16]\n"
-      "%1 = mul %0, %0 : f32[8,16]\n"
-      "%2 = reshape %1 : f32[128]\n"
-      "%3 = sum %2 {dims=[0], order=lanes} : f32[]\n"
-      "%4 = sqrt %3 : f32[]\n"
-      "%5 = div %0, %4 : f32[8,16]\n"
-      "%6 = sub %w, %5 : f32[8,16]\n"
-      "return update \"w\" %6\n");
-  EXPECT_TRUE(f.says("L1 through")) << f.text;
-  EXPECT_FALSE(f.has(
-      "contract(%0) {\n  %0 = matmul %x, %z : f32[8,16]\n  %1 = mul %0, %0 : f32[8,16]\n  %5"))
-      << f.text;
+      "%g = param \"g\" : f32[16]\n"
+      "%0 = matmul %x, %w : f32[batch,16]\n"
+      "%1 = mul %0, %g : f32[batch,16]\n"
+      "%2 = sum %1 {dims=[1], order=lanes} : f32[batch]\n"
+      "return output \"a\" %0, output \"b\" %2\n");
+  EXPECT_TRUE(f.has("%0 = matmul %x, %w : f32[batch,16]\n} yields %0\n")) << f.text;
 }
 
 TEST(FuseContract, ASumOfTwoProductsJoinsTheLater) {
