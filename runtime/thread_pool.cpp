@@ -9,7 +9,7 @@ namespace gradus::runtime {
 namespace {
 
 constexpr auto kSpinTime = std::chrono::microseconds(800);
-constexpr int kSpinsBetweenClocks = 512;
+constexpr int kSpinsBetweenClocks = 256;
 
 void pause() {
 #if defined(__x86_64__)
@@ -99,6 +99,8 @@ uint64_t ThreadPool::wait_for_work(uint64_t seen) {
       if (now != seen) return now;
       pause();
     }
+    // Where threads outnumber processors one that has work may wait for this processor.
+    std::this_thread::yield();
   } while (std::chrono::steady_clock::now() < deadline);
   std::unique_lock<std::mutex> lock(mutex_);
   parked_.fetch_add(1);

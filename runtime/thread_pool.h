@@ -43,10 +43,11 @@ class ThreadPool {
 
   std::vector<Share> shares_;
   std::vector<std::thread> threads_;
+  // One cache line: a worker that sees the new generation has the work too.
+  alignas(64) std::atomic<uint64_t> generation_{0};
   gradus_body body_ = nullptr;
   const void* args_ = nullptr;
   int64_t items_ = 0;
-  alignas(64) std::atomic<uint64_t> generation_{0};
   std::atomic<bool> stop_{false};
   std::atomic<int32_t> parked_{0};
   std::mutex mutex_;

@@ -1,0 +1,163 @@
+// IDX and .npy: what NumPy and MNIST's authors write, and headers that lie.
+#include <gtest/gtest.h>
+
+#include "runtime/data/source.h"
+#include "runtime/temporary_folder.h"
+
+namespace gradus::runtime {
+namespace {
+
+std::string idx(uint8_t type, const std::vector<uint32_t>& sizes, const std::string& data) {
+  std::string out{0, 0, static_cast<char>(type), static_cast<char>(sizes.size())};
+  for (uint32_t size : sizes) {
+    for (int shift : {24, 16, 8, 0}) out += static_cast<char>(size >> shift);
+  }
+  return out + data;
+}
+
+std::string npy(const std::string& header, const std::string& data, int version = 1) {
+  std::string out = "\x93NUMPY";
+  out += {static_cast<char>(version), '\0'};
+  for (int i = 0; i < (version == 1 ? 2 : 4); ++i)
+    out += static_cast<char>(header.size() >> (8 * i));
+  return out + header + data;
+}
+
+std::string dictionary(const std::string& descr, const std::string& shape,
+                       const std::string& order = "False") {
+  return "{'descr': '" + descr + "', 'fortran_order': " + order + ", 'shape': " + shape + ", }\n";
+}
+
+std::vector<double> row(const RowSource& source, int64_t index) {
+  std::vector<double> out(static_cast<size_t>(source.width()));
+  source.read(index, out.data());
+  return out;
+}
+
+using Numbers = std::vector<double>;
+using Sizes = std::vector<int64_t>;
+
+TEST(Idx, ReadsBytesRowByRow) {
+  auto source = read_idx(bytes_of(idx(8, {2, 1, 3}, "\x01\x02\x03\xFF\x05\x06")), "f");
+  EXPECT_EQ(source->rows(), 2);
+  EXPECT_EQ(source->row_sizes(), (Sizes{1, 3}));
+  EXPECT_EQ(row(*source, 1), (Numbers{255, 5, 6}));
+}
+
+TEST(Idx, ReadsEveryElementTypeBigEndian) {
+  EXPECT_EQ(row(*read_idx(bytes_of(idx(9, {1}, "\xFE")), "f"), 0), Numbers{-2});
+  EXPECT_EQ(row(*read_idx(bytes_of(idx(0x0B, {1}, "\xFF\xFE")), "f"), 0), Numbers{-2});
+  EXPECT_EQ(row(*read_idx(bytes_of(idx(0x0C, {1}, std::string("\0\1\0\2", 4))), "f"), 0),
+            Numbers{65538});
+  EXPECT_EQ(row(*read_idx(bytes_of(idx(0x0D, {1}, std::string("\x3F\xC0\0\0", 4))), "f"), 0),
+            Numbers{1.5});
+  EXPECT_EQ(
+      row(*read_idx(bytes_of(idx(0x0E, {1}, std::string("\xBF\xF8\0\0\0\0\0\0", 8))), "f"), 0),
+      Numbers{-1.5});
+}
+
+TEST(Idx, RefusesHeadersThatLie) {
+  auto error = [](const std::string& text) {
+    return error_of([&] { read_idx(bytes_of(text), "f"); });
+  };
+  EXPECT_EQ(error(""), "f: byte 0: no IDX file");
+  EXPECT_EQ(error("PK\3\4"), "f: byte 0: no IDX file");
+  EXPECT_EQ(error(idx(7, {1}, "x")), "f: byte 2: no element type 0x07");
+  EXPECT_EQ(error(idx(8, {}, "x")), "f: byte 3: 0 axes, expected 1 to 8 with their sizes");
+  EXPECT_EQ(error(std::string("\0\0\x08\x03\0\0\0\1", 8)),
+            "f: byte 3: 3 axes, expected 1 to 8 with their sizes");
+  EXPECT_EQ(error(idx(8, {0, 3}, "")), "f: a size of 0 in its header");
+  EXPECT_EQ(error(idx(8, {3}, "xy")),
+            "f: byte 8: the header declares 3 elements of 1 bytes, the file has 2 bytes");
+  EXPECT_EQ(error(idx(8, {3}, "wxyz")),
+            "f: byte 8: the header declares 3 elements of 1 bytes, the file has 4 bytes");
+  uint32_t most = 0xFFFFFFFF;
+  EXPECT_NE(error(idx(8, {most, most, most}, "x")).find("in its header"), std::string::npos);
+  EXPECT_NE(error(idx(0x0E, {most, 0x7FFFFFFF}, "x")).find("the header declares"),
+            std::string::npos);
+}
+
+TEST(Npy, ReadsWhatNumPyWrites) {
+  // np.save of np.array([[1.5, -2], [3, 4e10]], dtype='<f4')
+  std::string header = dictionary("<f4", "(2, 2)");
+  auto source = read_npy(
+      bytes_of(
+          npy(header, std::string("\x00\x00\xc0?\x00\x00\x00\xc0\x00\x00@@\xf9\x02\x15Q", 16))),
+      "f");
+  EXPECT_EQ(source->row_sizes(), Sizes{2});
+  EXPECT_EQ(row(*source, 0), (Numbers{1.5, -2}));
+  EXPECT_EQ(row(*source, 1), (Numbers{3, 4e10f}));
+}
+
+TEST(Npy, ReadsEveryElementTypeAndVersion) {
+  struct Case {
+    const char* descr;
+    std::string data;
+    double value;
+  };
+  for (int version : {1, 2, 3}) {
+    for (const Case& c :
+         {Case{"<f8", std::string("\0\0\0\0\0\0\xF8\xBF", 8), -1.5}, Case{"<i2", "\xFE\xFF", -2},
+          Case{"<i4", std::string("\2\0\1\0", 4), 65538},
+          Case{"<i8", std::string("\1\0\0\0\1\0\0\0", 8), 4294967297.0}, Case{"|i1", "\x80", -128},
+          Case{"|u1", "\x80", 128}, Case{"|b1", "\1", 1}}) {
+      auto source = read_npy(bytes_of(npy(dictionary(c.descr, "(1,)"), c.data, version)), "f");
+      EXPECT_EQ(row(*source, 0), Numbers{c.value}) << c.descr;
+    }
+  }
+}
+
+TEST(Npy, RefusesHeadersThatLie) {
+  auto error = [](const std::string& text) {
+    return error_of([&] { read_npy(bytes_of(text), "f"); });
+  };
+  EXPECT_EQ(error(""), "f: byte 0: no .npy file");
+  EXPECT_EQ(error(npy("", "", 4)), "f: byte 6: version 4, expected 1 to 3");
+  EXPECT_EQ(error(std::string("\x93NUMPY\2\0\xFF\xFF\xFF\x7F", 12)),
+            "f: byte 8: a header of 2147483647 bytes, the file has 0");
+  EXPECT_EQ(error(npy("{}", "")), "f: the header has no 'descr'");
+  EXPECT_EQ(error(npy("{'descr'", "")), "f: the header's 'descr' has no value");
+  EXPECT_EQ(error(npy("{'descr':  ", "")), "f: the header's 'descr' has no value");
+  EXPECT_EQ(error(npy("{'descr': '<f4", "")), "f: the header's 'descr' does not end");
+  EXPECT_NE(error(npy(dictionary(">f4", "(1,)"), "1234")).find("elements of '>f4'"),
+            std::string::npos);
+  EXPECT_NE(error(npy(dictionary("|O", "(1,)"), "1234")).find("elements of '|O'"),
+            std::string::npos);
+  EXPECT_NE(error(npy(dictionary("<f4", "(1,)", "True"), "1234")).find("column order"),
+            std::string::npos);
+  EXPECT_EQ(error(npy(dictionary("<f4", "()"), "1234")), "f: a single number, expected rows");
+  EXPECT_NE(error(npy(dictionary("<f4", "(-1,)"), "1234")).find("shape `(-1,`"), std::string::npos);
+  EXPECT_EQ(error(npy(dictionary("<f4", "(99999999999999999999,)"), "1234")),
+            "f: a size in its header is too large");
+  EXPECT_NE(error(npy(dictionary("<f4", "(4611686018427387904, 4)"), "1234"))
+                .find("a size of 4 in its header"),
+            std::string::npos);
+  EXPECT_NE(
+      error(npy(dictionary("<f4", "(4611686018427387904,)"), "1234")).find("the header declares"),
+      std::string::npos);
+  EXPECT_EQ(error(npy(dictionary("<f4", "(1,1,1,1,1,1,1,1,1)"), "1234")),
+            "f: 9 axes, at most 8 are read");
+  EXPECT_NE(error(npy(dictionary("<f4", "(2,)"), "1234"))
+                .find("declares 2 elements of 4 bytes, the file has 4 bytes"),
+            std::string::npos);
+}
+
+TEST(Npy, RefusesEveryTruncation) {
+  std::string whole = npy(dictionary("<f4", "(1, 1)"), "1234");
+  for (size_t size = 0; size < whole.size(); ++size) {
+    EXPECT_NE(error_of([&] { read_npy(bytes_of(whole.substr(0, size)), "f"); }), "no error")
+        << size;
+  }
+}
+
+TEST(Linspace, IncludesBothEnds) {
+  auto source = make_linspace(0, 3, 4);
+  EXPECT_EQ(source->rows(), 4);
+  for (int64_t i = 0; i < 4; ++i) EXPECT_EQ(row(*source, i), Numbers{static_cast<double>(i)});
+  EXPECT_EQ(row(*make_linspace(2, 3, 1), 0), Numbers{2});
+  EXPECT_NE(error_of([] { make_linspace(0, 1, 0); }), "no error");
+  EXPECT_NE(error_of([] { make_linspace(0, 1, int64_t{1} << 40); }), "no error");
+}
+
+}  // namespace
+}  // namespace gradus::runtime

@@ -1,0 +1,61 @@
+// The numbers here were computed by another program, from the published definition of SplitMix64.
+#include "runtime/data/split.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace gradus::runtime {
+namespace {
+
+using Rows = std::vector<int64_t>;
+
+TEST(Split, PermutesTheSameOnEveryMachine) {
+  EXPECT_EQ(permutation(10, 0, 1), (Rows{7, 5, 1, 6, 2, 8, 3, 9, 0, 4}));
+  EXPECT_EQ(permutation(10, 7, 3), (Rows{1, 9, 3, 4, 6, 8, 7, 2, 0, 5}));
+}
+
+TEST(Split, DrawsTheSamePartsOnEveryMachine) {
+  Split split = split_by_seed(20, 0.2, 0.2, 5);
+  EXPECT_EQ(split.test, (Rows{1, 4, 9, 12}));
+  EXPECT_EQ(split.validation, (Rows{3, 8, 14, 19}));
+  EXPECT_EQ(split.train.size(), 12u);
+}
+
+TEST(Split, PartsCoverTheRowsWithoutOverlap) {
+  for (int64_t rows : {1, 2, 7, 100, 1797}) {
+    Split split = split_by_seed(rows, 0.2, 0.1, 3);
+    Rows all = split.train;
+    all.insert(all.end(), split.validation.begin(), split.validation.end());
+    all.insert(all.end(), split.test.begin(), split.test.end());
+    std::sort(all.begin(), all.end());
+    ASSERT_EQ(static_cast<int64_t>(all.size()), rows);
+    for (int64_t i = 0; i < rows; ++i) EXPECT_EQ(all[static_cast<size_t>(i)], i);
+    EXPECT_TRUE(std::is_sorted(split.train.begin(), split.train.end()));
+  }
+}
+
+TEST(Split, RoundsSharesAsOneCountsThem) {
+  EXPECT_EQ(split_by_seed(100, 0.29, 0, 1).validation.size(), 29u);  // 0.29 * 100 is 28.999...
+  EXPECT_EQ(split_by_seed(10, 0.25, 0, 1).validation.size(), 2u);
+  EXPECT_TRUE(split_by_seed(10, 0, 0, 1).validation.empty());
+}
+
+TEST(Split, OtherSeedsAndEpochsGiveOtherOrders) {
+  EXPECT_NE(permutation(50, 1, 1), permutation(50, 1, 2));
+  EXPECT_NE(permutation(50, 1, 1), permutation(50, 2, 1));
+  // The test part has nothing to do with the order of an epoch.
+  EXPECT_NE(split_by_seed(50, 0, 0.5, 1).test, split_by_seed(50, 0, 0.5, 2).test);
+}
+
+TEST(Split, EveryPlaceIsAboutEquallyLikely) {
+  std::vector<int> counts(5 * 5, 0);
+  for (uint64_t epoch = 1; epoch <= 10000; ++epoch) {
+    Rows order = permutation(5, 42, epoch);
+    for (size_t i = 0; i < 5; ++i) ++counts[i * 5 + static_cast<size_t>(order[i])];
+  }
+  for (int count : counts) EXPECT_NEAR(count, 2000, 200);  // five standard deviations
+}
+
+}  // namespace
+}  // namespace gradus::runtime
