@@ -171,6 +171,27 @@ TEST(Contract, EpiloguesRunOncePerElementAfterTheWholeSum) {
   }
 }
 
+TEST(Contract, OperandsAreNeverOverwritten) {
+  Target target;
+  ASSERT_TRUE(frozen_target("test-avx2", target));
+  TestGraph test(R"(graph @residual {
+  %x = input "x" : f32[batch,33]
+  %w = param "w" : f32[33,33]
+  %r = input "r" : f32[batch,33]
+  %0 = matmul %x, %w : f32[batch,33]
+  %1 = add %0, %r : f32[batch,33]
+  %2 = add %1, %x : f32[batch,33]
+  return %1, %2
+}
+)",
+                 {7, 8});
+  const Schedule schedule = schedule_contract(test.graph(), test.cluster(), target, 8);
+  const std::string text = test.kernel_text(schedule, target);
+  EXPECT_EQ(text.find("share x"), std::string::npos) << text;
+  EXPECT_EQ(text.find(", x"), std::string::npos) << text;
+  test.expect_exact(schedule, target);
+}
+
 TEST(Contract, OptimizerUpdatesAreStoredInPlace) {
   for (int64_t capacity : {32, 2000}) {
     check_graph(R"(graph @sgd {

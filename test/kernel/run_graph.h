@@ -41,6 +41,11 @@ class TestGraph {
   const Graph& graph() const { return graph_; }
   const Cluster& cluster() const { return clustering_.clusters[ClusterId(0)]; }
 
+  std::string kernel_text(const Schedule& schedule, const Target& target) const {
+    return print_kernel(
+        build_contract(graph_, clustering_, ClusterId(0), schedule, target, sizes_.capacity));
+  }
+
   void expect_exact(const Schedule& schedule, const Target& target) {
     Kernel kernel =
         build_contract(graph_, clustering_, ClusterId(0), schedule, target, sizes_.capacity);
@@ -48,21 +53,8 @@ class TestGraph {
     auto breach = verify_kernel(kernel);
     ASSERT_FALSE(breach) << *breach << "\n" << text;
     expect_round_trip(text);
-    std::map<NodeId, std::vector<std::byte>> buffers;
-    std::vector<BufferView> views;
-    for (const Slot& slot : kernel.slots) {
-      if (slot.space == SlotSpace::Worker) {
-        views.push_back({});
-        continue;
-      }
-      std::vector<std::byte>& bytes = buffers[slot.value];
-      if (bytes.empty()) bytes = initial_bytes(slot.value);
-      views.push_back({bytes.data(), bytes.size()});
-    }
-    RunContext context;
-    context.n = sizes_.n;
-    run_kernel(kernel, views, context);
-    for (const Result& result : graph_.results) compare(result, buffers, text);
+    run_and_compare(kernel, text, false);
+    run_and_compare(kernel, text, true);
   }
 
  private:
@@ -72,6 +64,36 @@ class TestGraph {
   Environment<float> leaves_;
   EvalContext context_;
   IdVector<NodeId, Array<float>> expected_;
+
+  /// `in_place`: outputs take the buffers of inputs that they may share.
+  void run_and_compare(const Kernel& kernel, const std::string& text, bool in_place) const {
+    std::map<NodeId, NodeId> home;  // of an output: the input whose buffer it takes
+    for (const Slot& slot : kernel.slots) {
+      if (!in_place || slot.may_share.empty()) continue;
+      const NodeId input = kernel.slots[slot.may_share[0]].value;
+      bool taken = false;
+      for (const auto& [output, other] : home) taken = taken || other == input;
+      if (!taken) home[slot.value] = input;
+    }
+    if (in_place && home.empty()) return;
+    auto home_of = [&](NodeId id) { return home.count(id) ? home.at(id) : id; };
+    std::map<NodeId, std::vector<std::byte>> buffers;
+    std::vector<BufferView> views;
+    for (const Slot& slot : kernel.slots) {
+      if (slot.space == SlotSpace::Worker) {
+        views.push_back({});
+        continue;
+      }
+      std::vector<std::byte>& bytes = buffers[home_of(slot.value)];
+      if (bytes.empty()) bytes = initial_bytes(home_of(slot.value));
+      views.push_back({bytes.data(), bytes.size()});
+    }
+    RunContext context;
+    context.n = sizes_.n;
+    run_kernel(kernel, views, context);
+    for (const auto& [output, input] : home) buffers[output] = buffers[input];
+    for (const Result& result : graph_.results) compare(result, buffers, text);
+  }
 
   void make_cluster() {
     Cluster cluster;
