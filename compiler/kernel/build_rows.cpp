@@ -50,7 +50,10 @@ class RowsBuilder {
     if (row_dims_ + 1 < folded.size()) {
       gather_row();
     } else {
-      for (int stage = 0; stage < stages_.count; ++stage) build_loop(stage);
+      for (int stage = 0; stage < stages_.count; ++stage) {
+        if (stage + 1 == stages_.count) prepare_row_yields();
+        build_loop(stage);
+      }
     }
     std::vector<NodeId> row_yields;
     for (NodeId yield : builder_.cluster().yields) {
@@ -104,6 +107,17 @@ class RowsBuilder {
     std::vector<AxisId> axes = rows_;
     axes.push_back(column_);
     return point_of(axes);
+  }
+
+  /// Values of the row that are known before the last loop read their inputs there: an output of
+  /// that loop may then take an input's buffer.
+  void prepare_row_yields() {
+    const Cluster& cluster = builder_.cluster();
+    for (size_t i = 0; i < cluster.members.size(); ++i) {
+      const NodeId member = cluster.members[i];
+      const bool known = !is_full(member) && stages_.of[i] < stages_.count;
+      if (known && builder_.is_yield(member)) builder_.value_of(member, row_point());
+    }
   }
 
   void build_loop(int stage) {

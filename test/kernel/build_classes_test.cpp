@@ -175,6 +175,33 @@ TEST(BuildRows, CrossEntropyAndItsGradientAreOneKernel) {
       10);
 }
 
+TEST(BuildRows, TheGradientMayTakeTheLogitsBuffer) {
+  const std::string text = kernels_of(
+      "%x = input \"x\" : f32[batch,10]\n"
+      "%l = input \"l\" : i32[batch]\n"
+      "%0 = max %x {dims=[1], keep=true} : f32[batch,1]\n"
+      "%1 = sub %x, %0 : f32[batch,10]\n"
+      "%2 = exp %1 : f32[batch,10]\n"
+      "%3 = sum %2 {dims=[1], keep=true} : f32[batch,1]\n"
+      "%4 = take_along %1, %l {axis=1} : f32[batch]\n"
+      "%5 = div %2, %3 : f32[batch,10]\n"
+      "return %4, %5\n",
+      40);
+  EXPECT_NE(text.find("v5: out f32[n,10] may share x"), std::string::npos) << text;
+}
+
+TEST(BuildRows, ARowThatIsReadAfterTheStoreKeepsItsBuffer) {
+  const std::string text = kernels_of(
+      "%x = input \"x\" : f32[batch,100]\n"
+      "%0 = tanh %x : f32[batch,100]\n"
+      "%1 = sum %0 {dims=[1], keep=true} : f32[batch,1]\n"
+      "%2 = mul %x, %1 : f32[batch,100]\n"
+      "return %0, %2\n",
+      40);
+  EXPECT_EQ(text.find("v0: out f32[n,100] may share"), std::string::npos) << text;
+  EXPECT_NE(text.find("v2: out f32[n,100] may share x"), std::string::npos) << text;
+}
+
 TEST(BuildRows, LongRowsAreComputedAgainOrStashed) {
   expect_bits(
       "%x = input \"x\" : f32[batch,5,133]\n"
