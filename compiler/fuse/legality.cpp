@@ -121,8 +121,8 @@ void Drafts::decide_in_place(size_t index) {
   if (updates_fit(drafts_[draft]) && !cycle_through(draft)) return;
   for (NodeId reader : other_readers(update)) after_[reader].pop_back();
   update.in_place = false;
-  remarks_->push_back(fmt::format("copy {} into {}: the old value is read elsewhere later",
-                                  names_[update.value], names_[update.leaf]));
+  say(fmt::format("copy {} into {}: the old value is read elsewhere later", names_[update.value],
+                  names_[update.leaf]));
 }
 
 bool Drafts::cycle_through(DraftId id) const {
@@ -388,6 +388,11 @@ std::optional<std::string> Drafts::why_not(const Cluster& merged, DraftId a, Dra
   return std::nullopt;
 }
 
+/// Passes try again after each success; what was said once is not said again.
+void Drafts::say(const std::string& remark) {
+  if (said_.insert(remark).second) remarks_->push_back(remark);
+}
+
 std::string Drafts::draft_name(DraftId id) const { return names_[drafts_[id].anchor]; }
 
 bool Drafts::merge(DraftId into, DraftId other, ClusterClass cls, NodeId anchor) {
@@ -398,13 +403,11 @@ bool Drafts::merge(DraftId into, DraftId other, ClusterClass cls, NodeId anchor)
                         drafts_[other].members.end());
   std::sort(merged.members.begin(), merged.members.end());
   if (const auto reason = why_not(merged, into, other)) {
-    remarks_->push_back(
-        fmt::format("keep {} apart from {}: {}", draft_name(other), draft_name(into), *reason));
+    say(fmt::format("keep {} apart from {}: {}", draft_name(other), draft_name(into), *reason));
     return false;
   }
-  remarks_->push_back(fmt::format("fuse {} into {}: saves {} B", draft_name(other),
-                                  draft_name(into),
-                                  bytes_between(into, other) + bytes_between(other, into)));
+  say(fmt::format("fuse {} into {}: saves {} B", draft_name(other), draft_name(into),
+                  bytes_between(into, other) + bytes_between(other, into)));
   for (NodeId member : drafts_[other].members) draft_of_[member] = into;
   drafts_[other].members.clear();
   drafts_[into] = std::move(merged);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,7 @@ class Drafts {
   bool is_read_outside(NodeId node) const;
   int count_slots(const Cluster& cluster) const;
   std::string draft_name(DraftId id) const;
+  void say(const std::string& remark);
   void fill_yields(Clustering& clustering) const;
   void add_copies(Clustering& clustering) const;
 
@@ -80,6 +82,7 @@ class Drafts {
   IdVector<NodeId, int> results_;                  // how many results a node is
   IdVector<NodeId, bool> wanted_;  // is a result, or seen through one that is a view
   std::vector<Update> updates_;
+  std::set<std::string> said_;
 };
 
 /// The passes, in the order in which they run; each merges drafts.
