@@ -15,8 +15,8 @@ Schedule choose_schedule(const Graph& graph, const Cluster& cluster, const Targe
 /// Why this schedule cannot be built for this cluster; nothing where it can.
 std::optional<std::string> check_schedule(const Graph& graph, const Cluster& cluster,
                                           const Schedule& schedule, const Target& target);
-/// Buffer slots name graph values (Slot::value); updates of parameters and states that the cluster may
-/// store in place are out slots whose value is the Param or State leaf.
+/// Buffer slots name graph values (Slot::value); updates of parameters and states that the cluster
+/// may store in place are out slots whose value is the Param or State leaf.
 Kernel build_kernel(const Graph& graph, const Clustering& clustering, ClusterId cluster,
                     const Schedule& schedule, const Target& target, int64_t capacity);
 
