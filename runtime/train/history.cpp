@@ -14,6 +14,9 @@ constexpr double kLeft = 72, kRight = 20, kTop = 46, kBottom = 48, kWidth = 720,
 constexpr const char* kTrainColour = "#4269d0";
 constexpr const char* kValidationColour = "#e4572e";
 
+/// Beyond this the span of an axis would overflow.
+bool can_be_drawn(double value) { return std::abs(value) < 1e300; }
+
 struct Point {
   double x, y;
 };
@@ -80,11 +83,14 @@ class Axes {
   std::vector<double> y_ticks() const {
     std::vector<double> ticks;
     if (logarithmic_) {
-      for (double decade = std::floor(low_); decade <= high_; ++decade) {
+      // Within two decades 1, 2 and 5; over more, powers of ten, as many as can be read.
+      double decades = high_ - low_;
+      double stride = std::max(1.0, std::ceil(decades / 8));
+      for (double decade = std::floor(low_); decade <= high_; decade += stride) {
         for (double factor : {1.0, 2.0, 5.0}) {
           double value = factor * std::pow(10, decade);
-          if (std::log10(value) >= low_ - 1e-9 && std::log10(value) <= high_ + 1e-9)
-            ticks.push_back(value);
+          bool inside = std::log10(value) >= low_ - 1e-9 && std::log10(value) <= high_ + 1e-9;
+          if (inside && (factor == 1 || decades <= 2)) ticks.push_back(value);
         }
       }
       return ticks;
@@ -157,8 +163,8 @@ std::string history_svg(const History& history, const std::string& title, int64_
   Point best{-1, 0};
   for (const HistoryRecord& record : history.records) {
     auto x = static_cast<double>(record.step);
-    if (std::isfinite(record.loss)) train.push_back({x, record.loss});
-    if (record.validation_loss && std::isfinite(*record.validation_loss)) {
+    if (can_be_drawn(record.loss)) train.push_back({x, record.loss});
+    if (record.validation_loss && can_be_drawn(*record.validation_loss)) {
       validation.push_back({x, *record.validation_loss});
       if (record.step == best_step) best = validation.back();
     }
