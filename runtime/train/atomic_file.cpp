@@ -8,12 +8,14 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 namespace gradus::runtime {
 
 namespace {
+
+constexpr int kMaxLinks = 40;
 
 std::string folder_of(const std::string& path) {
   size_t slash = path.rfind('/');
@@ -21,15 +23,17 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-/// The file that a link points to; the path itself where it is none, or points nowhere.
+/// The file that a link points to, there or not; the path itself where it is none or leads in a
+/// circle.
 std::string resolved(const std::string& path) {
-  struct stat status = {};
-  if (::lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return path;
-  char* target = ::realpath(path.c_str(), nullptr);
-  if (!target) return path;
-  std::string out = target;
-  std::free(target);
-  return out;
+  std::filesystem::path at = path;
+  for (int links = 0; links < kMaxLinks; ++links) {
+    std::error_code error;
+    std::filesystem::path target = std::filesystem::read_symlink(at, error);
+    if (error) return at.string();
+    at = at.parent_path() / target;
+  }
+  return path;
 }
 
 /// One file on its way; remembers what was being done and why it failed.
