@@ -1,9 +1,9 @@
 // Operators on numbers, per-step numbers and tensors: which graph, which element type, and what is
 // refused, each with its own message.
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "lang/elaborator.h"
 
@@ -12,7 +12,9 @@ namespace gradus::lang {
 namespace {
 
 /// The NumPy broadcast where two sizes with `batch` may meet in one shape, so that it can be told.
-std::optional<Shape> broadcast_any(const Shape& a, const Shape& b) { return broadcast_shapes(a, b); }
+std::optional<Shape> broadcast_any(const Shape& a, const Shape& b) {
+  return broadcast_shapes(a, b);
+}
 
 size_t batch_dims(const Shape& shape) {
   size_t count = 0;
@@ -28,27 +30,35 @@ NodeId Elaborator::constant(Place place, const TensorType& type, double value) {
 
 NodeId Elaborator::number_node(const Number& number, Place place, DType dtype, Span span) {
   if (number.batch) {
-    if (place == Place::Init) fail(Diag::BadInitialiser, span, "`batch` is a size of each step; an initialiser cannot use it");
+    if (place == Place::Init)
+      fail(Diag::BadInitialiser, span,
+           "`batch` is a size of each step; an initialiser cannot use it");
     if (place == Place::Finish) {
       NodeId rows = finish_rows();
       if (number.integer == 1) return rows;
       return make(place, OpKind::Mul, {rows, constant(place, {DType::F64, {}}, number.value)});
     }
-    if (!is_float(dtype)) fail(Diag::TypeMismatch, span, fmt::format("`batch` meets {} here; as a number it is a float", dtype_word(dtype)));
+    if (!is_float(dtype))
+      fail(Diag::TypeMismatch, span,
+           fmt::format("`batch` meets {} here; as a number it is a float", dtype_word(dtype)));
     NodeId rows = make(place, OpKind::BatchSize, {});
-    if (dtype != DType::F32) rows = make(place, OpKind::Convert, {rows}, {}, std::make_unique<TensorType>(dtype, Shape()).get());
+    if (dtype != DType::F32)
+      rows = make(place, OpKind::Convert, {rows}, {},
+                  std::make_unique<TensorType>(dtype, Shape()).get());
     if (number.integer == 1) return rows;
     return make(place, OpKind::Mul, {rows, constant(place, {dtype, {}}, number.value)});
   }
   if (dtype == DType::Bool) {
-    fail(Diag::TypeMismatch, span, fmt::format("the number {} meets bool; compare to get a bool", to_string(number)));
+    fail(Diag::TypeMismatch, span,
+         fmt::format("the number {} meets bool; compare to get a bool", to_string(number)));
   }
   if (is_integer(dtype)) {
     std::optional<int64_t> whole = number.whole();
     int64_t limit = dtype == DType::I32 ? std::numeric_limits<int32_t>::max() : int64_t{1} << 53;
     if (!whole || *whole > limit || *whole < -limit - 1) {
       fail(Diag::TypeMismatch, span,
-           fmt::format("{} does not fit {}; convert the tensor with `float(..)`", to_string(number), dtype_word(dtype)));
+           fmt::format("{} does not fit {}; convert the tensor with `float(..)`", to_string(number),
+                       dtype_word(dtype)));
     }
   }
   return constant(place, {dtype, {}}, number.value);
@@ -56,22 +66,30 @@ NodeId Elaborator::number_node(const Number& number, Place place, DType dtype, S
 
 NodeId Elaborator::to_place(const Value& value, Place place, DType dtype, Span span) {
   switch (value.kind) {
-    case Value::Kind::Number: return number_node(value.number, place, dtype, span);
+    case Value::Kind::Number:
+      return number_node(value.number, place, dtype, span);
     case Value::Kind::Bool:
-      if (dtype != DType::Bool) fail(Diag::TypeMismatch, span, fmt::format("found {}, expected {}", kind_text(value), dtype_word(dtype)));
+      if (dtype != DType::Bool)
+        fail(Diag::TypeMismatch, span,
+             fmt::format("found {}, expected {}", kind_text(value), dtype_word(dtype)));
       return constant(place, {DType::Bool, {}}, value.flag ? 1 : 0);
     case Value::Kind::PerStep:
-    case Value::Kind::Tensor: break;
-    case Value::Kind::Error: throw Abandoned{};
+    case Value::Kind::Tensor:
+      break;
+    case Value::Kind::Error:
+      throw Abandoned{};
     case Value::Kind::String:
     case Value::Kind::List:
     case Value::Kind::Function:
     case Value::Kind::Tuple:
-      fail(Diag::TypeMismatch, span, fmt::format("found {}, expected a number or tensor", kind_text(value)));
+      fail(Diag::TypeMismatch, span,
+           fmt::format("found {}, expected a number or tensor", kind_text(value)));
   }
-  if (place == Place::Finish && value.place != Place::Finish) return to_place(average_of_step(value, span), place, dtype, span);
+  if (place == Place::Finish && value.place != Place::Finish)
+    return to_place(average_of_step(value, span), place, dtype, span);
   if (value.place != place) {
-    fail(Diag::BadInitialiser, span, "an initialiser cannot use a value of the step, nor the step one of an initialiser");
+    fail(Diag::BadInitialiser, span,
+         "an initialiser cannot use a value of the step, nor the step one of an initialiser");
   }
   DType have = type(value).dtype;
   if (have == dtype) return value.node;
@@ -79,11 +97,15 @@ NodeId Elaborator::to_place(const Value& value, Place place, DType dtype, Span s
     TensorType to{dtype, {}};
     return make(place, OpKind::Convert, {value.node}, {}, &to);
   }
-  std::string hint = is_float(dtype) ? "; convert it with `float(..)`" : is_float(have) ? "; convert it with `int(..)`" : "";
-  fail(Diag::TypeMismatch, span, fmt::format("found {}, expected {}{}", type_text(type(value)), dtype_word(dtype), hint));
+  std::string hint = is_float(dtype)  ? "; convert it with `float(..)`"
+                     : is_float(have) ? "; convert it with `int(..)`"
+                                      : "";
+  fail(Diag::TypeMismatch, span,
+       fmt::format("found {}, expected {}{}", type_text(type(value)), dtype_word(dtype), hint));
 }
 
-Elaborator::Operands Elaborator::together(std::vector<const Value*> values, const std::vector<Span>& spans) {
+Elaborator::Operands Elaborator::together(std::vector<const Value*> values,
+                                          const std::vector<Span>& spans) {
   Operands out;
   out.place = place_;
   const Value* leading = nullptr;  // the first tensor says the element type
@@ -92,7 +114,8 @@ Elaborator::Operands Elaborator::together(std::vector<const Value*> values, cons
     if (value->is(Value::Kind::Error)) throw Abandoned{};
     if (value->is(Value::Kind::Tensor) && !leading) leading = value;
     any_tensor |= value->is(Value::Kind::Tensor);
-    any_per_step |= value->is(Value::Kind::PerStep) || (value->is(Value::Kind::Number) && value->number.batch);
+    any_per_step |=
+        value->is(Value::Kind::PerStep) || (value->is(Value::Kind::Number) && value->number.batch);
     any_finish |= value->in_graph() && value->place == Place::Finish;
   }
   if (leading) {
@@ -102,7 +125,8 @@ Elaborator::Operands Elaborator::together(std::vector<const Value*> values, cons
     out.dtype = DType::F64;
     out.per_step = true;
     for (const Value* value : values) {
-      if (value->is(Value::Kind::PerStep) && type(*value).dtype == DType::Bool) out.dtype = DType::Bool;
+      if (value->is(Value::Kind::PerStep) && type(*value).dtype == DType::Bool)
+        out.dtype = DType::Bool;
     }
   }
   if (any_finish) {
@@ -115,26 +139,32 @@ Elaborator::Operands Elaborator::together(std::vector<const Value*> values, cons
     for (const Value* value : values) all_bool &= value->is(Value::Kind::Bool);
     if (all_bool) out.dtype = DType::Bool;
   }
-  for (size_t i = 0; i < values.size(); ++i) out.nodes.push_back(to_place(*values[i], out.place, out.dtype, spans[i]));
+  for (size_t i = 0; i < values.size(); ++i)
+    out.nodes.push_back(to_place(*values[i], out.place, out.dtype, spans[i]));
   check_broadcast(out.place, out.nodes, spans);
   return out;
 }
 
-void Elaborator::check_broadcast(Place place, const std::vector<NodeId>& nodes, const std::vector<Span>& spans) {
+void Elaborator::check_broadcast(Place place, const std::vector<NodeId>& nodes,
+                                 const std::vector<Span>& spans) {
   Shape shape;
   for (size_t i = 0; i < nodes.size(); ++i) {
     const Shape& other = graph(place).type(nodes[i]).shape;
     std::optional<Shape> both = broadcast_any(shape, other);
     if (!both) {
-      fail(Diag::ShapeMismatch, span_, fmt::format("sizes {} and {} do not fit", shape_text(shape), shape_text(other)), {}, spans);
+      fail(Diag::ShapeMismatch, span_,
+           fmt::format("sizes {} and {} do not fit", shape_text(shape), shape_text(other)), {},
+           spans);
     }
     if (batch_dims(*both) > 1) {
-      bool column = (shape.size() == 2 && other.size() == 1) || (shape.size() == 1 && other.size() == 2);
+      bool column =
+          (shape.size() == 2 && other.size() == 1) || (shape.size() == 1 && other.size() == 2);
       std::vector<DiagNote> notes;
-      if (column) notes.push_back({spans[shape.size() == 2 ? 0 : i], "take the one column: `x[:, 0]`"});
+      if (column)
+        notes.push_back({spans[shape.size() == 2 ? 0 : i], "take the one column: `x[:, 0]`"});
       fail(Diag::TwoBatches, span_,
-           fmt::format("{} and {} give {}, which has `batch` twice; a value has it at most once", shape_text(shape),
-                       shape_text(other), shape_text(*both)),
+           fmt::format("{} and {} give {}, which has `batch` twice; a value has it at most once",
+                       shape_text(shape), shape_text(other), shape_text(*both)),
            std::move(notes), spans);
     }
     shape = std::move(*both);
@@ -146,7 +176,8 @@ Value Elaborator::wrap(const Operands& operands, NodeId node) {
   return Value::tensor(operands.place, node);
 }
 
-Value Elaborator::pointwise(OpKind kind, std::vector<const Value*> values, const std::vector<Span>& spans) {
+Value Elaborator::pointwise(OpKind kind, std::vector<const Value*> values,
+                            const std::vector<Span>& spans) {
   Operands operands = together(std::move(values), spans);
   return wrap(operands, make(operands.place, kind, operands.nodes));
 }
@@ -163,11 +194,15 @@ Value Elaborator::as_tensor(const Value& value, Span span, std::optional<DType> 
     }
     if (values.empty()) fail(Diag::BadSize, span, "an empty list; every size is at least 1");
     DType dtype = like.value_or(DType::F32);
-    if (is_integer(dtype) && !whole) fail(Diag::TypeMismatch, span, "a list with fractions does not fit int");
+    if (is_integer(dtype) && !whole)
+      fail(Diag::TypeMismatch, span, "a list with fractions does not fit int");
     TensorType type{dtype, {Dim::fixed(static_cast<int64_t>(values.size()))}};
-    return Value::tensor(place_, make(place_, OpKind::Constant, {}, {{AttrName::Values, std::move(values)}}, &type));
+    return Value::tensor(
+        place_, make(place_, OpKind::Constant, {}, {{AttrName::Values, std::move(values)}}, &type));
   }
-  Place at = in_metric() && value.is(Value::Kind::Number) && value.number.batch ? Place::Finish : value.in_graph() ? value.place : place_;
+  Place at = in_metric() && value.is(Value::Kind::Number) && value.number.batch ? Place::Finish
+             : value.in_graph()                                                 ? value.place
+                                                                                : place_;
   DType dtype = like.value_or(value.is(Value::Kind::Bool) ? DType::Bool : DType::F32);
   if (value.is(Value::Kind::PerStep) && type(value).dtype == DType::Bool) dtype = DType::Bool;
   if (at == Place::Finish && is_float(dtype)) dtype = DType::F64;
@@ -182,12 +217,16 @@ Value Elaborator::as_per_step(const Value& value, Span span) {
 Value Elaborator::convert(const Value& value, DType to, Span span) {
   if (value.is(Value::Kind::Number) || value.is(Value::Kind::Bool)) {
     if (value.is(Value::Kind::Number) && !value.number.batch) {
-      if (is_integer(to)) return Value::of(Number::of(static_cast<int64_t>(std::trunc(std::clamp(value.number.value, -9e15, 9e15)))));
+      if (is_integer(to))
+        return Value::of(Number::of(
+            static_cast<int64_t>(std::trunc(std::clamp(value.number.value, -9e15, 9e15)))));
       return value;
     }
     if (value.is(Value::Kind::Bool)) return Value::of(Number::of(value.flag ? 1 : 0));
   }
-  Value x = value.is(Value::Kind::PerStep) ? value : as_tensor(value, span, is_integer(to) ? std::optional(to) : std::nullopt);
+  Value x = value.is(Value::Kind::PerStep)
+                ? value
+                : as_tensor(value, span, is_integer(to) ? std::optional(to) : std::nullopt);
   if (x.place == Place::Finish) return x;  // over the whole pass everything is f64
   if (x.is(Value::Kind::PerStep) && is_float(to)) to = DType::F64;
   if (type(x).dtype == to) return x;
@@ -197,25 +236,31 @@ Value Elaborator::convert(const Value& value, DType to, Span span) {
   return out;
 }
 
-Value Elaborator::fit(const Value& value, const TensorType& want, Span span, std::string_view what) {
+Value Elaborator::fit(const Value& value, const TensorType& want, Span span,
+                      std::string_view what) {
   if (value.is(Value::Kind::Error)) throw Abandoned{};
   Value x = value;
   bool list_fits = value.is(Value::Kind::List) && want.rank() == 1;
   if (!value.is(Value::Kind::Tensor)) {
-    bool number = value.is(Value::Kind::Number) || value.is(Value::Kind::PerStep) || value.is(Value::Kind::Bool);
+    bool number = value.is(Value::Kind::Number) || value.is(Value::Kind::PerStep) ||
+                  value.is(Value::Kind::Bool);
     if (!list_fits && !(number && want.is_scalar())) {
       std::string hint = number ? "; `fill(value, shape)` repeats a number" : "";
-      fail(Diag::TypeMismatch, span, fmt::format("{} is {}, found {}{}", what, type_text(want), kind_text(value), hint));
+      fail(Diag::TypeMismatch, span,
+           fmt::format("{} is {}, found {}{}", what, type_text(want), kind_text(value), hint));
     }
     x = as_tensor(value, span, want.dtype);
   }
   if (x.place == Place::Finish) return x;
-  if (x.place != place_) fail(Diag::BadInitialiser, span, "an initialiser cannot use a value of the step");
+  if (x.place != place_)
+    fail(Diag::BadInitialiser, span, "an initialiser cannot use a value of the step");
   if (type(x).dtype != want.dtype) {
-    fail(Diag::TypeMismatch, span, fmt::format("{} is {}, found {}", what, type_text(want), type_text(type(x))));
+    fail(Diag::TypeMismatch, span,
+         fmt::format("{} is {}, found {}", what, type_text(want), type_text(type(x))));
   }
   if (type(x).shape != want.shape) {
-    fail(Diag::ShapeMismatch, span, fmt::format("{} is {}, found {}", what, type_text(want), type_text(type(x))));
+    fail(Diag::ShapeMismatch, span,
+         fmt::format("{} is {}, found {}", what, type_text(want), type_text(type(x))));
   }
   return x;
 }
@@ -238,14 +283,20 @@ bool compares(std::string_view op, double a, double b) {
   return op == ">" ? a > b : a >= b;
 }
 
-bool is_comparison(std::string_view op) { return op[0] == '=' || op[0] == '!' || op[0] == '<' || op[0] == '>'; }
+bool is_comparison(std::string_view op) {
+  return op[0] == '=' || op[0] == '!' || op[0] == '<' || op[0] == '>';
+}
 
 OpKind arithmetic_kind(std::string_view op) {
   switch (op[0]) {
-    case '+': return OpKind::Add;
-    case '-': return OpKind::Sub;
-    case '*': return OpKind::Mul;
-    default: return OpKind::Div;
+    case '+':
+      return OpKind::Add;
+    case '-':
+      return OpKind::Sub;
+    case '*':
+      return OpKind::Mul;
+    default:
+      return OpKind::Div;
   }
 }
 
@@ -254,8 +305,10 @@ Number power_of(const Number& a, const Number& b) {
   if (a.exact && exponent && *exponent >= 0) {
     int64_t result = 1;
     for (int64_t i = 0; i < *exponent; ++i) {
-      if (__builtin_mul_overflow(result, a.integer, &result)) return Number::of_float(std::pow(a.value, b.value));
-      if (a.integer == 1 || a.integer == 0 || a.integer == -1) return Number::of(*exponent % 2 == 0 ? a.integer * a.integer : a.integer);
+      if (__builtin_mul_overflow(result, a.integer, &result))
+        return Number::of_float(std::pow(a.value, b.value));
+      if (a.integer == 1 || a.integer == 0 || a.integer == -1)
+        return Number::of(*exponent % 2 == 0 ? a.integer * a.integer : a.integer);
     }
     return Number::of(result);
   }
@@ -269,16 +322,19 @@ Value Elaborator::numbers(std::string_view op, const Number& a, const Number& b,
   if (op == "^") return Value::of(power_of(a, b));
   if (op == "@") fail(Diag::TypeMismatch, span, "`@` multiplies tensors, found two numbers");
   if (op == "/") {
-    if (a.exact && b.exact && b.integer != 0 && b.integer != -1 && a.integer % b.integer == 0) return Value::of(Number::of(a.integer / b.integer));
+    if (a.exact && b.exact && b.integer != 0 && b.integer != -1 && a.integer % b.integer == 0)
+      return Value::of(Number::of(a.integer / b.integer));
     return Value::of(Number::of_float(a.value / b.value));
   }
   int64_t result = 0;
-  if (a.exact && b.exact && !overflows(op, a.integer, b.integer, result)) return Value::of(Number::of(result));
+  if (a.exact && b.exact && !overflows(op, a.integer, b.integer, result))
+    return Value::of(Number::of(result));
   double value = op == "+" ? a.value + b.value : op == "-" ? a.value - b.value : a.value * b.value;
   return Value::of(Number::of_float(value));
 }
 
-Value Elaborator::binary(std::string_view op, const Value& a, const Value& b, Span span, const std::vector<Span>& spans) {
+Value Elaborator::binary(std::string_view op, const Value& a, const Value& b, Span span,
+                         const std::vector<Span>& spans) {
   span_ = span;
   if (a.is(Value::Kind::Error) || b.is(Value::Kind::Error)) throw Abandoned{};
   if (op == "@") return matmul(a, b, span, spans);
@@ -287,8 +343,10 @@ Value Elaborator::binary(std::string_view op, const Value& a, const Value& b, Sp
     if (!m.batch && !n.batch) return numbers(op, m, n, span);
     int64_t product = 0;
     bool one = m.batch != n.batch && m.exact && n.exact;
-    if (op == "*" && one && !__builtin_mul_overflow(m.integer, n.integer, &product)) return Value::of(Number::rows(product));
-    if (op == "/" && one && m.batch && n.integer != 0 && m.integer % n.integer == 0) return Value::of(Number::rows(m.integer / n.integer));
+    if (op == "*" && one && !__builtin_mul_overflow(m.integer, n.integer, &product))
+      return Value::of(Number::rows(product));
+    if (op == "/" && one && m.batch && n.integer != 0 && m.integer % n.integer == 0)
+      return Value::of(Number::rows(m.integer / n.integer));
     bool equal_rows = m.batch && n.batch && (op == "==" || op == "!=");
     if (equal_rows) return Value::of_bool((m.integer == n.integer) == (op == "=="));
   }
@@ -300,44 +358,57 @@ Value Elaborator::binary(std::string_view op, const Value& a, const Value& b, Sp
   }
   if (op == "^") return power(a, b, span, spans);
   Operands operands = together({&a, &b}, spans);
-  auto node = [&](OpKind kind, NodeId x, NodeId y) { return wrap(operands, make(operands.place, kind, {x, y})); };
+  auto node = [&](OpKind kind, NodeId x, NodeId y) {
+    return wrap(operands, make(operands.place, kind, {x, y}));
+  };
   NodeId x = operands.nodes[0], y = operands.nodes[1];
   if (op == "==") return node(OpKind::Equal, x, y);
   if (op == "!=") return node(OpKind::NotEqual, x, y);
   if (operands.dtype == DType::Bool) {
-    fail(Diag::TypeMismatch, span, fmt::format("`{}` on bool; use `and`, `or`, `not`, or convert with `float(..)`", op), {}, spans);
+    fail(Diag::TypeMismatch, span,
+         fmt::format("`{}` on bool; use `and`, `or`, `not`, or convert with `float(..)`", op), {},
+         spans);
   }
   if (op == "<") return node(OpKind::Less, x, y);
   if (op == "<=") return node(OpKind::LessEqual, x, y);
   if (op == ">") return node(OpKind::Less, y, x);
   if (op == ">=") return node(OpKind::LessEqual, y, x);
   if (op == "/" && is_integer(operands.dtype)) {
-    fail(Diag::IntegerDivision, span, "`/` on int tensors; use `div(a, b)`, or convert with `float(..)`", {}, spans);
+    fail(Diag::IntegerDivision, span,
+         "`/` on int tensors; use `div(a, b)`, or convert with `float(..)`", {}, spans);
   }
   return node(arithmetic_kind(op), x, y);
 }
 
-Value Elaborator::power(const Value& base, const Value& exponent, Span span, const std::vector<Span>& spans) {
+Value Elaborator::power(const Value& base, const Value& exponent, Span span,
+                        const std::vector<Span>& spans) {
   std::optional<int64_t> whole;
   if (exponent.is(Value::Kind::Number) && !exponent.number.batch) whole = exponent.number.whole();
   constexpr int64_t kMultiplied = 64;
   if (!whole || std::abs(*whole) > kMultiplied || !base.in_graph()) {
     Operands operands = together({&base, &exponent}, spans);
-    if (!is_float(operands.dtype)) fail(Diag::TypeMismatch, span, "`^` of an int tensor takes a whole number of at most 64", {}, spans);
+    if (!is_float(operands.dtype))
+      fail(Diag::TypeMismatch, span, "`^` of an int tensor takes a whole number of at most 64", {},
+           spans);
     return wrap(operands, make(operands.place, OpKind::Pow, operands.nodes));
   }
   Operands operands = together({&base}, {spans[0]});
   DType dtype = operands.dtype;
   if (dtype == DType::Bool || (is_integer(dtype) && *whole < 0)) {
-    fail(Diag::TypeMismatch, span, fmt::format("`^ {}` of {}; convert with `float(..)`", *whole, dtype_word(dtype)), {}, spans);
+    fail(Diag::TypeMismatch, span,
+         fmt::format("`^ {}` of {}; convert with `float(..)`", *whole, dtype_word(dtype)), {},
+         spans);
   }
   NodeId square = operands.nodes[0], result;
   for (int64_t rest = std::abs(*whole); rest > 0; rest /= 2) {
-    if (rest % 2 == 1) result = result.valid() ? make(operands.place, OpKind::Mul, {result, square}) : square;
+    if (rest % 2 == 1)
+      result = result.valid() ? make(operands.place, OpKind::Mul, {result, square}) : square;
     if (rest > 1) square = make(operands.place, OpKind::Mul, {square, square});
   }
-  if (!result.valid()) return wrap(operands, constant(operands.place, graph(operands.place).type(square), 1));
-  if (*whole < 0) result = make(operands.place, OpKind::Div, {constant(operands.place, {dtype, {}}, 1), result});
+  if (!result.valid())
+    return wrap(operands, constant(operands.place, graph(operands.place).type(square), 1));
+  if (*whole < 0)
+    result = make(operands.place, OpKind::Div, {constant(operands.place, {dtype, {}}, 1), result});
   return wrap(operands, result);
 }
 
@@ -345,22 +416,30 @@ Value Elaborator::negate(const Value& value, Span span) {
   span_ = span;
   if (value.is(Value::Kind::Number) && !value.number.batch) {
     const Number& n = value.number;
-    return Value::of(n.exact && n.integer != std::numeric_limits<int64_t>::min() ? Number::of(-n.integer) : Number::of_float(-n.value));
+    return Value::of(n.exact && n.integer != std::numeric_limits<int64_t>::min()
+                         ? Number::of(-n.integer)
+                         : Number::of_float(-n.value));
   }
   Operands operands = together({&value}, {span});
   if (operands.dtype == DType::Bool) fail(Diag::TypeMismatch, span, "`-` on bool; use `not`");
   return wrap(operands, make(operands.place, OpKind::Neg, operands.nodes));
 }
 
-Value Elaborator::matmul(const Value& a, const Value& b, Span span, const std::vector<Span>& spans) {
+Value Elaborator::matmul(const Value& a, const Value& b, Span span,
+                         const std::vector<Span>& spans) {
   for (size_t i = 0; i < 2; ++i) {
     const Value& v = i == 0 ? a : b;
-    if (!v.is(Value::Kind::Tensor)) fail(Diag::TypeMismatch, spans[i], fmt::format("`@` multiplies tensors, found {}", kind_text(v)));
+    if (!v.is(Value::Kind::Tensor))
+      fail(Diag::TypeMismatch, spans[i],
+           fmt::format("`@` multiplies tensors, found {}", kind_text(v)));
     if (!is_float(type(v).dtype) || type(v).is_scalar()) {
-      fail(Diag::TypeMismatch, spans[i], fmt::format("`@` multiplies float tensors of rank 1 and more, found {}", type_text(type(v))));
+      fail(Diag::TypeMismatch, spans[i],
+           fmt::format("`@` multiplies float tensors of rank 1 and more, found {}",
+                       type_text(type(v))));
     }
   }
-  if (a.place != b.place || type(a).dtype != type(b).dtype) (void)to_place(b, a.place, type(a).dtype, spans[1]);
+  if (a.place != b.place || type(a).dtype != type(b).dtype)
+    (void)to_place(b, a.place, type(a).dtype, spans[1]);
   Place at = a.place;
   TensorType left = type(a), right = type(b);
   bool left_vector = left.rank() == 1, right_vector = right.rank() == 1;
@@ -371,17 +450,26 @@ Value Elaborator::matmul(const Value& a, const Value& b, Span span, const std::v
   Dim inner_x = xs.back(), inner_y = ys[ys.size() - 2];
   if (inner_x != inner_y) {
     fail(Diag::ShapeMismatch, span,
-         fmt::format("inner sizes of `@` differ: {} in {} and {} in {}", to_string(Number::of_dim(inner_x)), type_text(left),
-                     to_string(Number::of_dim(inner_y)), type_text(right)), {}, spans);
+         fmt::format("inner sizes of `@` differ: {} in {} and {} in {}",
+                     to_string(Number::of_dim(inner_x)), type_text(left),
+                     to_string(Number::of_dim(inner_y)), type_text(right)),
+         {}, spans);
   }
-  std::optional<Shape> lead = broadcast_shapes({xs.begin(), xs.end() - 2}, {ys.begin(), ys.end() - 2});
-  if (!lead) fail(Diag::ShapeMismatch, span, fmt::format("leading sizes of `@` do not fit: {} and {}", type_text(left), type_text(right)), {}, spans);
+  std::optional<Shape> lead =
+      broadcast_shapes({xs.begin(), xs.end() - 2}, {ys.begin(), ys.end() - 2});
+  if (!lead)
+    fail(Diag::ShapeMismatch, span,
+         fmt::format("leading sizes of `@` do not fit: {} and {}", type_text(left),
+                     type_text(right)),
+         {}, spans);
   Shape result = *lead;
   result.push_back(xs[xs.size() - 2]);
   result.push_back(ys.back());
   if (batch_dims(result) > 1) {
-    fail(Diag::TwoBatches, span, fmt::format("{} @ {} gives {}, which has `batch` twice; a value has it at most once", type_text(left),
-                                             type_text(right), shape_text(result)), {}, spans);
+    fail(Diag::TwoBatches, span,
+         fmt::format("{} @ {} gives {}, which has `batch` twice; a value has it at most once",
+                     type_text(left), type_text(right), shape_text(result)),
+         {}, spans);
   }
   NodeId product = make(at, OpKind::Matmul, {x, y});
   if (left_vector) result.erase(result.end() - 2);

@@ -26,35 +26,35 @@ struct Index {
   enum class Kind : uint8_t { Ellipsis, Single, Slice };
   Kind kind = Kind::Single;
   Span span;
-  ExprPtr value;             // Single
-  ExprPtr from, to, step;    // Slice; each may be absent
+  ExprPtr value;           // Single
+  ExprPtr from, to, step;  // Slice; each may be absent
 };
 
 struct Expr {
   enum class Kind : uint8_t {
-    Number,   // text, number, whole
-    String,   // text
-    Bool,     // whole: true or false
-    Name,     // text
-    Size,     // text
-    Unary,    // text: - or not; operands[0]
-    Binary,   // text: the operator; operands[0], operands[1]
-    Call,     // text: the function's name; arguments
-    Index,    // operands[0]; indices
-    Member,   // operands[0] . text
-    List,     // operands, with Ellipsis and Any among them
-    Tuple,    // operands
-    Ellipsis, // `...` in a list or a type
-    Any,      // `_` in a list or a type
+    Number,    // text, number, whole
+    String,    // text
+    Bool,      // whole: true or false
+    Name,      // text
+    Size,      // text
+    Unary,     // text: - or not; operands[0]
+    Binary,    // text: the operator; operands[0], operands[1]
+    Call,      // text: the function's name; arguments
+    Index,     // operands[0]; indices
+    Member,    // operands[0] . text
+    List,      // operands, with Ellipsis and Any among them
+    Tuple,     // operands
+    Ellipsis,  // `...` in a list or a type
+    Any,       // `_` in a list or a type
   };
   Kind kind = Kind::Number;
   Span span;
-  Span word;         // the operator, the called name or the member's name
+  Span word;  // the operator, the called name or the member's name
   std::string text;
   double number = 0;
   bool whole = false;  // Number: written as an integer that fits; Bool: its value
   int64_t integer = 0;
-  int depth = 1;       // of the tree below
+  int depth = 1;  // of the tree below
   std::vector<ExprPtr> operands;
   std::vector<Argument> arguments;
   std::vector<Index> indices;
@@ -80,28 +80,39 @@ using Block = std::vector<std::unique_ptr<Statement>>;
 
 struct Statement {
   enum class Kind : uint8_t {
-    Let, LetTuple, Assign, Layer, Param, State, Repeat, If, Return, Output, Metric, Loss
+    Let,
+    LetTuple,
+    Assign,
+    Layer,
+    Param,
+    State,
+    Repeat,
+    If,
+    Return,
+    Output,
+    Metric,
+    Loss
   };
   Kind kind = Kind::Let;
   Span span;
-  std::string name;                // what is declared or assigned; Repeat: the name after `as`
+  std::string name;  // what is declared or assigned; Repeat: the name after `as`
   Span name_span;
   std::vector<std::string> names;  // LetTuple
   std::vector<Span> name_spans;
   std::optional<TypeExpr> type;
-  ExprPtr value;                   // Repeat: count or list; If: the condition
-  Block body;                      // Repeat, If
-  Block otherwise;                 // If
+  ExprPtr value;    // Repeat: count or list; If: the condition
+  Block body;       // Repeat, If
+  Block otherwise;  // If
 };
 
 struct Function {
   std::string name;
-  Span span;                       // of the name
+  Span span;  // of the name
   std::vector<Formal> formals;
-  std::vector<TypeExpr> results;   // empty: not written
+  std::vector<TypeExpr> results;  // empty: not written
   Block body;
   bool has_vjp = false;
-  std::string seed;                // vjp(seed)
+  std::string seed;  // vjp(seed)
   Span vjp_span;
   Block vjp_body;
 };
@@ -124,7 +135,8 @@ struct Include {
   Span span;
 };
 
-/// A line of the data or train block: `name = value`, or a call on its own (`from` before it or not).
+/// A line of the data or train block: `name = value`, or a call on its own (`from` before it or
+/// not).
 struct Setting {
   enum class Kind : uint8_t { From, Call, Assign };
   Kind kind = Kind::Assign;

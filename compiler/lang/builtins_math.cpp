@@ -1,8 +1,8 @@
 // Functions that stand for operators: pointwise ones on numbers and tensors, `where`, casts, and
 // reductions. A row says the arguments; what is built of these stands in library/*.grad.
-#include <cmath>
-
 #include <fmt/format.h>
+
+#include <cmath>
 
 #include "lang/elaborator.h"
 
@@ -12,7 +12,9 @@ namespace {
 
 bool is_plain_number(const Value& v) { return v.is(Value::Kind::Number) && !v.number.batch; }
 
-std::string found(Elaborator& e, const Value& v) { return v.in_graph() ? type_text(e.type(v)) : kind_text(v); }
+std::string found(Elaborator& e, const Value& v) {
+  return v.in_graph() ? type_text(e.type(v)) : kind_text(v);
+}
 
 /// f(x) on a number when compiling, else a node; floats only.
 template <OpKind kind, double (*function)(double)>
@@ -20,7 +22,9 @@ Value float_function(BuiltinCall& c) {
   if (is_plain_number(c[0])) return Value::of(Number::of_float(function(c[0].number.value)));
   Elaborator::Operands x = c.e.together({&c[0]}, {c.spans[0]});
   if (!is_float(x.dtype)) {
-    c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`{}` takes float, found {}; convert it with `float(..)`", op_def(kind).name, found(c.e, c[0])));
+    c.e.fail(Diag::TypeMismatch, c.spans[0],
+             fmt::format("`{}` takes float, found {}; convert it with `float(..)`",
+                         op_def(kind).name, found(c.e, c[0])));
   }
   return c.e.wrap(x, c.e.make(x.place, kind, x.nodes));
 }
@@ -34,10 +38,13 @@ template <OpKind kind, double (*function)(double)>
 Value number_function(BuiltinCall& c) {
   if (is_plain_number(c[0])) {
     double value = function(c[0].number.value);
-    return Value::of(c[0].number.exact && std::fabs(value) < 9e15 ? Number::of(static_cast<int64_t>(value)) : Number::of_float(value));
+    return Value::of(c[0].number.exact && std::fabs(value) < 9e15
+                         ? Number::of(static_cast<int64_t>(value))
+                         : Number::of_float(value));
   }
   Elaborator::Operands x = c.e.together({&c[0]}, {c.spans[0]});
-  if (x.dtype == DType::Bool) c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`{}` of bool", op_def(kind).name));
+  if (x.dtype == DType::Bool)
+    c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`{}` of bool", op_def(kind).name));
   return c.e.wrap(x, c.e.make(x.place, kind, x.nodes));
 }
 
@@ -48,7 +55,8 @@ Value extremum(BuiltinCall& c) {
     return first ? c[0] : c[1];
   }
   Elaborator::Operands x = c.e.together({&c[0], &c[1]}, c.spans);
-  if (x.dtype == DType::Bool) c.e.fail(Diag::TypeMismatch, c.span, "`maximum` and `minimum` of bool; use `or`, `and`");
+  if (x.dtype == DType::Bool)
+    c.e.fail(Diag::TypeMismatch, c.span, "`maximum` and `minimum` of bool; use `or`, `and`");
   return c.e.wrap(x, c.e.make(x.place, kind, x.nodes));
 }
 
@@ -58,15 +66,19 @@ template <OpKind kind>
 Value integer_function(BuiltinCall& c) {
   std::string_view name = kind == OpKind::IntDiv ? "div" : "mod";
   if (is_plain_number(c[0]) && is_plain_number(c[1])) {
-    int64_t a = c.e.whole_number(c[0], c.spans[0], "an argument"), b = c.e.whole_number(c[1], c.spans[1], "an argument");
+    int64_t a = c.e.whole_number(c[0], c.spans[0], "an argument"),
+            b = c.e.whole_number(c[1], c.spans[1], "an argument");
     if (b == 0 || b == -1) {
       if (b == 0) c.e.fail(Diag::BadArgument, c.spans[1], fmt::format("`{}` by 0", name));
-      return Value::of(kind == OpKind::IntDiv ? Number::of_float(-static_cast<double>(a)) : Number::of(0));
+      return Value::of(kind == OpKind::IntDiv ? Number::of_float(-static_cast<double>(a))
+                                              : Number::of(0));
     }
     return Value::of(Number::of(kind == OpKind::IntDiv ? floor_div(a, b) : a % b));
   }
   Elaborator::Operands x = c.e.together({&c[0], &c[1]}, c.spans);
-  if (!is_integer(x.dtype)) c.e.fail(Diag::TypeMismatch, c.span, fmt::format("`{}` takes int tensors, found {}", name, found(c.e, c[0])));
+  if (!is_integer(x.dtype))
+    c.e.fail(Diag::TypeMismatch, c.span,
+             fmt::format("`{}` takes int tensors, found {}", name, found(c.e, c[0])));
   return c.e.wrap(x, c.e.make(x.place, kind, x.nodes));
 }
 
@@ -74,7 +86,8 @@ Value where(BuiltinCall& c) {
   Value condition = c[0];
   if (condition.is(Value::Kind::Bool)) return condition.flag ? c[1] : c[2];
   if (!condition.in_graph() || c.e.type(condition).dtype != DType::Bool) {
-    c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("the condition of `where` is bool, found {}", found(c.e, condition)));
+    c.e.fail(Diag::TypeMismatch, c.spans[0],
+             fmt::format("the condition of `where` is bool, found {}", found(c.e, condition)));
   }
   Elaborator::Operands sides = c.e.together({&c[1], &c[2]}, {c.spans[1], c.spans[2]});
   bool numbers = !c[1].is(Value::Kind::Tensor) && !c[2].is(Value::Kind::Tensor);
@@ -87,9 +100,11 @@ Value where(BuiltinCall& c) {
     if (numbers) {
       Value a = Value::tensor(condition.place, c.e.constant_of(c[1], condition.place, c.spans[1]));
       Value b = Value::tensor(condition.place, c.e.constant_of(c[2], condition.place, c.spans[2]));
-      return Value::tensor(condition.place, c.e.make(condition.place, OpKind::Select, {condition.node, a.node, b.node}));
+      return Value::tensor(condition.place, c.e.make(condition.place, OpKind::Select,
+                                                     {condition.node, a.node, b.node}));
     }
-    c.e.fail(Diag::NestedReduction, c.span, "`where` between a value of each step and one of the whole pass");
+    c.e.fail(Diag::NestedReduction, c.span,
+             "`where` between a value of each step and one of the whole pass");
   }
   std::vector<NodeId> nodes = {condition.node, sides.nodes[0], sides.nodes[1]};
   c.e.check_broadcast(sides.place, nodes, c.spans);
@@ -123,7 +138,8 @@ std::vector<int64_t> axes(BuiltinCall& c, const Value& x) {
     dims.push_back(c.e.axis_of(c[1], rank, c.spans[1]));
   }
   std::sort(dims.begin(), dims.end());
-  if (std::adjacent_find(dims.begin(), dims.end()) != dims.end()) c.e.fail(Diag::BadAxis, c.spans[1], "an axis is named twice");
+  if (std::adjacent_find(dims.begin(), dims.end()) != dims.end())
+    c.e.fail(Diag::BadAxis, c.spans[1], "an axis is named twice");
   return dims;
 }
 
@@ -131,8 +147,11 @@ bool keeps(BuiltinCall& c) { return c.has(2) && c.e.compile_time_bool(c[2], c.sp
 
 Value reduced_operand(BuiltinCall& c, std::string_view name) {
   if (!c[0].is(Value::Kind::Tensor)) {
-    c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`{}` reduces a tensor, found {}{}", name, kind_text(c[0]),
-                                                         name == "max" || name == "min" ? "; of two values take `" + std::string(name) + "imum`" : ""));
+    c.e.fail(Diag::TypeMismatch, c.spans[0],
+             fmt::format("`{}` reduces a tensor, found {}{}", name, kind_text(c[0]),
+                         name == "max" || name == "min"
+                             ? "; of two values take `" + std::string(name) + "imum`"
+                             : ""));
   }
   return c[0];
 }
@@ -140,7 +159,8 @@ Value reduced_operand(BuiltinCall& c, std::string_view name) {
 Value sum(BuiltinCall& c) {
   Value x = reduced_operand(c, "sum");
   std::vector<int64_t> dims = axes(c, x);
-  if (c.e.type(x).dtype == DType::Bool) x = c.e.convert(x, c.e.in_metric() ? DType::F32 : DType::I32, c.span);
+  if (c.e.type(x).dtype == DType::Bool)
+    x = c.e.convert(x, c.e.in_metric() ? DType::F32 : DType::I32, c.span);
   return c.e.reduce(OpKind::Sum, x, std::move(dims), keeps(c), c.span);
 }
 
@@ -149,16 +169,22 @@ Value mean(BuiltinCall& c) {
   std::vector<int64_t> dims = axes(c, x);
   DType dtype = c.e.type(x).dtype;
   if (dtype == DType::Bool) x = c.e.convert(x, DType::F32, c.span);
-  if (is_integer(dtype)) c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`mean` of {}; convert it with `float(..)`", type_text(c.e.type(x))));
+  if (is_integer(dtype))
+    c.e.fail(Diag::TypeMismatch, c.spans[0],
+             fmt::format("`mean` of {}; convert it with `float(..)`", type_text(c.e.type(x))));
   return c.e.mean(x, std::move(dims), keeps(c), c.span);
 }
 
 template <OpKind kind>
 Value reduce_extremum(BuiltinCall& c) {
   Value x = reduced_operand(c, kind == OpKind::Max ? "max" : "min");
-  if (c.has(1) && c.e.type(x).is_scalar()) c.e.fail(Diag::BadAxis, c.spans[1], "a tensor of rank 0 has no axis; of two values take `maximum` or `minimum`");
+  if (c.has(1) && c.e.type(x).is_scalar())
+    c.e.fail(Diag::BadAxis, c.spans[1],
+             "a tensor of rank 0 has no axis; of two values take `maximum` or `minimum`");
   std::vector<int64_t> dims = axes(c, x);
-  if (c.e.type(x).dtype == DType::Bool) c.e.fail(Diag::TypeMismatch, c.spans[0], "`max` and `min` of bool; convert it with `float(..)`");
+  if (c.e.type(x).dtype == DType::Bool)
+    c.e.fail(Diag::TypeMismatch, c.spans[0],
+             "`max` and `min` of bool; convert it with `float(..)`");
   return c.e.reduce(kind, x, std::move(dims), keeps(c), c.span);
 }
 
@@ -166,9 +192,12 @@ Value argmax(BuiltinCall& c) {
   Value x = reduced_operand(c, "argmax");
   if (c.e.type(x).dtype == DType::Bool) x = c.e.convert(x, DType::I32, c.span);
   size_t rank = c.e.type(x).rank();
-  if (!c.has(1) && rank != 1) c.e.fail(Diag::BadArgument, c.span, fmt::format("`argmax` of {} misses `axis:`", type_text(c.e.type(x))));
+  if (!c.has(1) && rank != 1)
+    c.e.fail(Diag::BadArgument, c.span,
+             fmt::format("`argmax` of {} misses `axis:`", type_text(c.e.type(x))));
   int64_t axis = c.has(1) ? c.e.axis_of(c[1], rank, c.spans[1]) : 0;
-  if (c.e.type(x).shape[static_cast<size_t>(axis)].batch) c.e.fail(Diag::BatchMisuse, c.span, "`argmax` along `batch`; rows have no number");
+  if (c.e.type(x).shape[static_cast<size_t>(axis)].batch)
+    c.e.fail(Diag::BatchMisuse, c.span, "`argmax` along `batch`; rows have no number");
   return c.e.reduce(OpKind::Argmax, x, {axis}, keeps(c), c.span);
 }
 

@@ -1,7 +1,8 @@
-// Functions that move, make and select data: reshape, transpose, concat, gathers, masks, fills, draws.
-#include <algorithm>
-
+// Functions that move, make and select data: reshape, transpose, concat, gathers, masks, fills,
+// draws.
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "lang/elaborator.h"
 
@@ -10,13 +11,17 @@ namespace gradus::lang {
 namespace {
 
 Value tensor(BuiltinCall& c, size_t i, std::string_view name) {
-  if (!c[i].is(Value::Kind::Tensor)) c.e.fail(Diag::TypeMismatch, c.spans[i], fmt::format("`{}` takes a tensor, found {}", name, kind_text(c[i])));
+  if (!c[i].is(Value::Kind::Tensor))
+    c.e.fail(Diag::TypeMismatch, c.spans[i],
+             fmt::format("`{}` takes a tensor, found {}", name, kind_text(c[i])));
   return c[i];
 }
 
 void refuse_batch(BuiltinCall& c, const Value& x, int64_t axis, std::string_view name) {
   if (c.e.type(x).shape[static_cast<size_t>(axis)].batch) {
-    c.e.fail(Diag::BatchMisuse, c.span, fmt::format("`{}` along `batch` of {}; its rows are known at run time only", name, type_text(c.e.type(x))));
+    c.e.fail(Diag::BatchMisuse, c.span,
+             fmt::format("`{}` along `batch` of {}; its rows are known at run time only", name,
+                         type_text(c.e.type(x))));
   }
 }
 
@@ -32,7 +37,8 @@ Shape inferred_shape(BuiltinCall& c, size_t i, Dim count) {
   size_t open = list.items.size();
   for (size_t k = 0; k < list.items.size(); ++k) {
     if (!list.items[k].is(Value::Kind::String)) continue;
-    if (open < list.items.size()) c.e.fail(Diag::BadSize, c.spans[i], "a second `_` in a shape; one size is inferred");
+    if (open < list.items.size())
+      c.e.fail(Diag::BadSize, c.spans[i], "a second `_` in a shape; one size is inferred");
     open = k;
     list.items[k] = Value::of(Number::of(1));
   }
@@ -40,7 +46,10 @@ Shape inferred_shape(BuiltinCall& c, size_t i, Dim count) {
   if (open == list.items.size()) return shape;
   Dim known = *checked_count(shape);
   bool fits = count.value % known.value == 0 && (count.batch || !known.batch);
-  if (!fits) c.e.fail(Diag::ShapeMismatch, c.spans[i], fmt::format("`_` cannot be inferred: {} elements in parts of {}", to_string(Number::of_dim(count)), to_string(Number::of_dim(known))));
+  if (!fits)
+    c.e.fail(Diag::ShapeMismatch, c.spans[i],
+             fmt::format("`_` cannot be inferred: {} elements in parts of {}",
+                         to_string(Number::of_dim(count)), to_string(Number::of_dim(known))));
   shape[open] = {count.value / known.value, count.batch && !known.batch};
   return shape;
 }
@@ -51,8 +60,10 @@ Value reshape(BuiltinCall& c) {
   Dim count = *checked_count(type.shape);
   Shape shape = inferred_shape(c, 1, count);
   if (*checked_count(shape) != count) {
-    c.e.fail(Diag::ShapeMismatch, c.span, fmt::format("{} has {} elements, {} has {}", type_text(type), to_string(Number::of_dim(count)), shape_text(shape),
-                                                      to_string(Number::of_dim(*checked_count(shape)))));
+    c.e.fail(Diag::ShapeMismatch, c.span,
+             fmt::format("{} has {} elements, {} has {}", type_text(type),
+                         to_string(Number::of_dim(count)), shape_text(shape),
+                         to_string(Number::of_dim(*checked_count(shape)))));
   }
   return Value::tensor(x.place, c.e.builder(x.place).reshape(x.node, shape));
 }
@@ -60,8 +71,11 @@ Value reshape(BuiltinCall& c) {
 Value transpose(BuiltinCall& c) {
   Value x = tensor(c, 0, "transpose");
   size_t rank = c.e.type(x).rank();
-  if (c.has(1) != c.has(2)) c.e.fail(Diag::BadArgument, c.span, "`transpose` takes two axes, or none for the last two");
-  if (rank < 2) c.e.fail(Diag::ShapeMismatch, c.spans[0], fmt::format("`transpose` swaps two axes, found {}", type_text(c.e.type(x))));
+  if (c.has(1) != c.has(2))
+    c.e.fail(Diag::BadArgument, c.span, "`transpose` takes two axes, or none for the last two");
+  if (rank < 2)
+    c.e.fail(Diag::ShapeMismatch, c.spans[0],
+             fmt::format("`transpose` swaps two axes, found {}", type_text(c.e.type(x))));
   int64_t a = axis(c, 1, rank, -2), b = axis(c, 2, rank, -1);
   std::vector<int64_t> perm(rank);
   for (size_t i = 0; i < rank; ++i) perm[i] = static_cast<int64_t>(i);
@@ -72,13 +86,18 @@ Value transpose(BuiltinCall& c) {
 Value permute(BuiltinCall& c) {
   Value x = tensor(c, 0, "permute");
   size_t rank = c.e.type(x).rank();
-  if (!c[1].is(Value::Kind::List)) c.e.fail(Diag::TypeMismatch, c.spans[1], fmt::format("the axes are a list, found {}", kind_text(c[1])));
+  if (!c[1].is(Value::Kind::List))
+    c.e.fail(Diag::TypeMismatch, c.spans[1],
+             fmt::format("the axes are a list, found {}", kind_text(c[1])));
   std::vector<int64_t> perm;
   for (const Value& item : c[1].items) perm.push_back(c.e.axis_of(item, rank, c.spans[1]));
   std::vector<int64_t> sorted = perm;
   std::sort(sorted.begin(), sorted.end());
-  bool complete = sorted.size() == rank && std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end();
-  if (!complete) c.e.fail(Diag::BadAxis, c.spans[1], fmt::format("`permute` names each axis of {} once", type_text(c.e.type(x))));
+  bool complete =
+      sorted.size() == rank && std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end();
+  if (!complete)
+    c.e.fail(Diag::BadAxis, c.spans[1],
+             fmt::format("`permute` names each axis of {} once", type_text(c.e.type(x))));
   return Value::tensor(x.place, c.e.builder(x.place).transpose(x.node, perm));
 }
 
@@ -86,7 +105,8 @@ Value broadcast(BuiltinCall& c) {
   Shape shape = c.e.shape_of_list(c[1], c.spans[1]);
   Value x = c.e.as_tensor(c[0], c.spans[0]);
   if (!broadcasts_to(c.e.type(x).shape, shape)) {
-    c.e.fail(Diag::ShapeMismatch, c.span, fmt::format("{} does not broadcast to {}", type_text(c.e.type(x)), shape_text(shape)));
+    c.e.fail(Diag::ShapeMismatch, c.span,
+             fmt::format("{} does not broadcast to {}", type_text(c.e.type(x)), shape_text(shape)));
   }
   return Value::tensor(x.place, c.e.builder(x.place).broadcast(x.node, shape));
 }
@@ -96,11 +116,15 @@ Value fill(BuiltinCall& c) {
   std::optional<DType> like = c.want ? std::optional(c.want->dtype) : std::nullopt;
   if (c[0].is(Value::Kind::Number) && !c[0].number.batch) {
     TensorType type{like.value_or(DType::F32), shape};
-    if (is_integer(type.dtype) || type.dtype == DType::Bool) (void)c.e.as_tensor(c[0], c.spans[0], type.dtype);
+    if (is_integer(type.dtype) || type.dtype == DType::Bool)
+      (void)c.e.as_tensor(c[0], c.spans[0], type.dtype);
     return Value::tensor(c.e.place(), c.e.constant(c.e.place(), type, c[0].number.value));
   }
   Value x = c.e.as_tensor(c[0], c.spans[0], like);
-  if (!c.e.type(x).is_scalar()) c.e.fail(Diag::NotScalar, c.spans[0], fmt::format("`fill` repeats one number, found {}; use `broadcast`", type_text(c.e.type(x))));
+  if (!c.e.type(x).is_scalar())
+    c.e.fail(Diag::NotScalar, c.spans[0],
+             fmt::format("`fill` repeats one number, found {}; use `broadcast`",
+                         type_text(c.e.type(x))));
   return Value::tensor(x.place, c.e.builder(x.place).broadcast(x.node, shape));
 }
 
@@ -108,7 +132,8 @@ Value size(BuiltinCall& c) {
   Value x = tensor(c, 0, "size");
   const TensorType type = c.e.type(x);
   if (!c.has(1)) return Value::of(Number::of_dim(*checked_count(type.shape)));
-  return Value::of(Number::of_dim(type.shape[static_cast<size_t>(c.e.axis_of(c[1], type.rank(), c.spans[1]))]));
+  return Value::of(
+      Number::of_dim(type.shape[static_cast<size_t>(c.e.axis_of(c[1], type.rank(), c.spans[1]))]));
 }
 
 Value take_along(BuiltinCall& c) {
@@ -116,14 +141,20 @@ Value take_along(BuiltinCall& c) {
   const TensorType type = c.e.type(x), index_type = c.e.type(index);
   int64_t along = axis(c, 2, type.rank(), -1);
   refuse_batch(c, x, along, "take_along");
-  if (!is_integer(index_type.dtype)) c.e.fail(Diag::TypeMismatch, c.spans[1], fmt::format("an index is an int tensor, found {}", type_text(index_type)));
+  if (!is_integer(index_type.dtype))
+    c.e.fail(Diag::TypeMismatch, c.spans[1],
+             fmt::format("an index is an int tensor, found {}", type_text(index_type)));
   Shape rest = type.shape;
   rest.erase(rest.begin() + along);
   if (index_type.shape != rest) {
-    c.e.fail(Diag::ShapeMismatch, c.spans[1], fmt::format("`take_along` picks one of axis {} for each of the others: the index is int{}, found {}", along, shape_text(rest), type_text(index_type)));
+    c.e.fail(Diag::ShapeMismatch, c.spans[1],
+             fmt::format("`take_along` picks one of axis {} for each of the others: the index is "
+                         "int{}, found {}",
+                         along, shape_text(rest), type_text(index_type)));
   }
   c.e.note_index(index, type.shape[static_cast<size_t>(along)].value);
-  return Value::tensor(x.place, c.e.make(x.place, OpKind::TakeAlong, {x.node, index.node}, {{AttrName::Axis, along}}));
+  return Value::tensor(x.place, c.e.make(x.place, OpKind::TakeAlong, {x.node, index.node},
+                                         {{AttrName::Axis, along}}));
 }
 
 Value iota(BuiltinCall& c, const Shape& shape, int64_t along) {
@@ -134,27 +165,32 @@ Value iota(BuiltinCall& c, const Shape& shape, int64_t along) {
 Value one_hot(BuiltinCall& c) {
   Value index = tensor(c, 0, "one_hot");
   const TensorType type = c.e.type(index);
-  if (!is_integer(type.dtype)) c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("an index is an int tensor, found {}", type_text(type)));
+  if (!is_integer(type.dtype))
+    c.e.fail(Diag::TypeMismatch, c.spans[0],
+             fmt::format("an index is an int tensor, found {}", type_text(type)));
   Dim size = c.e.dim_of(c[1], c.spans[1]);
   if (size.batch) c.e.fail(Diag::BatchMisuse, c.spans[1], "`one_hot` with `batch` places");
   c.e.note_index(index, size.value);
   Shape column = type.shape;
   column.push_back(Dim::fixed(1));
   NodeId places = c.e.builder(index.place).iota({type.dtype, {size}}, 0);
-  NodeId equal = c.e.make(index.place, OpKind::Equal, {c.e.builder(index.place).reshape(index.node, column), places});
+  NodeId equal = c.e.make(index.place, OpKind::Equal,
+                          {c.e.builder(index.place).reshape(index.node, column), places});
   return c.e.convert(Value::tensor(index.place, equal), DType::F32, c.span);
 }
 
 Value range(BuiltinCall& c) {
   Dim size = c.e.dim_of(c[0], c.spans[0]);
-  if (size.batch) c.e.fail(Diag::BatchMisuse, c.spans[0], "`range` of `batch`; rows have no number");
+  if (size.batch)
+    c.e.fail(Diag::BatchMisuse, c.spans[0], "`range` of `batch`; rows have no number");
   return iota(c, {size}, 0);
 }
 
 /// True on and below the diagonal: what a causal model may see.
 Value tril(BuiltinCall& c) {
   Dim rows = c.e.dim_of(c[0], c.spans[0]), columns = c.has(1) ? c.e.dim_of(c[1], c.spans[1]) : rows;
-  if (rows.batch || columns.batch) c.e.fail(Diag::BatchMisuse, c.span, "a mask with the size `batch`");
+  if (rows.batch || columns.batch)
+    c.e.fail(Diag::BatchMisuse, c.span, "a mask with the size `batch`");
   Value i = iota(c, {rows, Dim::fixed(1)}, 0), j = iota(c, {columns}, 0);
   return c.e.pointwise(OpKind::LessEqual, {&j, &i}, {c.span, c.span});
 }
@@ -163,14 +199,18 @@ Value tril(BuiltinCall& c) {
 
 std::vector<Value> parts(BuiltinCall& c, std::string_view name) {
   if (!c[0].is(Value::Kind::List) || c[0].items.empty()) {
-    c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`{0}` takes a list, as in `{0}([a, b], axis: 1)`; found {1}", name, kind_text(c[0])));
+    c.e.fail(Diag::TypeMismatch, c.spans[0],
+             fmt::format("`{0}` takes a list, as in `{0}([a, b], axis: 1)`; found {1}", name,
+                         kind_text(c[0])));
   }
   std::vector<Value> list;
   for (const Value& item : c[0].items) {
     list.push_back(c.e.as_tensor(item, c.spans[0]));
     const Value &first = list[0], &last = list.back();
     if (last.place != first.place || c.e.type(last).dtype != c.e.type(first).dtype) {
-      c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`{}` of {} and {}", name, type_text(c.e.type(first)), type_text(c.e.type(last))));
+      c.e.fail(Diag::TypeMismatch, c.spans[0],
+               fmt::format("`{}` of {} and {}", name, type_text(c.e.type(first)),
+                           type_text(c.e.type(last))));
     }
   }
   return list;
@@ -182,19 +222,25 @@ Value joined(BuiltinCall& c, const std::vector<Value>& list, int64_t along, std:
   for (const Value& part : list) {
     Shape shape = c.e.type(part).shape;
     bool fits = shape.size() == first.size();
-    for (size_t i = 0; fits && i < shape.size(); ++i) fits = static_cast<int64_t>(i) == along || shape[i] == first[i];
-    if (!fits) c.e.fail(Diag::ShapeMismatch, c.spans[0], fmt::format("`{}` along axis {} of {} and {}: the other sizes agree", name, along, shape_text(first), shape_text(shape)));
+    for (size_t i = 0; fits && i < shape.size(); ++i)
+      fits = static_cast<int64_t>(i) == along || shape[i] == first[i];
+    if (!fits)
+      c.e.fail(Diag::ShapeMismatch, c.spans[0],
+               fmt::format("`{}` along axis {} of {} and {}: the other sizes agree", name, along,
+                           shape_text(first), shape_text(shape)));
     refuse_batch(c, part, along, name);
     nodes.push_back(part.node);
   }
   if (nodes.size() == 1) return list[0];
-  return Value::tensor(list[0].place, c.e.make(list[0].place, OpKind::Concat, nodes, {{AttrName::Axis, along}}));
+  return Value::tensor(list[0].place,
+                       c.e.make(list[0].place, OpKind::Concat, nodes, {{AttrName::Axis, along}}));
 }
 
 Value concat(BuiltinCall& c) {
   std::vector<Value> list = parts(c, "concat");
   size_t rank = c.e.type(list[0]).rank();
-  if (rank == 0) c.e.fail(Diag::ShapeMismatch, c.spans[0], "`concat` of values of rank 0; use `stack`");
+  if (rank == 0)
+    c.e.fail(Diag::ShapeMismatch, c.spans[0], "`concat` of values of rank 0; use `stack`");
   return joined(c, list, axis(c, 1, rank, 0), "concat");
 }
 
@@ -204,7 +250,10 @@ Value stack(BuiltinCall& c) {
   int64_t along = axis(c, 1, first.size() + 1, 0);
   for (Value& part : list) {
     Shape shape = c.e.type(part).shape;
-    if (shape != first) c.e.fail(Diag::ShapeMismatch, c.spans[0], fmt::format("`stack` of {} and {}: the sizes agree", shape_text(first), shape_text(shape)));
+    if (shape != first)
+      c.e.fail(Diag::ShapeMismatch, c.spans[0],
+               fmt::format("`stack` of {} and {}: the sizes agree", shape_text(first),
+                           shape_text(shape)));
     shape.insert(shape.begin() + along, Dim::fixed(1));
     part.node = c.e.builder(part.place).reshape(part.node, shape);
   }
@@ -222,11 +271,15 @@ Value split(BuiltinCall& c) {
     for (const Value& item : c[1].items) sizes.push_back(c.e.dim_of(item, c.spans[1]).value);
   } else {
     int64_t count = c.e.whole_number(c[1], c.spans[1], "the number of parts");
-    if (count < 1 || whole % count != 0) c.e.fail(Diag::NotWhole, c.spans[1], fmt::format("{} in {} parts is not whole", whole, count));
+    if (count < 1 || whole % count != 0)
+      c.e.fail(Diag::NotWhole, c.spans[1],
+               fmt::format("{} in {} parts is not whole", whole, count));
     sizes.assign(static_cast<size_t>(count), whole / count);
   }
   for (int64_t size : sizes) sum += size;
-  if (sum != whole) c.e.fail(Diag::ShapeMismatch, c.spans[1], fmt::format("the parts are {} in all, axis {} has {}", sum, along, whole));
+  if (sum != whole)
+    c.e.fail(Diag::ShapeMismatch, c.spans[1],
+             fmt::format("the parts are {} in all, axis {} has {}", sum, along, whole));
   std::vector<Value> results;
   std::vector<int64_t> start(shape.size(), 0), step(shape.size(), 1);
   for (int64_t size : sizes) {
@@ -241,12 +294,15 @@ Value split(BuiltinCall& c) {
 Value pad(BuiltinCall& c) {
   Value x = tensor(c, 0, "pad");
   const TensorType type = c.e.type(x);
-  int64_t before = c.e.whole_number(c[1], c.spans[1], "what is added before"), after = c.e.whole_number(c[2], c.spans[2], "what is added after");
+  int64_t before = c.e.whole_number(c[1], c.spans[1], "what is added before"),
+          after = c.e.whole_number(c[2], c.spans[2], "what is added after");
   int64_t along = axis(c, 3, type.rank(), -1);
   refuse_batch(c, x, along, "pad");
   constexpr int64_t kMost = int64_t{1} << 40;
-  if (before < 0 || after < 0 || before > kMost || after > kMost) c.e.fail(Diag::BadSize, c.span, "`pad` adds 0 or more on each side");
-  double value = c.has(4) ? c.e.compile_time_number(c[4], c.spans[4], "what is filled in").value : 0;
+  if (before < 0 || after < 0 || before > kMost || after > kMost)
+    c.e.fail(Diag::BadSize, c.span, "`pad` adds 0 or more on each side");
+  double value =
+      c.has(4) ? c.e.compile_time_number(c[4], c.spans[4], "what is filled in").value : 0;
   auto at = static_cast<size_t>(along);
   Shape whole = type.shape;
   whole[at].value += before + after;
@@ -255,7 +311,8 @@ Value pad(BuiltinCall& c) {
     std::vector<int64_t> low(type.rank(), 0), high(type.rank(), 0);
     low[at] = before;
     high[at] = after;
-    return Value::tensor(x.place, c.e.make(x.place, OpKind::Pad, {x.node}, {{AttrName::Low, low}, {AttrName::High, high}}));
+    return Value::tensor(x.place, c.e.make(x.place, OpKind::Pad, {x.node},
+                                           {{AttrName::Low, low}, {AttrName::High, high}}));
   }
   std::vector<Value> list;
   auto side = [&](int64_t count) {
@@ -273,21 +330,27 @@ Value pad(BuiltinCall& c) {
 Value cumsum(BuiltinCall& c) {
   Value x = tensor(c, 0, "cumsum");
   const TensorType type = c.e.type(x);
-  if (!is_float(type.dtype)) c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`cumsum` takes float, found {}; convert it with `float(..)`", type_text(type)));
+  if (!is_float(type.dtype))
+    c.e.fail(Diag::TypeMismatch, c.spans[0],
+             fmt::format("`cumsum` takes float, found {}; convert it with `float(..)`",
+                         type_text(type)));
   int64_t along = axis(c, 1, type.rank(), -1);
   refuse_batch(c, x, along, "cumsum");
   Attrs attrs{{AttrName::Axis, along}};
-  if (c.has(2) && c.e.compile_time_bool(c[2], c.spans[2], "`exclusive`")) attrs.set(AttrName::Exclusive, true);
+  if (c.has(2) && c.e.compile_time_bool(c[2], c.spans[2], "`exclusive`"))
+    attrs.set(AttrName::Exclusive, true);
   return Value::tensor(x.place, c.e.make(x.place, OpKind::CumulativeSum, {x.node}, attrs));
 }
 
 Value random_uniform(BuiltinCall& c) {
   Value unit = c.e.draw(c.e.shape_of_list(c[0], c.spans[0]), c.span);
-  Value low = c.has(1) ? c[1] : Value::of(Number::of(0)), high = c.has(2) ? c[2] : Value::of(Number::of(1));
+  Value low = c.has(1) ? c[1] : Value::of(Number::of(0)),
+        high = c.has(2) ? c[2] : Value::of(Number::of(1));
   std::vector<Span> spans = {c.span, c.span};
   Value width = c.e.binary("-", high, low, c.span, spans);
   bool plain = !c.has(1) && !c.has(2);
-  return plain ? unit : c.e.binary("+", c.e.binary("*", unit, width, c.span, spans), low, c.span, spans);
+  return plain ? unit
+               : c.e.binary("+", c.e.binary("*", unit, width, c.span, spans), low, c.span, spans);
 }
 
 const Builtin kRows[] = {

@@ -16,7 +16,8 @@ struct FormalName {
 std::vector<FormalName> formal_names(const FunctionValue& function) {
   std::vector<FormalName> names;
   if (function.function) {
-    for (const Formal& formal : function.function->formals) names.push_back({formal.name, formal.otherwise != nullptr});
+    for (const Formal& formal : function.function->formals)
+      names.push_back({formal.name, formal.otherwise != nullptr});
     return names;
   }
   std::string_view rest = function.builtin->formals;
@@ -32,8 +33,10 @@ std::vector<FormalName> formal_names(const FunctionValue& function) {
 
 }  // namespace
 
-std::vector<std::optional<CallArgument>> match_arguments(Elaborator& e, const FunctionValue& function,
-                                                         std::vector<CallArgument> arguments, Span span) {
+std::vector<std::optional<CallArgument>> match_arguments(Elaborator& e,
+                                                         const FunctionValue& function,
+                                                         std::vector<CallArgument> arguments,
+                                                         Span span) {
   std::vector<FormalName> names = formal_names(function);
   std::vector<std::optional<CallArgument>> slots(names.size());
   std::vector<std::string> words;
@@ -62,19 +65,28 @@ std::vector<std::optional<CallArgument>> match_arguments(Elaborator& e, const Fu
       slot = slot_of(argument.name);
       if (slot >= slots.size()) {
         std::string nearest = nearest_name(argument.name, words);
-        std::string hint = nearest.empty() ? (words.empty() ? "" : fmt::format("; it takes `{}`", fmt::join(words, "`, `"))) : "; did you mean `" + nearest + "`?";
-        e.fail(Diag::BadArgument, argument.name_span, fmt::format("`{}` has no argument `{}`{}", function.name, argument.name, hint));
+        std::string hint =
+            nearest.empty()
+                ? (words.empty() ? "" : fmt::format("; it takes `{}`", fmt::join(words, "`, `")))
+                : "; did you mean `" + nearest + "`?";
+        e.fail(Diag::BadArgument, argument.name_span,
+               fmt::format("`{}` has no argument `{}`{}", function.name, argument.name, hint));
       }
     }
-    if (slots[slot] && !fixed[slot]) e.fail(Diag::BadArgument, argument.span, fmt::format("argument `{}` of `{}` is given twice", names[slot].name, function.name));
+    if (slots[slot] && !fixed[slot])
+      e.fail(Diag::BadArgument, argument.span,
+             fmt::format("argument `{}` of `{}` is given twice", names[slot].name, function.name));
     fixed[slot] = false;
     slots[slot] = std::move(argument);
   }
   for (size_t i = 0; i < slots.size(); ++i) {
     if (slots[i] || names[i].optional) continue;
     std::vector<DiagNote> notes;
-    if (function.function) notes.push_back({function.function->formals[i].span, "the argument is declared here"});
-    e.fail(Diag::BadArgument, span, fmt::format("`{}` misses its argument `{}`", function.name, names[i].name), std::move(notes));
+    if (function.function)
+      notes.push_back({function.function->formals[i].span, "the argument is declared here"});
+    e.fail(Diag::BadArgument, span,
+           fmt::format("`{}` misses its argument `{}`", function.name, names[i].name),
+           std::move(notes));
   }
   return slots;
 }
@@ -87,7 +99,8 @@ std::string CallBinder::formal_text(const Formal& formal) const {
 
 void CallBinder::refuse(Diag kind, const Formal& formal, Span span, std::string found) {
   e_.fail(kind, span.valid() ? span : call_,
-          fmt::format("argument `{}` of `{}` is {}, expected {}", formal.name, function_.name, found, formal_text(formal)),
+          fmt::format("argument `{}` of `{}` is {}, expected {}", formal.name, function_.name,
+                      found, formal_text(formal)),
           {{formal.span, "the argument is declared here"}});
 }
 
@@ -98,15 +111,20 @@ void CallBinder::bind(std::vector<std::optional<CallArgument>> arguments) {
     if (!arguments[i]) continue;
     const CallArgument& argument = *arguments[i];
     if (argument.value.is(Value::Kind::Error)) throw Abandoned{};
-    Value value = formals[i].type.tensor ? bind_tensor(formals[i], argument) : bind_bare(formals[i], argument);
-    frame.blocks.front()[formals[i].name] = {std::move(value), Binding::Kind::Argument, SIZE_MAX, formals[i].span};
+    Value value = formals[i].type.tensor ? bind_tensor(formals[i], argument)
+                                         : bind_bare(formals[i], argument);
+    frame.blocks.front()[formals[i].name] = {std::move(value), Binding::Kind::Argument, SIZE_MAX,
+                                             formals[i].span};
   }
   for (size_t i = 0; i < formals.size(); ++i) {  // defaults may use sizes and the arguments before
     if (arguments[i]) continue;
     CallArgument argument{formals[i].name, {}, call_, {}};
-    argument.value = formals[i].type.word == "fn" ? e_.function_value(*formals[i].otherwise) : e_.eval(*formals[i].otherwise);
-    Value value = formals[i].type.tensor ? bind_tensor(formals[i], argument) : bind_bare(formals[i], argument);
-    frame.blocks.front()[formals[i].name] = {std::move(value), Binding::Kind::Argument, SIZE_MAX, formals[i].span};
+    argument.value = formals[i].type.word == "fn" ? e_.function_value(*formals[i].otherwise)
+                                                  : e_.eval(*formals[i].otherwise);
+    Value value = formals[i].type.tensor ? bind_tensor(formals[i], argument)
+                                         : bind_bare(formals[i], argument);
+    frame.blocks.front()[formals[i].name] = {std::move(value), Binding::Kind::Argument, SIZE_MAX,
+                                             formals[i].span};
   }
   run_checks();
 }
@@ -115,17 +133,21 @@ Value CallBinder::bind_tensor(const Formal& formal, const CallArgument& argument
   Value value = argument.value;
   DType dtype = *dtype_of_word(formal.type.word);
   if (!value.is(Value::Kind::Tensor)) {
-    bool number = value.is(Value::Kind::Number) || value.is(Value::Kind::PerStep) || value.is(Value::Kind::Bool) || value.is(Value::Kind::List);
-    bool fits_kind = value.is(Value::Kind::Bool) == (dtype == DType::Bool) || value.is(Value::Kind::List) || value.in_graph();
+    bool number = value.is(Value::Kind::Number) || value.is(Value::Kind::PerStep) ||
+                  value.is(Value::Kind::Bool) || value.is(Value::Kind::List);
+    bool fits_kind = value.is(Value::Kind::Bool) == (dtype == DType::Bool) ||
+                     value.is(Value::Kind::List) || value.in_graph();
     if (!number || !fits_kind) refuse(Diag::TypeMismatch, formal, argument.span, kind_text(value));
     value = e_.as_tensor(value, argument.span, dtype);
   }
   TensorType type = e_.type(value);
   bool over_pass = value.place == Place::Finish && is_float(dtype);
   if (type.dtype != dtype && !over_pass) {
-    std::string hint = is_float(dtype) && !is_float(type.dtype) ? "; convert it with `float(..)`" : "";
+    std::string hint =
+        is_float(dtype) && !is_float(type.dtype) ? "; convert it with `float(..)`" : "";
     e_.fail(Diag::TypeMismatch, argument.span,
-            fmt::format("argument `{}` of `{}` is {}, expected {}{}", formal.name, function_.name, type_text(type), formal_text(formal), hint),
+            fmt::format("argument `{}` of `{}` is {}, expected {}{}", formal.name, function_.name,
+                        type_text(type), formal_text(formal), hint),
             {{formal.span, "the argument is declared here"}});
   }
   bind_dims(formal, type, argument.span);
@@ -136,9 +158,12 @@ void CallBinder::bind_dims(const Formal& formal, const TensorType& type, Span sp
   const std::vector<ExprPtr>& dims = formal.type.dims;
   bool leading = !dims.empty() && dims[0]->kind == Expr::Kind::Ellipsis;
   size_t fixed = dims.size() - (leading ? 1 : 0);
-  if (leading ? type.rank() < fixed : type.rank() != fixed) refuse(Diag::ShapeMismatch, formal, span, type_text(type));
+  if (leading ? type.rank() < fixed : type.rank() != fixed)
+    refuse(Diag::ShapeMismatch, formal, span, type_text(type));
   size_t lead = type.rank() - fixed;
-  if (leading) bind_leading(formal, {type.shape.begin(), type.shape.begin() + static_cast<ptrdiff_t>(lead)}, type, span);
+  if (leading)
+    bind_leading(formal, {type.shape.begin(), type.shape.begin() + static_cast<ptrdiff_t>(lead)},
+                 type, span);
   for (size_t i = 0; i < fixed; ++i) {
     const Expr& dim = *dims[i + (leading ? 1 : 0)];
     Dim actual = type.shape[lead + i];
@@ -152,7 +177,8 @@ void CallBinder::bind_dims(const Formal& formal, const TensorType& type, Span sp
   }
 }
 
-void CallBinder::bind_leading(const Formal& formal, Shape leading, const TensorType& type, Span span) {
+void CallBinder::bind_leading(const Formal& formal, Shape leading, const TensorType& type,
+                              Span span) {
   Frame& frame = e_.frame();
   if (!frame.leading) {
     frame.leading = std::move(leading);
@@ -161,12 +187,17 @@ void CallBinder::bind_leading(const Formal& formal, Shape leading, const TensorT
   }
   if (*frame.leading == leading) return;
   std::vector<DiagNote> notes;
-  if (leading_origin_) notes.push_back({leading_origin_->span, fmt::format("`...` is {} by `{}`", shape_text(*frame.leading), leading_origin_->formal->name)});
-  notes.push_back({formal.span, fmt::format("`{}` is declared as {}", formal.name, formal_text(formal))});
-  e_.fail(Diag::ShapeMismatch, span,
-          fmt::format("argument `{}` of `{}` is {}: leading sizes {}, expected {}", formal.name, function_.name, type_text(type),
-                      shape_text(leading), shape_text(*frame.leading)),
-          std::move(notes));
+  if (leading_origin_)
+    notes.push_back(
+        {leading_origin_->span, fmt::format("`...` is {} by `{}`", shape_text(*frame.leading),
+                                            leading_origin_->formal->name)});
+  notes.push_back(
+      {formal.span, fmt::format("`{}` is declared as {}", formal.name, formal_text(formal))});
+  e_.fail(
+      Diag::ShapeMismatch, span,
+      fmt::format("argument `{}` of `{}` is {}: leading sizes {}, expected {}", formal.name,
+                  function_.name, type_text(type), shape_text(leading), shape_text(*frame.leading)),
+      std::move(notes));
 }
 
 Value CallBinder::bind_bare(const Formal& formal, const CallArgument& argument) {
@@ -174,15 +205,20 @@ Value CallBinder::bind_bare(const Formal& formal, const CallArgument& argument) 
   const std::string& word = formal.type.word;
   using Kind = Value::Kind;
   if (word == "float" && (value.is(Kind::Number) || value.is(Kind::PerStep))) {
-    if (value.is(Kind::PerStep) && e_.type(value).dtype == DType::Bool) refuse(Diag::TypeMismatch, formal, argument.span, "a bool of each step");
+    if (value.is(Kind::PerStep) && e_.type(value).dtype == DType::Bool)
+      refuse(Diag::TypeMismatch, formal, argument.span, "a bool of each step");
     return value;
   }
-  if (word == "float" && value.is(Kind::Tensor) && value.place == Place::Finish && e_.type(value).is_scalar()) return value;
+  if (word == "float" && value.is(Kind::Tensor) && value.place == Place::Finish &&
+      e_.type(value).is_scalar())
+    return value;
   if (word == "bool" && value.is(Kind::Bool)) return value;
   if (word == "list" && value.is(Kind::List)) return value;
   if (word == "int" && value.is(Kind::Number)) {
     if (!value.number.whole()) {
-      e_.fail(Diag::NotWhole, argument.span, fmt::format("argument `{}` of `{}` is {}, not whole", formal.name, function_.name, to_string(value.number)),
+      e_.fail(Diag::NotWhole, argument.span,
+              fmt::format("argument `{}` of `{}` is {}, not whole", formal.name, function_.name,
+                          to_string(value.number)),
               {{formal.span, "the argument is declared here"}});
     }
     return value.number.batch ? value : Value::of(Number::of(*value.number.whole()));
@@ -192,7 +228,9 @@ Value CallBinder::bind_bare(const Formal& formal, const CallArgument& argument) 
     named.function->name = formal.name;  // the site of its calls
     return named;
   }
-  std::string found = value.in_graph() ? (value.is(Kind::PerStep) ? "a number of each step" : type_text(e_.type(value))) : kind_text(value);
+  std::string found = value.in_graph() ? (value.is(Kind::PerStep) ? "a number of each step"
+                                                                  : type_text(e_.type(value)))
+                                       : kind_text(value);
   refuse(Diag::TypeMismatch, formal, argument.span, found);
 }
 
@@ -203,13 +241,18 @@ void CallBinder::run_checks() {
     std::vector<DiagNote> notes;
     auto origin = origins_.find(check.dim->text);
     if (check.dim->kind == Expr::Kind::Size && origin != origins_.end()) {
-      notes.push_back({origin->second.span, fmt::format("`{}` is {} by `{}`", check.dim->text, to_string(Number::of_dim(expected)), origin->second.formal->name)});
+      notes.push_back({origin->second.span, fmt::format("`{}` is {} by `{}`", check.dim->text,
+                                                        to_string(Number::of_dim(expected)),
+                                                        origin->second.formal->name)});
     }
-    notes.push_back({check.formal->span, fmt::format("`{}` is declared as {}", check.formal->name, formal_text(*check.formal))});
-    e_.fail(Diag::ShapeMismatch, check.span,
-            fmt::format("size `{}` of argument `{}` of `{}` is {}, expected {}", e_.source(*check.dim), check.formal->name, function_.name,
-                        to_string(Number::of_dim(check.actual)), to_string(Number::of_dim(expected))),
-            std::move(notes));
+    notes.push_back({check.formal->span, fmt::format("`{}` is declared as {}", check.formal->name,
+                                                     formal_text(*check.formal))});
+    e_.fail(
+        Diag::ShapeMismatch, check.span,
+        fmt::format("size `{}` of argument `{}` of `{}` is {}, expected {}", e_.source(*check.dim),
+                    check.formal->name, function_.name, to_string(Number::of_dim(check.actual)),
+                    to_string(Number::of_dim(expected))),
+        std::move(notes));
   }
 }
 
@@ -220,12 +263,15 @@ void CallBinder::bind_result(const TensorType* want) {
   bool leading = !dims.empty() && dims[0]->kind == Expr::Kind::Ellipsis;
   size_t fixed = dims.size() - (leading ? 1 : 0);
   if (want->rank() < fixed || (!leading && want->rank() != fixed)) {
-    e_.fail(Diag::ShapeMismatch, call_, fmt::format("`{}` gives {} sizes, but {} is filled", function_.name, fixed, type_text(*want)),
+    e_.fail(Diag::ShapeMismatch, call_,
+            fmt::format("`{}` gives {} sizes, but {} is filled", function_.name, fixed,
+                        type_text(*want)),
             {{function.span, "the function is declared here"}});
   }
   Frame& frame = e_.frame();
   size_t lead = want->rank() - fixed;
-  if (leading && !frame.leading) frame.leading = Shape(want->shape.begin(), want->shape.begin() + static_cast<ptrdiff_t>(lead));
+  if (leading && !frame.leading)
+    frame.leading = Shape(want->shape.begin(), want->shape.begin() + static_cast<ptrdiff_t>(lead));
   for (size_t i = 0; i < fixed; ++i) {
     const Expr& dim = *dims[i + (leading ? 1 : 0)];
     if (dim.kind == Expr::Kind::Size) frame.sizes.emplace(dim.text, want->shape[lead + i]);

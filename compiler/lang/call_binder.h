@@ -1,5 +1,5 @@
-// Arguments to formals, and the sizes that they solve: a bare capital at its first use from the left
-// and `...`; everything else in the types is checked afterwards.
+// Arguments to formals, and the sizes that they solve: a bare capital at its first use from the
+// left and `...`; everything else in the types is checked afterwards.
 #pragma once
 
 #include "lang/elaborator.h"
@@ -7,13 +7,16 @@
 namespace gradus::lang {
 
 /// Arguments in the order of the formals; nothing where one was left out.
-std::vector<std::optional<CallArgument>> match_arguments(Elaborator& e, const FunctionValue& function,
-                                                         std::vector<CallArgument> arguments, Span span);
+std::vector<std::optional<CallArgument>> match_arguments(Elaborator& e,
+                                                         const FunctionValue& function,
+                                                         std::vector<CallArgument> arguments,
+                                                         Span span);
 
 /// Binds in the frame that was just pushed for the call.
 class CallBinder {
  public:
-  CallBinder(Elaborator& e, const FunctionValue& function, Span call) : e_(e), function_(function), call_(call) {}
+  CallBinder(Elaborator& e, const FunctionValue& function, Span call)
+      : e_(e), function_(function), call_(call) {}
 
   void bind(std::vector<std::optional<CallArgument>> arguments);
   /// Sizes of the result that no argument bound, from what is being filled.

@@ -1,5 +1,5 @@
-// Calls: which function a name means, its frame, its body, its results; layers and functions with an
-// own derivative.
+// Calls: which function a name means, its frame, its body, its results; layers and functions with
+// an own derivative.
 #include <fmt/format.h>
 
 #include "lang/call_binder.h"
@@ -47,18 +47,26 @@ Value Elaborator::function_value(const Expr& expr) {
   }
   for (const Argument& argument : expr.arguments) {
     if (argument.name.empty()) {
-      fail(Diag::BadArgument, argument.value->span, fmt::format("a function is expected here, and arguments that are fixed are named: `{}(name: ..)`", expr.text));
+      fail(
+          Diag::BadArgument, argument.value->span,
+          fmt::format(
+              "a function is expected here, and arguments that are fixed are named: `{}(name: ..)`",
+              expr.text));
     }
   }
   std::vector<CallArgument> arguments = call_arguments(expr, value);
-  if (value.layer && !arguments.empty()) fail(Diag::BadArgument, expr.span, fmt::format("`{}` is a layer; its arguments were fixed where it was made", expr.text));
+  if (value.layer && !arguments.empty())
+    fail(Diag::BadArgument, expr.span,
+         fmt::format("`{}` is a layer; its arguments were fixed where it was made", expr.text));
   std::vector<std::string> names;
   if (value.function) {
     for (const Formal& formal : value.function->formals) names.push_back(formal.name);
     for (const CallArgument& argument : arguments) {
       if (std::find(names.begin(), names.end(), argument.name) != names.end()) continue;
       std::string nearest = nearest_name(argument.name, names);
-      fail(Diag::BadArgument, argument.name_span, fmt::format("`{}` has no argument `{}`{}", expr.text, argument.name, nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+      fail(Diag::BadArgument, argument.name_span,
+           fmt::format("`{}` has no argument `{}`{}", expr.text, argument.name,
+                       nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
     }
   }
   for (CallArgument& argument : arguments) {
@@ -69,7 +77,8 @@ Value Elaborator::function_value(const Expr& expr) {
   return Value::of_function(std::move(value));
 }
 
-std::vector<CallArgument> Elaborator::call_arguments(const Expr& expr, const FunctionValue& function) {
+std::vector<CallArgument> Elaborator::call_arguments(const Expr& expr,
+                                                     const FunctionValue& function) {
   std::vector<CallArgument> arguments;
   std::set<std::string> fixed;
   for (const auto& [name, value] : function.fixed) fixed.insert(name);
@@ -89,7 +98,8 @@ std::vector<CallArgument> Elaborator::call_arguments(const Expr& expr, const Fun
     }
     bool wants_function = formal && formal->type.word == "fn";
     Value value = wants_function ? function_value(*argument.value) : eval(*argument.value);
-    arguments.push_back({argument.name, argument.name_span, argument.value->span, std::move(value)});
+    arguments.push_back(
+        {argument.name, argument.name_span, argument.value->span, std::move(value)});
   }
   return arguments;
 }
@@ -105,8 +115,8 @@ Value Elaborator::call(const Expr& expr, const TensorType* want) {
   return call_function(function, std::move(arguments), expr.span, want);
 }
 
-Value Elaborator::call_function(const FunctionValue& function, std::vector<CallArgument> arguments, Span span,
-                                const TensorType* want, Site* site) {
+Value Elaborator::call_function(const FunctionValue& function, std::vector<CallArgument> arguments,
+                                Span span, const TensorType* want, Site* site) {
   if (function.layer) return call_layer(function, std::move(arguments), span, want);
   if (function.function) return call_declared(function, std::move(arguments), span, want, site);
   auto slots = match_arguments(*this, function, std::move(arguments), span);
@@ -120,8 +130,8 @@ Value Elaborator::call_function(const FunctionValue& function, std::vector<CallA
   return function.builtin->run(call);
 }
 
-Value Elaborator::call_layer(const FunctionValue& function, std::vector<CallArgument> arguments, Span span,
-                             const TensorType* want) {
+Value Elaborator::call_layer(const FunctionValue& function, std::vector<CallArgument> arguments,
+                             Span span, const TensorType* want) {
   LayerState& layer = *function.layer;
   FunctionValue plain = function;
   plain.layer.reset();
@@ -148,21 +158,24 @@ Value Elaborator::call_layer(const FunctionValue& function, std::vector<CallArgu
   } back{*this, outer, outer_recorders};
   Value result = call_declared(plain, std::move(arguments), span, want, layer.site);
   if (replay.next != layer.variables.size()) {
-    fail(Diag::LayerMismatch, span, fmt::format("this call of layer `{}` leaves out `{}`, which its first call made", function.name,
-                                                variables_[layer.variables[replay.next]].name));
+    fail(Diag::LayerMismatch, span,
+         fmt::format("this call of layer `{}` leaves out `{}`, which its first call made",
+                     function.name, variables_[layer.variables[replay.next]].name));
   }
   return result;
 }
 
-Value Elaborator::call_declared(const FunctionValue& function, std::vector<CallArgument> arguments, Span span,
-                                const TensorType* want, Site* site) {
+Value Elaborator::call_declared(const FunctionValue& function, std::vector<CallArgument> arguments,
+                                Span span, const TensorType* want, Site* site) {
   constexpr size_t kMaxFrames = 100;
   if (frames_.size() > kMaxFrames) {
-    fail(Diag::Recursion, span, fmt::format("calls nest deeper than {}; a function cannot call itself", kMaxFrames));
+    fail(Diag::Recursion, span,
+         fmt::format("calls nest deeper than {}; a function cannot call itself", kMaxFrames));
   }
   for (const auto& open : frames_) {
     if (open->function == function.function && !open->takes_function) {
-      fail(Diag::Recursion, span, fmt::format("`{}` calls itself; unroll with `repeat`", function.function->name));
+      fail(Diag::Recursion, span,
+           fmt::format("`{}` calls itself; unroll with `repeat`", function.function->name));
     }
   }
   auto slots = match_arguments(*this, function, std::move(arguments), span);
@@ -179,7 +192,8 @@ Value Elaborator::call_declared(const FunctionValue& function, std::vector<CallA
   next->no_variables = frame().no_variables;
   next->library = program_->in_library(function.function->span);
   next->user_call = frame().in_library() ? frame().user_call : span;
-  for (const Formal& formal : function.function->formals) next->takes_function |= formal.type.word == "fn";
+  for (const Formal& formal : function.function->formals)
+    next->takes_function |= formal.type.word == "fn";
   frames_.push_back(std::move(next));
   struct Pop {
     Elaborator& e;
@@ -197,7 +211,8 @@ Value Elaborator::run_body(const FunctionValue& function, const TensorType*) {
   auto arguments = frame().blocks.front();
   exec_block(declared.body);
   if (!frame().result) {
-    fail(Diag::MissingReturn, declared.span, fmt::format("`{}` ends without `return`", declared.name));
+    fail(Diag::MissingReturn, declared.span,
+         fmt::format("`{}` ends without `return`", declared.name));
   }
   Value result = std::move(*frame().result);
   check_results(declared, result, frame().call);
@@ -208,35 +223,48 @@ Value Elaborator::run_body(const FunctionValue& function, const TensorType*) {
 
 void Elaborator::check_results(const Function& function, Value& result, Span span) {
   if (function.results.empty()) return;
-  if (function.results.size() == 1) return check_result(function.results[0], result, function, span);
+  if (function.results.size() == 1)
+    return check_result(function.results[0], result, function, span);
   if (!result.is(Value::Kind::Tuple) || result.items.size() != function.results.size()) {
-    fail(Diag::TypeMismatch, function.span, fmt::format("`{}` declares {} results and returns {}", function.name, function.results.size(),
-                                                        result.is(Value::Kind::Tuple) ? std::to_string(result.items.size()) : "one"));
+    fail(Diag::TypeMismatch, function.span,
+         fmt::format("`{}` declares {} results and returns {}", function.name,
+                     function.results.size(),
+                     result.is(Value::Kind::Tuple) ? std::to_string(result.items.size()) : "one"));
   }
-  for (size_t i = 0; i < function.results.size(); ++i) check_result(function.results[i], result.items[i], function, span);
+  for (size_t i = 0; i < function.results.size(); ++i)
+    check_result(function.results[i], result.items[i], function, span);
 }
 
 void Elaborator::check_result(const TypeExpr& expr, Value& value, const Function& function, Span) {
   auto refuse = [&](const std::string& found, Diag kind) {
-    fail(kind, expr.span, fmt::format("`{}` returns {}, declared as {}", function.name, found, std::string(diags_->sources().text(expr.span))));
+    fail(kind, expr.span,
+         fmt::format("`{}` returns {}, declared as {}", function.name, found,
+                     std::string(diags_->sources().text(expr.span))));
   };
   if (!expr.tensor) {
     using Kind = Value::Kind;
-    bool number = value.is(Kind::Number) || value.is(Kind::PerStep) || (value.is(Kind::Tensor) && value.place == Place::Finish);
-    bool fits = (expr.word == "float" && number) || (expr.word == "int" && value.is(Kind::Number) && value.number.whole()) ||
-                (expr.word == "bool" && value.is(Kind::Bool)) || (expr.word == "list" && value.is(Kind::List));
-    if (!fits) refuse(value.in_graph() ? type_text(type(value)) : kind_text(value), Diag::TypeMismatch);
+    bool number = value.is(Kind::Number) || value.is(Kind::PerStep) ||
+                  (value.is(Kind::Tensor) && value.place == Place::Finish);
+    bool fits = (expr.word == "float" && number) ||
+                (expr.word == "int" && value.is(Kind::Number) && value.number.whole()) ||
+                (expr.word == "bool" && value.is(Kind::Bool)) ||
+                (expr.word == "list" && value.is(Kind::List));
+    if (!fits)
+      refuse(value.in_graph() ? type_text(type(value)) : kind_text(value), Diag::TypeMismatch);
     return;
   }
   DType dtype = *dtype_of_word(expr.word);
-  bool number = value.is(Value::Kind::Number) || value.is(Value::Kind::PerStep) || value.is(Value::Kind::Bool);
+  bool number = value.is(Value::Kind::Number) || value.is(Value::Kind::PerStep) ||
+                value.is(Value::Kind::Bool);
   if (number) value = as_tensor(value, expr.span, dtype);
   if (!value.is(Value::Kind::Tensor)) refuse(kind_text(value), Diag::TypeMismatch);
   const TensorType actual = type(value);
-  if (actual.dtype != dtype && value.place != Place::Finish) refuse(type_text(actual), Diag::TypeMismatch);
+  if (actual.dtype != dtype && value.place != Place::Finish)
+    refuse(type_text(actual), Diag::TypeMismatch);
   bool leading = !expr.dims.empty() && expr.dims[0]->kind == Expr::Kind::Ellipsis;
   size_t fixed = expr.dims.size() - (leading ? 1 : 0);
-  if (leading ? actual.rank() < fixed : actual.rank() != fixed) refuse(type_text(actual), Diag::ShapeMismatch);
+  if (leading ? actual.rank() < fixed : actual.rank() != fixed)
+    refuse(type_text(actual), Diag::ShapeMismatch);
   size_t lead = actual.rank() - fixed;
   if (leading && frame().leading) {
     Shape have(actual.shape.begin(), actual.shape.begin() + static_cast<ptrdiff_t>(lead));
@@ -244,7 +272,8 @@ void Elaborator::check_result(const TypeExpr& expr, Value& value, const Function
   }
   for (size_t i = 0; i < fixed; ++i) {
     const Expr& dim = *expr.dims[i + (leading ? 1 : 0)];
-    if (dim.kind != Expr::Kind::Any && dim_of_expr(dim) != actual.shape[lead + i]) refuse(type_text(actual), Diag::ShapeMismatch);
+    if (dim.kind != Expr::Kind::Any && dim_of_expr(dim) != actual.shape[lead + i])
+      refuse(type_text(actual), Diag::ShapeMismatch);
   }
 }
 
@@ -252,7 +281,9 @@ void Elaborator::check_result(const TypeExpr& expr, Value& value, const Function
 /// cotangent that will arrive.
 Value Elaborator::own_derivative(const Function& function, const Value& result) {
   if (!result.is(Value::Kind::Tensor) || !is_float(type(result).dtype)) {
-    fail(Diag::TypeMismatch, function.vjp_span, fmt::format("`{}` has an own derivative and returns one float tensor, found {}", function.name, kind_text(result)));
+    fail(Diag::TypeMismatch, function.vjp_span,
+         fmt::format("`{}` has an own derivative and returns one float tensor, found {}",
+                     function.name, kind_text(result)));
   }
   if (result.place != Place::Step) return result;
   const TensorType result_type = type(result);
@@ -261,24 +292,33 @@ Value Elaborator::own_derivative(const Function& function, const Value& result) 
   std::vector<Value> arguments;
   for (const Formal& formal : function.formals) {
     const Value& value = frame().blocks.front()[formal.name].value;
-    if (formal.type.tensor && is_float(*dtype_of_word(formal.type.word))) arguments.push_back(value);
+    if (formal.type.tensor && is_float(*dtype_of_word(formal.type.word)))
+      arguments.push_back(value);
   }
   frame().blocks.front()["result"] = {result, Binding::Kind::Let, SIZE_MAX, function.vjp_span};
-  frame().blocks.front()[function.seed] = {Value::tensor(Place::Step, seed), Binding::Kind::Let, SIZE_MAX, function.vjp_span};
+  frame().blocks.front()[function.seed] = {Value::tensor(Place::Step, seed), Binding::Kind::Let,
+                                           SIZE_MAX, function.vjp_span};
   frame().result.reset();
   frame().no_variables = true;
   exec_block(function.vjp_body);
-  if (!frame().result) fail(Diag::MissingReturn, function.vjp_span, "the own derivative ends without `return`");
+  if (!frame().result)
+    fail(Diag::MissingReturn, function.vjp_span, "the own derivative ends without `return`");
   Value returned = std::move(*frame().result);
-  std::vector<Value> cotangents = returned.is(Value::Kind::Tuple) ? std::move(returned.items) : std::vector<Value>{std::move(returned)};
+  std::vector<Value> cotangents = returned.is(Value::Kind::Tuple)
+                                      ? std::move(returned.items)
+                                      : std::vector<Value>{std::move(returned)};
   if (cotangents.size() != arguments.size()) {
-    fail(Diag::ShapeMismatch, function.vjp_span, fmt::format("the own derivative of `{}` returns {} cotangents, expected {}: one for each float tensor argument",
-                                                             function.name, cotangents.size(), arguments.size()));
+    fail(Diag::ShapeMismatch, function.vjp_span,
+         fmt::format("the own derivative of `{}` returns {} cotangents, expected {}: one for each "
+                     "float tensor argument",
+                     function.name, cotangents.size(), arguments.size()));
   }
   std::vector<NodeId> operands = {result.node, seed};
   for (const Value& argument : arguments) operands.push_back(argument.node);
   for (size_t i = 0; i < cotangents.size(); ++i) {
-    operands.push_back(fit(cotangents[i], type(arguments[i]), function.vjp_span, fmt::format("cotangent {} of `{}`", i + 1, function.name)).node);
+    operands.push_back(fit(cotangents[i], type(arguments[i]), function.vjp_span,
+                           fmt::format("cotangent {} of `{}`", i + 1, function.name))
+                           .node);
   }
   span_ = function.vjp_span;
   return Value::tensor(Place::Step, make(Place::Step, OpKind::OwnDerivative, std::move(operands)));

@@ -1,5 +1,5 @@
-// Expressions of the data block are kept as trees; only numbers are evaluated here. Files are opened
-// by whoever runs the model.
+// Expressions of the data block are kept as trees; only numbers are evaluated here. Files are
+// opened by whoever runs the model.
 #include "lang/data_block.h"
 
 #include <fmt/format.h>
@@ -10,8 +10,8 @@ namespace {
 
 using Options = std::map<std::string, std::variant<double, std::string>>;
 
-const std::vector<std::string> kFunctions = {"log",          "standardize", "minmax", "fill_missing",
-                                             "category", "idx",    "npy",         "linspace"};
+const std::vector<std::string> kFunctions = {"log",      "standardize", "minmax", "fill_missing",
+                                             "category", "idx",         "npy",    "linspace"};
 const std::vector<std::string> kSettings = {"validation", "test", "shuffle", "from"};
 
 class DataReader {
@@ -27,7 +27,11 @@ class DataReader {
     }
     double shares = model_.data.validation_share + model_.data.test_share;
     if (shares >= 1) {
-      guarded([&] { e_.fail(Diag::BadSetting, block.span, fmt::format("validation and test take {} of the rows; nothing is left to train on", shares)); });
+      guarded([&] {
+        e_.fail(Diag::BadSetting, block.span,
+                fmt::format("validation and test take {} of the rows; nothing is left to train on",
+                            shares));
+      });
     }
   }
 
@@ -40,33 +44,48 @@ class DataReader {
     }
   }
 
-  double number(const Expr& expr, std::string_view what) { return e_.compile_time_number(e_.eval(expr), expr.span, what).value; }
+  double number(const Expr& expr, std::string_view what) {
+    return e_.compile_time_number(e_.eval(expr), expr.span, what).value;
+  }
 
   std::string text(const Expr& expr, std::string_view what) {
-    if (expr.kind != Expr::Kind::String) e_.fail(Diag::BadSetting, expr.span, fmt::format("{} is a text in quotes, found `{}`", what, e_.source(expr)));
+    if (expr.kind != Expr::Kind::String)
+      e_.fail(Diag::BadSetting, expr.span,
+              fmt::format("{} is a text in quotes, found `{}`", what, e_.source(expr)));
     return expr.text;
   }
 
   void from(const Setting& setting) {
     const Expr& call = *setting.value;
-    if (model_.data.from) e_.fail(Diag::Redefined, setting.span, "a second `from`; one table gives the columns", {{model_.data.from->span, "the first is here"}});
+    if (model_.data.from)
+      e_.fail(Diag::Redefined, setting.span, "a second `from`; one table gives the columns",
+              {{model_.data.from->span, "the first is here"}});
     bool known = call.kind == Expr::Kind::Call && (call.text == "csv" || call.text == "text");
-    if (!known) e_.fail(Diag::BadSetting, call.span, fmt::format("`from` takes csv(\"path\") or text(\"path\"), found `{}`", e_.source(call)));
+    if (!known)
+      e_.fail(
+          Diag::BadSetting, call.span,
+          fmt::format("`from` takes csv(\"path\") or text(\"path\"), found `{}`", e_.source(call)));
     DataSource source{call.text, {}, {}, call.span};
-    std::set<std::string> allowed = call.text == "csv" ? std::set<std::string>{"window", "stride", "validation", "test"}
-                                                       : std::set<std::string>{"window", "stride", "validation", "test", "encoding"};
+    std::set<std::string> allowed =
+        call.text == "csv"
+            ? std::set<std::string>{"window", "stride", "validation", "test"}
+            : std::set<std::string>{"window", "stride", "validation", "test", "encoding"};
     source.path = path_and_options(call, source.options, allowed);
     auto encoding = source.options.find("encoding");
     if (encoding != source.options.end()) {
       const std::string& word = std::get<std::string>(encoding->second);
-      if (word != "characters" && word != "bytes") e_.fail(Diag::BadSetting, call.span, fmt::format("`encoding` is \"characters\" or \"bytes\", found \"{}\"", word));
+      if (word != "characters" && word != "bytes")
+        e_.fail(Diag::BadSetting, call.span,
+                fmt::format("`encoding` is \"characters\" or \"bytes\", found \"{}\"", word));
     }
-    if (call.text == "text" && !source.options.count("window")) e_.fail(Diag::BadSetting, call.span, "a text needs `window:`, the characters of a row");
+    if (call.text == "text" && !source.options.count("window"))
+      e_.fail(Diag::BadSetting, call.span, "a text needs `window:`, the characters of a row");
     model_.data.from = std::move(source);
   }
 
   /// ("path", name: value ..): the path; options that are text are text, the others numbers.
-  std::string path_and_options(const Expr& call, Options& options, const std::set<std::string>& allowed) {
+  std::string path_and_options(const Expr& call, Options& options,
+                               const std::set<std::string>& allowed) {
     std::string path;
     bool given = false;
     for (const Argument& argument : call.arguments) {
@@ -80,47 +99,64 @@ class DataReader {
         std::vector<std::string> names(allowed.begin(), allowed.end());
         std::string nearest = nearest_name(name, names);
         e_.fail(Diag::BadSetting, name.empty() ? argument.value->span : argument.name_span,
-                fmt::format("`{}` has no option `{}` here{}", call.text, name.empty() ? e_.source(*argument.value) : name, nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+                fmt::format("`{}` has no option `{}` here{}", call.text,
+                            name.empty() ? e_.source(*argument.value) : name,
+                            nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
       }
       bool textual = name == "validation" || name == "test" || name == "encoding";
       if (textual) {
         options[name] = text(*argument.value, fmt::format("`{}`", name));
       } else {
-        int64_t whole = e_.whole_number(e_.eval(*argument.value), argument.value->span, fmt::format("`{}`", name));
-        if (whole < 1) e_.fail(Diag::BadSetting, argument.value->span, fmt::format("`{}` is at least 1, found {}", name, whole));
+        int64_t whole = e_.whole_number(e_.eval(*argument.value), argument.value->span,
+                                        fmt::format("`{}`", name));
+        if (whole < 1)
+          e_.fail(Diag::BadSetting, argument.value->span,
+                  fmt::format("`{}` is at least 1, found {}", name, whole));
         options[name] = static_cast<double>(whole);
       }
     }
-    if (!given) e_.fail(Diag::BadArgument, call.span, fmt::format("`{}` misses the path of its file", call.text));
+    if (!given)
+      e_.fail(Diag::BadArgument, call.span,
+              fmt::format("`{}` misses the path of its file", call.text));
     return path;
   }
 
   void line(const Setting& setting) {
     if (setting.kind == Setting::Kind::Call) {
-      e_.fail(Diag::BadSetting, setting.span, fmt::format("`{}(..)` alone in the data block; write `input = {}(..)`, or `from {}(..)`", setting.name, setting.name, setting.name));
+      e_.fail(
+          Diag::BadSetting, setting.span,
+          fmt::format("`{}(..)` alone in the data block; write `input = {}(..)`, or `from {}(..)`",
+                      setting.name, setting.name, setting.name));
     }
     for (const ModelInput& input : model_.inputs) {
       if (input.name == setting.name) return binding(setting, input);
     }
     if (setting.name == "validation" || setting.name == "test") {
       double share = number(*setting.value, fmt::format("`{}`", setting.name));
-      if (!(share >= 0 && share < 1)) e_.fail(Diag::BadSetting, setting.value->span, fmt::format("`{}` is a share from 0 to 1, found {}", setting.name, share));
+      if (!(share >= 0 && share < 1))
+        e_.fail(Diag::BadSetting, setting.value->span,
+                fmt::format("`{}` is a share from 0 to 1, found {}", setting.name, share));
       (setting.name == "test" ? model_.data.test_share : model_.data.validation_share) = share;
       return;
     }
     if (setting.name == "shuffle") {
-      model_.data.shuffle = e_.compile_time_bool(e_.eval(*setting.value), setting.value->span, "`shuffle`");
+      model_.data.shuffle =
+          e_.compile_time_bool(e_.eval(*setting.value), setting.value->span, "`shuffle`");
       return;
     }
     std::vector<std::string> names = kSettings;
     for (const ModelInput& input : model_.inputs) names.push_back(input.name);
     std::string nearest = nearest_name(setting.name, names);
-    e_.fail(Diag::BadSetting, setting.span, fmt::format("`{}` is no input of the model and no setting of `data`{}", setting.name, nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+    e_.fail(Diag::BadSetting, setting.span,
+            fmt::format("`{}` is no input of the model and no setting of `data`{}", setting.name,
+                        nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
   }
 
   void binding(const Setting& setting, const ModelInput& input) {
     for (const DataBinding& other : model_.data.bindings) {
-      if (other.input == input.name) e_.fail(Diag::Redefined, setting.span, fmt::format("`{}` is bound twice", input.name), {{other.span, "the first is here"}});
+      if (other.input == input.name)
+        e_.fail(Diag::Redefined, setting.span, fmt::format("`{}` is bound twice", input.name),
+                {{other.span, "the first is here"}});
     }
     DataExpr value = expr(*setting.value);
     model_.data.bindings.push_back({input.name, std::move(value), setting.span});
@@ -151,12 +187,15 @@ class DataReader {
           return made;
         }
         break;
-      case Expr::Kind::Call: return call(e);
-      case Expr::Kind::Index: return selection(e);
+      case Expr::Kind::Call:
+        return call(e);
+      case Expr::Kind::Index:
+        return selection(e);
       case Expr::Kind::Number:
       case Expr::Kind::Name: {
         if (e.kind == Expr::Kind::Name && (e.text == "columns" || e.text == "window")) {
-          e_.fail(Diag::BadSetting, e.span, fmt::format("`{0}` alone; choose with `{0}[..]`", e.text));
+          e_.fail(Diag::BadSetting, e.span,
+                  fmt::format("`{0}` alone; choose with `{0}[..]`", e.text));
         }
         DataExpr made = node(DataExpr::Kind::Number, e);
         made.number = number(e, "a number of the data block");
@@ -169,9 +208,13 @@ class DataReader {
       case Expr::Kind::List:
       case Expr::Kind::Tuple:
       case Expr::Kind::Ellipsis:
-      case Expr::Kind::Any: break;
+      case Expr::Kind::Any:
+        break;
     }
-    e_.fail(Diag::BadSetting, e.span, fmt::format("`{}` in the data block, which takes columns, files, numbers, `+ - * /` and functions as `standardize`", e_.source(e)));
+    e_.fail(Diag::BadSetting, e.span,
+            fmt::format("`{}` in the data block, which takes columns, files, numbers, `+ - * /` "
+                        "and functions as `standardize`",
+                        e_.source(e)));
   }
 
   DataExpr call(const Expr& e) {
@@ -184,13 +227,18 @@ class DataReader {
     bool known = std::find(kFunctions.begin(), kFunctions.end(), e.text) != kFunctions.end();
     if (!known) {
       std::string nearest = nearest_name(e.text, kFunctions);
-      e_.fail(Diag::UnknownName, e.word, fmt::format("`{}` is no function of the data block{}", e.text, nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+      e_.fail(Diag::UnknownName, e.word,
+              fmt::format("`{}` is no function of the data block{}", e.text,
+                          nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
     }
     DataExpr made = node(DataExpr::Kind::Call, e, e.text);
-    if (e.arguments.empty() || !e.arguments[0].name.empty()) e_.fail(Diag::BadArgument, e.span, fmt::format("`{}` misses the values it is of", e.text));
+    if (e.arguments.empty() || !e.arguments[0].name.empty())
+      e_.fail(Diag::BadArgument, e.span, fmt::format("`{}` misses the values it is of", e.text));
     made.operands.push_back(expr(*e.arguments[0].value));
     for (size_t i = 1; i < e.arguments.size(); ++i) option(e, e.arguments[i], made);
-    if (e.text == "fill_missing" && !made.options.count("with")) e_.fail(Diag::BadArgument, e.span, "`fill_missing` misses what to fill with: \"median\", \"mean\" or a number");
+    if (e.text == "fill_missing" && !made.options.count("with"))
+      e_.fail(Diag::BadArgument, e.span,
+              "`fill_missing` misses what to fill with: \"median\", \"mean\" or a number");
     return made;
   }
 
@@ -198,9 +246,14 @@ class DataReader {
     const Expr& value = *argument.value;
     bool with = e.text == "fill_missing" && (argument.name.empty() || argument.name == "with");
     bool unknown = e.text == "category" && argument.name == "unknown";
-    if (!with && !unknown) e_.fail(Diag::BadArgument, value.span, fmt::format("`{}` takes no such argument", e.text));
+    if (!with && !unknown)
+      e_.fail(Diag::BadArgument, value.span, fmt::format("`{}` takes no such argument", e.text));
     if (with && value.kind == Expr::Kind::String) {
-      if (value.text != "median" && value.text != "mean") e_.fail(Diag::BadSetting, value.span, fmt::format("`fill_missing` fills with \"median\", \"mean\" or a number, found \"{}\"", value.text));
+      if (value.text != "median" && value.text != "mean")
+        e_.fail(
+            Diag::BadSetting, value.span,
+            fmt::format("`fill_missing` fills with \"median\", \"mean\" or a number, found \"{}\"",
+                        value.text));
       made.options["with"] = value.text;
     } else {
       made.options[with ? "with" : "unknown"] = number(value, "what is filled in");
@@ -210,7 +263,10 @@ class DataReader {
   DataExpr linspace(const Expr& e) {
     DataExpr made = node(DataExpr::Kind::Array, e, "linspace");
     const char* names[] = {"from", "to", "count"};
-    if (e.arguments.size() != 3) e_.fail(Diag::BadArgument, e.span, fmt::format("`linspace` takes (from, to, count), found {} arguments", e.arguments.size()));
+    if (e.arguments.size() != 3)
+      e_.fail(Diag::BadArgument, e.span,
+              fmt::format("`linspace` takes (from, to, count), found {} arguments",
+                          e.arguments.size()));
     for (size_t i = 0; i < 3; ++i) {
       const Expr& value = *e.arguments[i].value;
       made.options[names[i]] = number(value, fmt::format("`{}`", names[i]));
@@ -225,20 +281,28 @@ class DataReader {
     const Expr& base = *e.operands[0];
     bool window = base.kind == Expr::Kind::Name && base.text == "window";
     if (!window && !(base.kind == Expr::Kind::Name && base.text == "columns")) {
-      e_.fail(Diag::BadSetting, e.span, "only `columns` and `window` are indexed in the data block");
+      e_.fail(Diag::BadSetting, e.span,
+              "only `columns` and `window` are indexed in the data block");
     }
-    if (!model_.data.from) e_.fail(Diag::BadSetting, base.span, fmt::format("`{}` without `from csv(..)`: no table to take them from", base.text));
-    if (window && !model_.data.from->options.count("window")) e_.fail(Diag::BadSetting, base.span, "`window[..]` needs `window:` in `from`");
+    if (!model_.data.from)
+      e_.fail(Diag::BadSetting, base.span,
+              fmt::format("`{}` without `from csv(..)`: no table to take them from", base.text));
+    if (window && !model_.data.from->options.count("window"))
+      e_.fail(Diag::BadSetting, base.span, "`window[..]` needs `window:` in `from`");
     DataExpr made = node(DataExpr::Kind::Columns, e);
     made.window = window;
     size_t first = 0;
     if (window) {
       DataExpr::Selection time = one(e.indices[0]);
-      if (time.column) e_.fail(Diag::BadSetting, e.indices[0].span, "`window` takes time first, as in `window[0:24, \"load\"]`");
+      if (time.column)
+        e_.fail(Diag::BadSetting, e.indices[0].span,
+                "`window` takes time first, as in `window[0:24, \"load\"]`");
       made.time_from = time.from;
       made.time_to = time.to;
       auto length = static_cast<int64_t>(std::get<double>(model_.data.from->options["window"]));
-      if (time.to > length) e_.fail(Diag::BadIndex, e.indices[0].span, fmt::format("time {} of a window of {}", time.to - 1, length));
+      if (time.to > length)
+        e_.fail(Diag::BadIndex, e.indices[0].span,
+                fmt::format("time {} of a window of {}", time.to - 1, length));
       first = 1;
     }
     for (size_t i = first; i < e.indices.size(); ++i) made.columns.push_back(one(e.indices[i]));
@@ -254,7 +318,8 @@ class DataReader {
     }
     auto position = [&](const ExprPtr& e) {
       int64_t value = e_.whole_number(e_.eval(*e), e->span, "a position");
-      if (value < 0) e_.fail(Diag::BadIndex, e->span, fmt::format("positions count from 0, found {}", value));
+      if (value < 0)
+        e_.fail(Diag::BadIndex, e->span, fmt::format("positions count from 0, found {}", value));
       return value;
     };
     if (index.kind == Index::Kind::Single) {
@@ -267,7 +332,9 @@ class DataReader {
     }
     made.from = index.from ? position(index.from) : 0;
     made.to = position(index.to);
-    if (made.to <= made.from) e_.fail(Diag::BadIndex, index.span, fmt::format("`{}:{}` chooses nothing", made.from, made.to));
+    if (made.to <= made.from)
+      e_.fail(Diag::BadIndex, index.span,
+              fmt::format("`{}:{}` chooses nothing", made.from, made.to));
     return made;
   }
 

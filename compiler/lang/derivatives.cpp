@@ -1,5 +1,5 @@
-// `grad`, `vjp`, `jvp` as expressions, and draws. What a derivative is taken by is a name: identity is
-// the source's.
+// `grad`, `vjp`, `jvp` as expressions, and draws. What a derivative is taken by is a name: identity
+// is the source's.
 #include <fmt/format.h>
 
 #include "lang/elaborator.h"
@@ -14,19 +14,32 @@ Value Elaborator::gradient(const Expr& call) {
   std::vector<const Expr*> parts;
   for (size_t i = 0; i < call.arguments.size() && i < 3; ++i) {
     const Argument& argument = call.arguments[i];
-    bool fits = argument.name.empty() || argument.name == kNames[i] || (i == 2 && argument.name == "tangent");
-    if (!fits) fail(Diag::BadArgument, argument.name_span, fmt::format("`{}` has no argument `{}` here", word, argument.name));
+    bool fits = argument.name.empty() || argument.name == kNames[i] ||
+                (i == 2 && argument.name == "tangent");
+    if (!fits)
+      fail(Diag::BadArgument, argument.name_span,
+           fmt::format("`{}` has no argument `{}` here", word, argument.name));
     parts.push_back(argument.value.get());
   }
   if (call.arguments.size() != count) {
-    fail(Diag::BadArgument, call.span, fmt::format("`{}` takes {} arguments, found {}", word, count == 2 ? "(y, x)" : word == "vjp" ? "(y, x, seed)" : "(y, x, tangent)", call.arguments.size()));
+    fail(Diag::BadArgument, call.span,
+         fmt::format("`{}` takes {} arguments, found {}", word,
+                     count == 2      ? "(y, x)"
+                     : word == "vjp" ? "(y, x, seed)"
+                                     : "(y, x, tangent)",
+                     call.arguments.size()));
   }
   Value y = eval(*parts[0]);
   if (!y.is(Value::Kind::Tensor) || !is_float(type(y).dtype)) {
-    fail(Diag::TypeMismatch, parts[0]->span, fmt::format("`{}` differentiates a float tensor, found {}", word, y.in_graph() ? type_text(type(y)) : kind_text(y)));
+    fail(Diag::TypeMismatch, parts[0]->span,
+         fmt::format("`{}` differentiates a float tensor, found {}", word,
+                     y.in_graph() ? type_text(type(y)) : kind_text(y)));
   }
   if (word == "grad" && !type(y).is_scalar()) {
-    fail(Diag::NotScalar, parts[0]->span, fmt::format("`grad` is of a value of rank 0, found {}; take `grad(sum(y), x)`, or `vjp(y, x, seed)`", type_text(type(y))));
+    fail(Diag::NotScalar, parts[0]->span,
+         fmt::format("`grad` is of a value of rank 0, found {}; take `grad(sum(y), x)`, or `vjp(y, "
+                     "x, seed)`",
+                     type_text(type(y))));
   }
   std::vector<const Expr*> names;
   bool several = parts[1]->kind == Expr::Kind::Tuple;
@@ -38,15 +51,19 @@ Value Elaborator::gradient(const Expr& call) {
   std::vector<Value> xs;
   for (const Expr* name : names) xs.push_back(derivative_argument(*name, word));
   for (const Value& x : xs) {
-    if (x.place != y.place) fail(Diag::TypeMismatch, parts[1]->span, "a derivative of a value of the whole pass by one of the step");
+    if (x.place != y.place)
+      fail(Diag::TypeMismatch, parts[1]->span,
+           "a derivative of a value of the whole pass by one of the step");
   }
   std::vector<Value> results;
   if (word == "jvp") {
-    if (several) fail(Diag::BadArgument, parts[1]->span, "`jvp` takes one x; add the products of several");
+    if (several)
+      fail(Diag::BadArgument, parts[1]->span, "`jvp` takes one x; add the products of several");
     Value tangent = fit(eval(*parts[2]), type(xs[0]), parts[2]->span, "the tangent");
     span_ = call.span;
     const TensorType y_type = type(y);
-    NodeId seed = constant(y.place, y_type, 0);  // the vjp is linear in it: its value does not matter
+    NodeId seed =
+        constant(y.place, y_type, 0);  // the vjp is linear in it: its value does not matter
     NodeId back = make(y.place, OpKind::Gradient, {y.node, xs[0].node, seed});
     return Value::tensor(y.place, make(y.place, OpKind::Gradient, {back, seed, tangent.node}));
   }
@@ -54,33 +71,40 @@ Value Elaborator::gradient(const Expr& call) {
   if (word == "vjp") seed = fit(eval(*parts[2]), type(y), parts[2]->span, "the seed");
   span_ = call.span;
   NodeId seed_node = word == "vjp" ? seed.node : constant(y.place, type(y), 1);
-  for (const Value& x : xs) results.push_back(Value::tensor(y.place, make(y.place, OpKind::Gradient, {y.node, x.node, seed_node})));
+  for (const Value& x : xs)
+    results.push_back(
+        Value::tensor(y.place, make(y.place, OpKind::Gradient, {y.node, x.node, seed_node})));
   return several ? Value::of_tuple(std::move(results)) : results[0];
 }
 
 Value Elaborator::derivative_argument(const Expr& expr, std::string_view word) {
   bool named = expr.kind == Expr::Kind::Name || expr.kind == Expr::Kind::Member;
   if (!named) {
-    fail(Diag::BadArgument, expr.span, fmt::format("`{}` is by a name, found `{}`; bind it with `let`", word, source(expr)));
+    fail(Diag::BadArgument, expr.span,
+         fmt::format("`{}` is by a name, found `{}`; bind it with `let`", word, source(expr)));
   }
   Value x = eval(expr);
   if (!x.is(Value::Kind::Tensor) || !is_float(type(x).dtype)) {
-    fail(Diag::TypeMismatch, expr.span, fmt::format("`{}` is by a float tensor, found {}", word, x.in_graph() ? type_text(type(x)) : kind_text(x)));
+    fail(Diag::TypeMismatch, expr.span,
+         fmt::format("`{}` is by a float tensor, found {}", word,
+                     x.in_graph() ? type_text(type(x)) : kind_text(x)));
   }
   return x;
 }
 
-/// Uniform in [0, 1). In an initialiser the stream is named by the parameter's path; in a step by the
-/// rank of the draw.
+/// Uniform in [0, 1). In an initialiser the stream is named by the parameter's path; in a step by
+/// the rank of the draw.
 Value Elaborator::draw(const Shape& shape, Span span) {
   TensorType bits{DType::I32, shape};
   if (place_ == Place::Init) {
-    NodeId node = make(Place::Init, OpKind::RandomBits, {}, {{AttrName::Stream, int64_t{0}}}, &bits);
+    NodeId node =
+        make(Place::Init, OpKind::RandomBits, {}, {{AttrName::Stream, int64_t{0}}}, &bits);
     initial_draws_.push_back({node, variables_.size(), draws_of_variable_++});
     return Value::tensor(Place::Init, make(Place::Init, OpKind::UnitFloat, {node}));
   }
   if (mode_ != Mode::Train) {
-    fail(Diag::NotInTraining, span, "a draw exists in training steps only; use `if training`, or make the noise an input");
+    fail(Diag::NotInTraining, span,
+         "a draw exists in training steps only; use `if training`, or make the noise an input");
   }
   NodeId node = make(Place::Step, OpKind::RandomBits, {}, {{AttrName::Stream, draws_++}}, &bits);
   return Value::tensor(Place::Step, make(Place::Step, OpKind::UnitFloat, {node}));

@@ -1,14 +1,15 @@
 // The model as a whole: constants, inputs, body, results; messages and node making for all parts.
-#include <charconv>
-
 #include <fmt/format.h>
+
+#include <charconv>
 
 #include "lang/elaborator.h"
 #include "lang/parser_state.h"
 
 namespace gradus::lang {
 
-Elaborator::Elaborator(const Program& program, const ElaborateOptions& options, Mode mode, DiagEngine& diags)
+Elaborator::Elaborator(const Program& program, const ElaborateOptions& options, Mode mode,
+                       DiagEngine& diags)
     : program_(&program), options_(&options), mode_(mode), diags_(&diags) {
   for (Graph& graph : graphs_) builders_.emplace_back(graph);
   auto model = std::make_unique<Frame>();
@@ -21,7 +22,8 @@ Elaborator::Elaborator(const Program& program, const ElaborateOptions& options, 
 // ---- messages and nodes ----
 
 /// A message about library text is shown at the user's call, with the library's line as a note.
-void Elaborator::fail(Diag kind, Span span, std::string message, std::vector<DiagNote> notes, std::vector<Span> also) {
+void Elaborator::fail(Diag kind, Span span, std::string message, std::vector<DiagNote> notes,
+                      std::vector<Span> also) {
   if (!span.valid()) span = span_;
   if (program_->in_library(span)) {
     Span user;
@@ -55,13 +57,17 @@ GraphBuilder& Elaborator::builder(Place place) {
   return b;
 }
 
-NodeId Elaborator::make(Place place, OpKind kind, std::vector<NodeId> operands, Attrs attrs, const TensorType* given) {
+NodeId Elaborator::make(Place place, OpKind kind, std::vector<NodeId> operands, Attrs attrs,
+                        const TensorType* given) {
   constexpr size_t kMaxNodes = 2'000'000;
   GraphBuilder& b = builder(place);
   Graph& g = graph(place);
-  if (g.size() > kMaxNodes) fail(Diag::TooLarge, span_, fmt::format("the model unrolls to more than {} operations", kMaxNodes));
+  if (g.size() > kMaxNodes)
+    fail(Diag::TooLarge, span_,
+         fmt::format("the model unrolls to more than {} operations", kMaxNodes));
   ShapeResult result = b.infer(kind, operands, attrs, given);
-  if (auto* problem = std::get_if<ShapeProblem>(&result)) fail(Diag::ShapeMismatch, span_, problem->message);
+  if (auto* problem = std::get_if<ShapeProblem>(&result))
+    fail(Diag::ShapeMismatch, span_, problem->message);
   return b.make(kind, std::move(operands), std::move(attrs), given);
 }
 
@@ -71,7 +77,8 @@ int32_t Elaborator::scope(Place place, size_t depth) {
   if (id != -2) return id;
   int32_t parent = scope(place, depth - 1);
   const std::string& statement = frames_[depth - 1]->statement;
-  std::string name = statement.empty() ? frames_[depth]->name : statement + "." + frames_[depth]->name;
+  std::string name =
+      statement.empty() ? frames_[depth]->name : statement + "." + frames_[depth]->name;
   graph(place).scopes.push_back({std::move(name), parent, frames_[depth]->call});
   id = static_cast<int32_t>(graph(place).scopes.size()) - 1;
   return id;
@@ -86,7 +93,9 @@ void Elaborator::command_line_constants() {
       std::vector<std::string> names;
       for (const auto& [known, constant] : program_->constants) names.push_back(known);
       std::string nearest = nearest_name(name, names);
-      diags_->error(Diag::BadConstant, {}, fmt::format("`--set {}`: the model has no constant `{}`{}", name, name, nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+      diags_->error(Diag::BadConstant, {},
+                    fmt::format("`--set {}`: the model has no constant `{}`{}", name, name,
+                                nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
       continue;
     }
     double number = 0;
@@ -94,12 +103,15 @@ void Elaborator::command_line_constants() {
     const char* end = text.data() + text.size();
     if (text == "true" || text == "false") {
       constants_[name] = Value::of_bool(text == "true");
-    } else if (auto whole = std::from_chars(text.data(), end, integer); whole.ec == std::errc() && whole.ptr == end) {
+    } else if (auto whole = std::from_chars(text.data(), end, integer);
+               whole.ec == std::errc() && whole.ptr == end) {
       constants_[name] = Value::of(Number::of(integer));
-    } else if (auto real = std::from_chars(text.data(), end, number); real.ec == std::errc() && real.ptr == end) {
+    } else if (auto real = std::from_chars(text.data(), end, number);
+               real.ec == std::errc() && real.ptr == end) {
       constants_[name] = Value::of(Number::of_float(number));
     } else {
-      diags_->error(Diag::BadConstant, {}, fmt::format("`--set {}={}`: expected a number, `true` or `false`", name, text));
+      diags_->error(Diag::BadConstant, {},
+                    fmt::format("`--set {}={}`: expected a number, `true` or `false`", name, text));
     }
   }
 }
@@ -112,9 +124,11 @@ void Elaborator::constants() {
     if (!constants_.count(constant->name)) open.push_back(constant);
   }
   while (!open.empty()) {
-    auto ready = std::find_if(open.begin(), open.end(), [&](const Constant* c) { return !mentions_any(*c->value, open); });
+    auto ready = std::find_if(open.begin(), open.end(),
+                              [&](const Constant* c) { return !mentions_any(*c->value, open); });
     if (ready == open.end()) {
-      diags_->error(Diag::Recursion, open[0]->span, fmt::format("constant `{}` needs its own value", open[0]->name));
+      diags_->error(Diag::Recursion, open[0]->span,
+                    fmt::format("constant `{}` needs its own value", open[0]->name));
       for (const Constant* constant : open) constants_[constant->name] = Value();
       return;
     }
@@ -122,8 +136,11 @@ void Elaborator::constants() {
     open.erase(ready);
     try {
       Value value = eval(*constant.value);
-      bool fits = value.is(Value::Kind::Bool) || value.is(Value::Kind::List) || (value.is(Value::Kind::Number) && !value.number.batch);
-      if (!fits) fail(Diag::NotConstant, constant.value->span, fmt::format("a constant is a number, a bool or a list, found {}", kind_text(value)));
+      bool fits = value.is(Value::Kind::Bool) || value.is(Value::Kind::List) ||
+                  (value.is(Value::Kind::Number) && !value.number.batch);
+      if (!fits)
+        fail(Diag::NotConstant, constant.value->span,
+             fmt::format("a constant is a number, a bool or a list, found {}", kind_text(value)));
       constants_[constant.name] = std::move(value);
     } catch (const Abandoned&) {
       constants_[constant.name] = Value();
@@ -151,15 +168,25 @@ void Elaborator::inputs() {
     try {
       span_ = formal.span;
       if (!formal.type.tensor) {
-        fail(Diag::TypeMismatch, formal.type.span, fmt::format("input `{0}` is a tensor, as in `{0}: {1}[batch, 10]`; a bare number is a `const`", formal.name, formal.type.word));
+        fail(Diag::TypeMismatch, formal.type.span,
+             fmt::format(
+                 "input `{0}` is a tensor, as in `{0}: {1}[batch, 10]`; a bare number is a `const`",
+                 formal.name, formal.type.word));
       }
-      if (formal.otherwise) fail(Diag::BadArgument, formal.otherwise->span, "an input has no default; the `data` block gives its values");
+      if (formal.otherwise)
+        fail(Diag::BadArgument, formal.otherwise->span,
+             "an input has no default; the `data` block gives its values");
       TensorType type = type_of(formal.type);
       for (size_t i = 0; i < type.rank(); ++i) {
         if (!type.shape[i].batch) continue;
         has_batch_ = true;
-        if (i > 0) fail(Diag::BatchMisuse, formal.type.span, fmt::format("input `{}` is {}; `batch` comes first", formal.name, type_text(type)));
-        if (type.shape[i].value != 1) fail(Diag::BatchMisuse, formal.type.span, fmt::format("input `{}` is {}; an input has `batch` rows, one each", formal.name, type_text(type)));
+        if (i > 0)
+          fail(Diag::BatchMisuse, formal.type.span,
+               fmt::format("input `{}` is {}; `batch` comes first", formal.name, type_text(type)));
+        if (type.shape[i].value != 1)
+          fail(Diag::BatchMisuse, formal.type.span,
+               fmt::format("input `{}` is {}; an input has `batch` rows, one each", formal.name,
+                           type_text(type)));
       }
       NodeId node = make(Place::Step, OpKind::Input, {}, {{AttrName::Name, formal.name}}, &type);
       input_of_node_[node] = inputs_.size();
@@ -175,7 +202,8 @@ void Elaborator::inputs() {
 
 void Elaborator::bind_errors(const Statement& s) {
   auto bind = [&](const std::string& name, Span span) {
-    if (!name.empty() && !find(name)) frame().blocks.back()[name] = {Value(), Binding::Kind::Let, SIZE_MAX, span};
+    if (!name.empty() && !find(name))
+      frame().blocks.back()[name] = {Value(), Binding::Kind::Let, SIZE_MAX, span};
   };
   if (s.kind == Statement::Kind::Repeat || s.kind == Statement::Kind::If) {
     for (const auto& inner : s.body) bind_assigned(*inner);
@@ -236,7 +264,9 @@ void Elaborator::run() {
 
 void Elaborator::finish(Model& model) {
   Graph& step = graph(Place::Step);
-  auto add = [&](ResultKind kind, const std::string& name, NodeId value) { step.results.push_back({kind, name, value}); };
+  auto add = [&](ResultKind kind, const std::string& name, NodeId value) {
+    step.results.push_back({kind, name, value});
+  };
   switch (mode_) {
     case Mode::Train:
       finish_tables(model);
@@ -259,7 +289,9 @@ void Elaborator::finish(Model& model) {
     case Mode::Predict:
       step.name += ".predict";
       for (const auto& [name, node] : outputs_) {
-        bool wanted = options_->outputs.empty() || std::find(options_->outputs.begin(), options_->outputs.end(), name) != options_->outputs.end();
+        bool wanted = options_->outputs.empty() ||
+                      std::find(options_->outputs.begin(), options_->outputs.end(), name) !=
+                          options_->outputs.end();
         if (wanted) add(ResultKind::Output, name, node);
       }
       prune(step);
@@ -278,7 +310,8 @@ void Elaborator::finish_tables(Model& model) {
   for (const auto& [name, node] : outputs_) model.outputs.push_back(name);
   Graph& init = graph(Place::Init);
   for (const VariableRecord& record : variables_) {
-    model.variables.push_back({record.path, record.type, record.is_state, record.of_optimizer, frozen(record.path), record.span});
+    model.variables.push_back({record.path, record.type, record.is_state, record.of_optimizer,
+                               frozen(record.path), record.span});
     init.results.push_back({ResultKind::Update, record.path, record.initial});
   }
 }

@@ -5,12 +5,18 @@
 
 namespace gradus::lang {
 
-void Elaborator::declare(const std::string& name, Span span, Value value, Binding::Kind kind, size_t variable) {
+void Elaborator::declare(const std::string& name, Span span, Value value, Binding::Kind kind,
+                         size_t variable) {
   if (name == "_") return;
   if (const Binding* there = find(name)) {
-    fail(Diag::Redefined, span, fmt::format("`{0}` is declared already; bind it anew with `{0} = ..`", name), {{there->span, "it is declared here"}});
+    fail(Diag::Redefined, span,
+         fmt::format("`{0}` is declared already; bind it anew with `{0} = ..`", name),
+         {{there->span, "it is declared here"}});
   }
-  if (value.is(Value::Kind::Tuple)) fail(Diag::TypeMismatch, span, fmt::format("{} results for one name; take them apart with `let (a, b) = ..`", value.items.size()));
+  if (value.is(Value::Kind::Tuple))
+    fail(Diag::TypeMismatch, span,
+         fmt::format("{} results for one name; take them apart with `let (a, b) = ..`",
+                     value.items.size()));
   frame().blocks.back()[name] = {std::move(value), kind, variable, span};
 }
 
@@ -41,18 +47,29 @@ void Elaborator::exec(const Statement& s) {
   deeper(s.span);
   frame().statement.clear();
   switch (s.kind) {
-    case Statement::Kind::Let: return exec_let(s);
-    case Statement::Kind::LetTuple: return exec_let_tuple(s);
-    case Statement::Kind::Assign: return exec_assign(s);
-    case Statement::Kind::Layer: return exec_layer(s);
+    case Statement::Kind::Let:
+      return exec_let(s);
+    case Statement::Kind::LetTuple:
+      return exec_let_tuple(s);
+    case Statement::Kind::Assign:
+      return exec_assign(s);
+    case Statement::Kind::Layer:
+      return exec_layer(s);
     case Statement::Kind::Param:
-    case Statement::Kind::State: return exec_variable(s);
-    case Statement::Kind::Repeat: return exec_repeat(s);
-    case Statement::Kind::If: return exec_if(s);
-    case Statement::Kind::Return: return exec_return(s);
-    case Statement::Kind::Output: return exec_output(s);
-    case Statement::Kind::Metric: return exec_metric(s);
-    case Statement::Kind::Loss: return exec_loss(s);
+    case Statement::Kind::State:
+      return exec_variable(s);
+    case Statement::Kind::Repeat:
+      return exec_repeat(s);
+    case Statement::Kind::If:
+      return exec_if(s);
+    case Statement::Kind::Return:
+      return exec_return(s);
+    case Statement::Kind::Output:
+      return exec_output(s);
+    case Statement::Kind::Metric:
+      return exec_metric(s);
+    case Statement::Kind::Loss:
+      return exec_loss(s);
   }
 }
 
@@ -64,7 +81,9 @@ void Elaborator::exec_let(const Statement& s) {
     for (const ExprPtr& dim : s.type->dims) any |= dim->kind == Expr::Kind::Any;
     if (any) {
       value = eval(*s.value);
-      if (!value.is(Value::Kind::Tensor)) fail(Diag::TypeMismatch, s.value->span, fmt::format("`{}` is a tensor, found {}", s.name, kind_text(value)));
+      if (!value.is(Value::Kind::Tensor))
+        fail(Diag::TypeMismatch, s.value->span,
+             fmt::format("`{}` is a tensor, found {}", s.name, kind_text(value)));
       TensorType actual = type(value);
       value = fit(value, type_of(*s.type, &actual), s.value->span, fmt::format("`{}`", s.name));
     } else {
@@ -79,12 +98,17 @@ void Elaborator::exec_let(const Statement& s) {
   declare(s.name, s.name_span, std::move(value), Binding::Kind::Let);
 }
 
-void Elaborator::check_bare(const TypeExpr& expr, const Value& value, Span span, const std::string& name) {
+void Elaborator::check_bare(const TypeExpr& expr, const Value& value, Span span,
+                            const std::string& name) {
   using Kind = Value::Kind;
   bool fits = (expr.word == "float" && (value.is(Kind::Number) || value.is(Kind::PerStep))) ||
-              (expr.word == "int" && value.is(Kind::Number) && value.number.whole()) || (expr.word == "bool" && value.is(Kind::Bool)) ||
+              (expr.word == "int" && value.is(Kind::Number) && value.number.whole()) ||
+              (expr.word == "bool" && value.is(Kind::Bool)) ||
               (expr.word == "list" && value.is(Kind::List));
-  if (!fits) fail(Diag::TypeMismatch, span, fmt::format("`{}` is {}, found {}", name, expr.word, value.in_graph() ? type_text(type(value)) : kind_text(value)));
+  if (!fits)
+    fail(Diag::TypeMismatch, span,
+         fmt::format("`{}` is {}, found {}", name, expr.word,
+                     value.in_graph() ? type_text(type(value)) : kind_text(value)));
 }
 
 void Elaborator::exec_let_tuple(const Statement& s) {
@@ -92,31 +116,47 @@ void Elaborator::exec_let_tuple(const Statement& s) {
   settle_sites("");
   if (!value.is(Value::Kind::Tuple) || value.items.size() != s.names.size()) {
     fail(Diag::TypeMismatch, s.value->span,
-         fmt::format("{} names for {}", s.names.size(), value.is(Value::Kind::Tuple) ? fmt::format("{} results", value.items.size()) : "one result"));
+         fmt::format("{} names for {}", s.names.size(),
+                     value.is(Value::Kind::Tuple) ? fmt::format("{} results", value.items.size())
+                                                  : "one result"));
   }
-  for (size_t i = 0; i < s.names.size(); ++i) declare(s.names[i], s.name_spans[i], value.items[i], Binding::Kind::Let);
+  for (size_t i = 0; i < s.names.size(); ++i)
+    declare(s.names[i], s.name_spans[i], value.items[i], Binding::Kind::Let);
 }
 
 void Elaborator::exec_assign(const Statement& s) {
   Value value = eval(*s.value);
   settle_sites("");
-  if (is_predefined(s.name)) fail(Diag::BadAssignment, s.name_span, fmt::format("`{}` has a meaning of its own and is never assigned", s.name));
+  if (is_predefined(s.name))
+    fail(Diag::BadAssignment, s.name_span,
+         fmt::format("`{}` has a meaning of its own and is never assigned", s.name));
   Binding* binding = find(s.name);
   if (!binding) {
-    if (constants_.count(s.name)) fail(Diag::BadAssignment, s.name_span, fmt::format("`{}` is a constant; it keeps its value", s.name));
+    if (constants_.count(s.name))
+      fail(Diag::BadAssignment, s.name_span,
+           fmt::format("`{}` is a constant; it keeps its value", s.name));
     std::vector<std::string> names;
     for (const auto& block : frame().blocks) {
       for (const auto& [name, known] : block) names.push_back(name);
     }
     std::string nearest = nearest_name(s.name, names);
-    fail(Diag::UnknownName, s.name_span, fmt::format("`{0}` is not declared; {1}", s.name,
-                                                     nearest.empty() ? "write `let " + s.name + " = ..`" : "did you mean `" + nearest + "`?"));
+    fail(Diag::UnknownName, s.name_span,
+         fmt::format("`{0}` is not declared; {1}", s.name,
+                     nearest.empty() ? "write `let " + s.name + " = ..`"
+                                     : "did you mean `" + nearest + "`?"));
   }
   if (binding->value.is(Value::Kind::Error)) throw Abandoned{};
   switch (binding->kind) {
-    case Binding::Kind::Param: fail(Diag::BadAssignment, s.name_span, fmt::format("`{}` is a parameter; only training changes it, a `state` is assigned", s.name));
-    case Binding::Kind::Layer: fail(Diag::BadAssignment, s.name_span, fmt::format("`{}` is a layer and cannot be assigned", s.name));
-    case Binding::Kind::Round: fail(Diag::BadAssignment, s.name_span, fmt::format("`{}` is set by `repeat` and cannot be assigned", s.name));
+    case Binding::Kind::Param:
+      fail(Diag::BadAssignment, s.name_span,
+           fmt::format("`{}` is a parameter; only training changes it, a `state` is assigned",
+                       s.name));
+    case Binding::Kind::Layer:
+      fail(Diag::BadAssignment, s.name_span,
+           fmt::format("`{}` is a layer and cannot be assigned", s.name));
+    case Binding::Kind::Round:
+      fail(Diag::BadAssignment, s.name_span,
+           fmt::format("`{}` is set by `repeat` and cannot be assigned", s.name));
     case Binding::Kind::State: {
       VariableRecord& variable = variables_[binding->variable];
       value = fit(value, variable.type, s.value->span, fmt::format("state `{}`", s.name));
@@ -125,18 +165,26 @@ void Elaborator::exec_assign(const Statement& s) {
     }
     case Binding::Kind::Let:
     case Binding::Kind::Argument:
-    case Binding::Kind::Input: break;
+    case Binding::Kind::Input:
+      break;
   }
-  if (value.is(Value::Kind::Tuple)) fail(Diag::TypeMismatch, s.value->span, fmt::format("{} results for one name", value.items.size()));
+  if (value.is(Value::Kind::Tuple))
+    fail(Diag::TypeMismatch, s.value->span,
+         fmt::format("{} results for one name", value.items.size()));
   binding->value = std::move(value);
 }
 
 void Elaborator::exec_layer(const Statement& s) {
   if (s.value->kind != Expr::Kind::Call) {
-    fail(Diag::BadStatement, s.value->span, fmt::format("a layer is a call with its fixed arguments named, as in `layer {} = dense(units: 32)`", s.name));
+    fail(
+        Diag::BadStatement, s.value->span,
+        fmt::format(
+            "a layer is a call with its fixed arguments named, as in `layer {} = dense(units: 32)`",
+            s.name));
   }
   Value value = function_value(*s.value);
-  if (value.function->layer) fail(Diag::BadStatement, s.value->span, fmt::format("`{}` is a layer already", s.value->text));
+  if (value.function->layer)
+    fail(Diag::BadStatement, s.value->span, fmt::format("`{}` is a layer already", s.value->text));
   auto layer = std::make_shared<LayerState>();
   layer->site = new_site(frame().site, s.name);
   layer->site->name = with_rounds(free_name(s.name));
@@ -148,22 +196,31 @@ void Elaborator::exec_layer(const Statement& s) {
 
 void Elaborator::exec_variable(const Statement& s) {
   std::string_view word = s.kind == Statement::Kind::Param ? "param" : "state";
-  if (frame().no_variables) fail(Diag::BadStatement, s.span, fmt::format("`{}` in an own derivative, which makes no parameters", word));
+  if (frame().no_variables)
+    fail(Diag::BadStatement, s.span,
+         fmt::format("`{}` in an own derivative, which makes no parameters", word));
   if (training_part_ && s.kind == Statement::Kind::Param) {
-    fail(Diag::BadStatement, s.span, "`param` in a function of the `train` block; keep values between steps in a `state`");
+    fail(Diag::BadStatement, s.span,
+         "`param` in a function of the `train` block; keep values between steps in a `state`");
   }
   if (!s.type->tensor) {
-    fail(Diag::TypeMismatch, s.type->span, fmt::format("a `{}` is a tensor: `{}[]` has rank 0", word, s.type->word));
+    fail(Diag::TypeMismatch, s.type->span,
+         fmt::format("a `{}` is a tensor: `{}[]` has rank 0", word, s.type->word));
   }
   TensorType type = type_of(*s.type);
   for (const Dim& dim : type.shape) {
-    if (dim.batch) fail(Diag::BatchMisuse, s.type->span, fmt::format("a `{}` cannot have the size `batch`, which is known at run time only", word));
+    if (dim.batch)
+      fail(Diag::BatchMisuse, s.type->span,
+           fmt::format("a `{}` cannot have the size `batch`, which is known at run time only",
+                       word));
   }
   if (s.kind == Statement::Kind::Param && !is_float(type.dtype)) {
-    fail(Diag::TypeMismatch, s.type->span, fmt::format("a `param` is float, found {}; whole numbers fit a `state`", s.type->word));
+    fail(Diag::TypeMismatch, s.type->span,
+         fmt::format("a `param` is float, found {}; whole numbers fit a `state`", s.type->word));
   }
   size_t index = replay_ ? take_recorded(s, type) : make_variable(s, type);
-  Binding::Kind kind = s.kind == Statement::Kind::Param ? Binding::Kind::Param : Binding::Kind::State;
+  Binding::Kind kind =
+      s.kind == Statement::Kind::Param ? Binding::Kind::Param : Binding::Kind::State;
   declare(s.name, s.name_span, Value::tensor(Place::Step, variables_[index].current), kind, index);
 }
 
@@ -175,7 +232,9 @@ void Elaborator::exec_repeat(const Statement& s) {
     rounds = std::move(value.items);
   } else {
     int64_t count = whole_number(value, s.value->span, "the count of `repeat`");
-    if (count < 0 || count > kMaxRounds) fail(Diag::TooLarge, s.value->span, fmt::format("`repeat` takes 0 to {} rounds, found {}", kMaxRounds, count));
+    if (count < 0 || count > kMaxRounds)
+      fail(Diag::TooLarge, s.value->span,
+           fmt::format("`repeat` takes 0 to {} rounds, found {}", kMaxRounds, count));
     for (int64_t i = 0; i < count; ++i) rounds.push_back(Value::of(Number::of(i)));
   }
   std::set<std::string> before = frame().site_names, after = before;
@@ -200,7 +259,9 @@ void Elaborator::exec_if(const Statement& s) {
 }
 
 void Elaborator::exec_return(const Statement& s) {
-  if (!frame().function) fail(Diag::BadStatement, s.span, "`return` in the model; it stands in functions, a model has `output`");
+  if (!frame().function)
+    fail(Diag::BadStatement, s.span,
+         "`return` in the model; it stands in functions, a model has `output`");
   Value value;
   if (s.value->kind == Expr::Kind::Tuple) {
     std::vector<Value> items;
@@ -231,9 +292,12 @@ bool Elaborator::want_of_return(TensorType& want) {
 }
 
 void Elaborator::model_only(const Statement& s, std::string_view word) {
-  if (frame().function) fail(Diag::BadStatement, s.span, fmt::format("`{}` in a function; it stands in the model's body", word));
+  if (frame().function)
+    fail(Diag::BadStatement, s.span,
+         fmt::format("`{}` in a function; it stands in the model's body", word));
   if (!frame().rounds.empty() || frame().blocks.size() > 1) {
-    fail(Diag::BadStatement, s.span, fmt::format("`{}` inside `repeat` or `if`; it stands in the model's body itself", word));
+    fail(Diag::BadStatement, s.span,
+         fmt::format("`{}` inside `repeat` or `if`; it stands in the model's body itself", word));
   }
 }
 
@@ -246,7 +310,8 @@ void Elaborator::exec_output(const Statement& s) {
   bool has_batch = false;
   for (const Dim& dim : output.shape) has_batch |= dim.batch;
   if (has_batch && output.shape[0] != Dim::batches()) {
-    fail(Diag::BatchMisuse, s.value->span, fmt::format("output `{}` is {}; an output has `batch` first", s.name, type_text(output)));
+    fail(Diag::BatchMisuse, s.value->span,
+         fmt::format("output `{}` is {}; an output has `batch` first", s.name, type_text(output)));
   }
   declare(s.name, s.name_span, value, Binding::Kind::Let);
   outputs_.emplace_back(s.name, value.node);
@@ -254,12 +319,18 @@ void Elaborator::exec_output(const Statement& s) {
 
 void Elaborator::exec_loss(const Statement& s) {
   model_only(s, "loss");
-  if (loss_) fail(Diag::Redefined, s.span, "a second `loss`; add the two in one", {{loss_span_, "the first is here"}});
+  if (loss_)
+    fail(Diag::Redefined, s.span, "a second `loss`; add the two in one",
+         {{loss_span_, "the first is here"}});
   Value value = as_tensor(eval(*s.value), s.value->span);
   settle_sites("");
-  if (!is_float(type(value).dtype)) fail(Diag::TypeMismatch, s.value->span, fmt::format("a loss is a float, found {}", type_text(type(value))));
+  if (!is_float(type(value).dtype))
+    fail(Diag::TypeMismatch, s.value->span,
+         fmt::format("a loss is a float, found {}", type_text(type(value))));
   if (!type(value).is_scalar()) {
-    fail(Diag::NotScalar, s.value->span, fmt::format("a loss has rank 0, found {}; reduce it with `mean` or `sum`", type_text(type(value))));
+    fail(Diag::NotScalar, s.value->span,
+         fmt::format("a loss has rank 0, found {}; reduce it with `mean` or `sum`",
+                     type_text(type(value))));
   }
   loss_ = value;
   loss_span_ = s.value->span;

@@ -1,6 +1,6 @@
 // Elaboration of one mode: the syntax tree, with actual sizes, to graphs. Each mode (training step,
-// evaluation, prediction) is elaborated by an Elaborator of its own; the training one also fills the
-// graph of the initialisers.
+// evaluation, prediction) is elaborated by an Elaborator of its own; the training one also fills
+// the graph of the initialisers.
 //
 // Parts: elaborate_model.cpp the model's body and results · elaborate_statements.cpp ·
 // elaborate_expr.cpp names, literals, indices · arithmetic.cpp operators · calls.cpp binding of
@@ -8,8 +8,8 @@
 // train_step.cpp gradients and optimizer · builtins_*.cpp the functions that are not library text.
 #pragma once
 
-#include <deque>
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 #include <utility>
@@ -56,17 +56,17 @@ struct Frame {
   Site* site = nullptr;
   std::vector<std::map<std::string, Binding, std::less<>>> blocks;
   std::map<std::string, Dim, std::less<>> sizes;
-  std::optional<Shape> leading;        // what `...` stands for
-  std::set<std::string> site_names;    // taken in this body
-  std::vector<int64_t> rounds;         // of the repeats around
-  std::vector<Site*> calls;            // of the statement under way
-  std::string statement;               // its name, for scopes
+  std::optional<Shape> leading;      // what `...` stands for
+  std::set<std::string> site_names;  // taken in this body
+  std::vector<int64_t> rounds;       // of the repeats around
+  std::vector<Site*> calls;          // of the statement under way
+  std::string statement;             // its name, for scopes
   std::optional<Value> result;
   int32_t scopes[kPlaces] = {-2, -2, -2};
-  bool no_variables = false;           // in an own derivative
+  bool no_variables = false;  // in an own derivative
   bool library = false;
-  bool takes_function = false;         // may stand on the stack twice: residual(x, residual(..))
-  Span user_call;                      // the call in the user's file that led here
+  bool takes_function = false;  // may stand on the stack twice: residual(x, residual(..))
+  Span user_call;               // the call in the user's file that led here
 
   bool in_library() const { return library; }
 };
@@ -94,8 +94,8 @@ class Elaborator {
   Frame& frame() { return *frames_.back(); }
 
   // ---- messages ----
-  [[noreturn]] void fail(Diag kind, Span span, std::string message, std::vector<DiagNote> notes = {},
-                         std::vector<Span> also = {});
+  [[noreturn]] void fail(Diag kind, Span span, std::string message,
+                         std::vector<DiagNote> notes = {}, std::vector<Span> also = {});
 
   // ---- expressions ----
   Value eval(const Expr& expr, const TensorType* want = nullptr);
@@ -121,7 +121,9 @@ class Elaborator {
   NodeId constant(Place place, const TensorType& type, double value);
   /// A number (or bool) as a constant of a graph: float, f64 where a metric is finished.
   NodeId constant_of(const Value& value, Place place, Span span) {
-    DType dtype = value.is(Value::Kind::Bool) ? DType::Bool : place == Place::Finish ? DType::F64 : DType::F32;
+    DType dtype = value.is(Value::Kind::Bool) ? DType::Bool
+                  : place == Place::Finish    ? DType::F64
+                                              : DType::F32;
     return to_place(value, place, dtype, span);
   }
 
@@ -129,14 +131,15 @@ class Elaborator {
   struct Operands {
     Place place = Place::Step;
     DType dtype = DType::F32;
-    bool per_step = false;       // every operand is a number, one at least per-step
+    bool per_step = false;  // every operand is a number, one at least per-step
     std::vector<NodeId> nodes;
   };
   /// Brings numbers and tensors to one graph and one element type.
   Operands together(std::vector<const Value*> values, const std::vector<Span>& spans);
   Value pointwise(OpKind kind, std::vector<const Value*> values, const std::vector<Span>& spans);
   Value wrap(const Operands& operands, NodeId node);
-  Value binary(std::string_view op, const Value& a, const Value& b, Span span, const std::vector<Span>& spans);
+  Value binary(std::string_view op, const Value& a, const Value& b, Span span,
+               const std::vector<Span>& spans);
   Value power(const Value& base, const Value& exponent, Span span, const std::vector<Span>& spans);
   Value matmul(const Value& a, const Value& b, Span span, const std::vector<Span>& spans);
   Value negate(const Value& value, Span span);
@@ -144,8 +147,10 @@ class Elaborator {
   Value as_tensor(const Value& value, Span span, std::optional<DType> like = std::nullopt);
   Value as_per_step(const Value& value, Span span);
   Value convert(const Value& value, DType to, Span span);
-  void check_broadcast(Place place, const std::vector<NodeId>& nodes, const std::vector<Span>& spans);
-  /// `value` made to fit a declared type: numbers become tensors of it; else an error that says `what`.
+  void check_broadcast(Place place, const std::vector<NodeId>& nodes,
+                       const std::vector<Span>& spans);
+  /// `value` made to fit a declared type: numbers become tensors of it; else an error that says
+  /// `what`.
   Value fit(const Value& value, const TensorType& type, Span span, std::string_view what);
 
   // ---- indices ----
@@ -155,7 +160,8 @@ class Elaborator {
     int64_t start = 0, step = 1, count = 0;
   };
   SliceRange slice_range(const Index& index, int64_t size);
-  Value slice(const Value& x, const std::vector<int64_t>& start, const std::vector<int64_t>& step, Shape shape);
+  Value slice(const Value& x, const std::vector<int64_t>& start, const std::vector<int64_t>& step,
+              Shape shape);
   Value gather(const Value& table, const Value& index, int64_t axis);
   void note_index(const Value& index, int64_t limit);
 
@@ -212,7 +218,8 @@ class Elaborator {
   void check_bare(const TypeExpr& expr, const Value& value, Span span, const std::string& name);
   bool want_of_return(TensorType& want);
   void model_only(const Statement& s, std::string_view word);
-  void declare(const std::string& name, Span span, Value value, Binding::Kind kind, size_t variable = SIZE_MAX);
+  void declare(const std::string& name, Span span, Value value, Binding::Kind kind,
+               size_t variable = SIZE_MAX);
   Binding* find(std::string_view name);
 
   // Expressions.
@@ -225,7 +232,8 @@ class Elaborator {
   Value eval_binary(const Expr& expr);
   Value logic(const Expr& expr);
   Value eval_index(const Expr& expr);
-  [[noreturn]] void unknown(const std::string& name, Span span, std::string_view what, bool functions);
+  [[noreturn]] void unknown(const std::string& name, Span span, std::string_view what,
+                            bool functions);
   TensorType type_of(const TypeExpr& type, const TensorType* any = nullptr);
   Dim dim_of_expr(const Expr& expr);
 
@@ -287,8 +295,10 @@ class Elaborator {
   void apply_group(std::vector<Update>& updates, const Setting& group);
   void train_step();
   std::vector<Update> trained();
-  std::vector<NodeId> for_all(std::vector<Update>& updates, const FunctionValue* function, const std::string& site, bool with_gradient);
-  Value apply(const FunctionValue& function, Update& update, const std::string& site, bool with_gradient, std::vector<size_t>& made, bool again);
+  std::vector<NodeId> for_all(std::vector<Update>& updates, const FunctionValue* function,
+                              const std::string& site, bool with_gradient);
+  Value apply(const FunctionValue& function, Update& update, const std::string& site,
+              bool with_gradient, std::vector<size_t>& made, bool again);
   void add_average(const Update& update, NodeId value);
   void check_argument(const FunctionValue& function, const Argument& argument);
   bool frozen(const std::string& path) const;
@@ -307,14 +317,16 @@ class Elaborator {
   Site root_;
   std::map<std::string, Value, std::less<>> constants_;
   std::map<std::string, FunctionValue, std::less<>> functions_;  // values of those found by name
-  std::map<std::string, FunctionValue, std::less<>> library_functions_;  // as library text sees them
+  std::map<std::string, FunctionValue, std::less<>>
+      library_functions_;  // as library text sees them
   std::vector<VariableRecord> variables_;
   struct Replay {
     std::vector<size_t>* variables = nullptr;
     size_t next = 0;
   };
   Replay* replay_ = nullptr;
-  /// Collects what is made below `site`; what a layer from before `start` makes belongs to that layer.
+  /// Collects what is made below `site`; what a layer from before `start` makes belongs to that
+  /// layer.
   struct Recorder {
     const Site* site = nullptr;
     size_t start = 0;
@@ -353,7 +365,8 @@ class Elaborator {
   int64_t work_ = 0;
 };
 
-/// A function that is written in C++: its formals as text ("x, axis=, keep="; `=`: may be left out).
+/// A function that is written in C++: its formals as text ("x, axis=, keep="; `=`: may be left
+/// out).
 struct BuiltinCall {
   Elaborator& e;
   Span span;

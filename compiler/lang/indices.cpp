@@ -1,4 +1,5 @@
-// Indices in brackets: slices with compile-time bounds, single elements, and gathers by an int tensor.
+// Indices in brackets: slices with compile-time bounds, single elements, and gathers by an int
+// tensor.
 #include <fmt/format.h>
 
 #include "lang/elaborator.h"
@@ -13,10 +14,13 @@ Value Elaborator::eval_index(const Expr& expr) {
     if (!single) fail(Diag::BadIndex, expr.span, "a list takes one number as index");
     int64_t size = static_cast<int64_t>(x.items.size());
     int64_t i = whole_number(eval(*expr.indices[0].value), expr.indices[0].span, "an index");
-    if (i < -size || i >= size) fail(Diag::BadIndex, expr.indices[0].span, fmt::format("index {} of a list of {}", i, size));
+    if (i < -size || i >= size)
+      fail(Diag::BadIndex, expr.indices[0].span, fmt::format("index {} of a list of {}", i, size));
     return x.items[static_cast<size_t>(i < 0 ? i + size : i)];
   }
-  if (!x.is(Value::Kind::Tensor)) fail(Diag::TypeMismatch, expr.operands[0]->span, fmt::format("only tensors and lists are indexed, found {}", kind_text(x)));
+  if (!x.is(Value::Kind::Tensor))
+    fail(Diag::TypeMismatch, expr.operands[0]->span,
+         fmt::format("only tensors and lists are indexed, found {}", kind_text(x)));
   return index_tensor(x, expr);
 }
 
@@ -25,7 +29,8 @@ Value Elaborator::index_tensor(const Value& x, const Expr& expr) {
   size_t given = 0;
   bool ellipsis = false;
   for (const Index& index : expr.indices) {
-    if (index.kind == Index::Kind::Ellipsis && ellipsis) fail(Diag::BadIndex, index.span, "a second `...` in one index");
+    if (index.kind == Index::Kind::Ellipsis && ellipsis)
+      fail(Diag::BadIndex, index.span, "a second `...` in one index");
     ellipsis |= index.kind == Index::Kind::Ellipsis;
     given += index.kind == Index::Kind::Ellipsis ? 0 : 1;
   }
@@ -49,18 +54,25 @@ Value Elaborator::index_tensor(const Value& x, const Expr& expr) {
       continue;
     }
     if (shape[axis].batch) {
-      fail(Diag::BatchMisuse, index.span, fmt::format("an index along `batch` of {}; rows are known at run time only, a bare `:` keeps all", type_text(type(x))));
+      fail(
+          Diag::BatchMisuse, index.span,
+          fmt::format(
+              "an index along `batch` of {}; rows are known at run time only, a bare `:` keeps all",
+              type_text(type(x))));
     }
     int64_t size = shape[axis].value;
     if (index.kind == Index::Kind::Single) {
       Value value = eval(*index.value);
       if (value.is(Value::Kind::Tensor)) {
-        if (by_tensor) fail(Diag::BadIndex, index.span, "a second tensor among the indices; one may be an int tensor");
+        if (by_tensor)
+          fail(Diag::BadIndex, index.span,
+               "a second tensor among the indices; one may be an int tensor");
         by_tensor.emplace(axis, value);
         tensor_span = index.span;
       } else {
         int64_t i = whole_number(value, index.span, "an index");
-        if (i < -size || i >= size) fail(Diag::BadIndex, index.span, fmt::format("index {} of an axis of {}", i, size));
+        if (i < -size || i >= size)
+          fail(Diag::BadIndex, index.span, fmt::format("index {} of an axis of {}", i, size));
         start[axis] = i < 0 ? i + size : i;
         sliced[axis] = Dim::fixed(1);
         dropped[axis] = true;
@@ -92,10 +104,12 @@ Elaborator::SliceRange Elaborator::slice_range(const Index& index, int64_t size)
   auto bound = [&](const ExprPtr& e, int64_t otherwise) {
     if (!e) return otherwise;
     int64_t i = whole_number(eval(*e), e->span, "a bound of a slice");
-    if (i < -size || i > size) fail(Diag::BadIndex, e->span, fmt::format("bound {} of an axis of {}", i, size));
+    if (i < -size || i > size)
+      fail(Diag::BadIndex, e->span, fmt::format("bound {} of an axis of {}", i, size));
     return i < 0 ? i + size : i;
   };
-  if (index.step) range.step = whole_number(eval(*index.step), index.step->span, "the step of a slice");
+  if (index.step)
+    range.step = whole_number(eval(*index.step), index.step->span, "the step of a slice");
   if (range.step == 0) fail(Diag::BadIndex, index.span, "the step of a slice is not 0");
   bool back = range.step < 0;
   range.start = bound(index.from, back ? size - 1 : 0);
@@ -103,29 +117,42 @@ Elaborator::SliceRange Elaborator::slice_range(const Index& index, int64_t size)
   int64_t distance = back ? range.start - stop : stop - range.start;
   int64_t stride = std::abs(range.step);
   range.count = distance > 0 ? (distance - 1) / stride + 1 : 0;
-  if (range.count < 1 || range.start >= size) fail(Diag::BadIndex, index.span, fmt::format("this slice of an axis of {} is empty; every size is at least 1", size));
+  if (range.count < 1 || range.start >= size)
+    fail(Diag::BadIndex, index.span,
+         fmt::format("this slice of an axis of {} is empty; every size is at least 1", size));
   return range;
 }
 
-Value Elaborator::slice(const Value& x, const std::vector<int64_t>& start, const std::vector<int64_t>& step, Shape shape) {
-  if (shape == type(x).shape && std::all_of(step.begin(), step.end(), [](int64_t s) { return s == 1; })) return x;
+Value Elaborator::slice(const Value& x, const std::vector<int64_t>& start,
+                        const std::vector<int64_t>& step, Shape shape) {
+  if (shape == type(x).shape &&
+      std::all_of(step.begin(), step.end(), [](int64_t s) { return s == 1; }))
+    return x;
   TensorType result{type(x).dtype, std::move(shape)};
-  return Value::tensor(x.place, make(x.place, OpKind::Slice, {x.node}, {{AttrName::Start, start}, {AttrName::Step, step}}, &result));
+  return Value::tensor(x.place, make(x.place, OpKind::Slice, {x.node},
+                                     {{AttrName::Start, start}, {AttrName::Step, step}}, &result));
 }
 
 /// Rows of `table` along `axis`: the index' sizes stand where the axis stood.
 Value Elaborator::gather(const Value& table, const Value& index, int64_t axis) {
   const TensorType table_type = type(table), index_type = type(index);
-  if (!is_integer(index_type.dtype)) fail(Diag::TypeMismatch, span_, fmt::format("an index is an int tensor, found {}", type_text(index_type)));
-  if (table.place != index.place) fail(Diag::BadInitialiser, span_, "an index and its table belong to different graphs");
+  if (!is_integer(index_type.dtype))
+    fail(Diag::TypeMismatch, span_,
+         fmt::format("an index is an int tensor, found {}", type_text(index_type)));
+  if (table.place != index.place)
+    fail(Diag::BadInitialiser, span_, "an index and its table belong to different graphs");
   bool both_batch = false;
   for (const Dim& a : table_type.shape) {
     for (const Dim& b : index_type.shape) both_batch |= a.batch && b.batch;
   }
   if (both_batch) {
-    fail(Diag::TwoBatches, span_, fmt::format("{} indexed by {} has `batch` twice; `take_along(x, index, axis)` picks per row", type_text(table_type), type_text(index_type)));
+    fail(Diag::TwoBatches, span_,
+         fmt::format(
+             "{} indexed by {} has `batch` twice; `take_along(x, index, axis)` picks per row",
+             type_text(table_type), type_text(index_type)));
   }
-  if (table_type.shape[static_cast<size_t>(axis)].batch) fail(Diag::BatchMisuse, span_, "an index along `batch`");
+  if (table_type.shape[static_cast<size_t>(axis)].batch)
+    fail(Diag::BatchMisuse, span_, "an index along `batch`");
   note_index(index, table_type.shape[static_cast<size_t>(axis)].value);
   GraphBuilder& b = builder(table.place);
   std::vector<int64_t> front = {axis};
@@ -134,7 +161,8 @@ Value Elaborator::gather(const Value& table, const Value& index, int64_t axis) {
   }
   NodeId rows = make(table.place, OpKind::Gather, {b.transpose(table.node, front), index.node});
   // Index sizes stand first; move the `axis` sizes that stood before them back.
-  int64_t inner = static_cast<int64_t>(index_type.rank()), rest = static_cast<int64_t>(table_type.rank()) - 1;
+  int64_t inner = static_cast<int64_t>(index_type.rank()),
+          rest = static_cast<int64_t>(table_type.rank()) - 1;
   std::vector<int64_t> perm;
   for (int64_t i = 0; i < axis; ++i) perm.push_back(inner + i);
   for (int64_t i = 0; i < inner; ++i) perm.push_back(i);
@@ -146,7 +174,8 @@ Value Elaborator::gather(const Value& table, const Value& index, int64_t axis) {
 void Elaborator::note_index(const Value& index, int64_t limit) {
   if (index.place != Place::Step) return;
   NodeId node = index.node;
-  while (op_def(graph(Place::Step)[node].op).cls == OpClass::Layout && graph(Place::Step)[node].operands.size() == 1) {
+  while (op_def(graph(Place::Step)[node].op).cls == OpClass::Layout &&
+         graph(Place::Step)[node].operands.size() == 1) {
     node = graph(Place::Step)[node].operands[0];
   }
   auto input = input_of_node_.find(node);

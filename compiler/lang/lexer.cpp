@@ -2,25 +2,28 @@
 // that cannot end a statement (an operator, a comma).
 #include "lang/lexer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
-
-#include <fmt/format.h>
 
 namespace gradus::lang {
 
 namespace {
 
-constexpr std::string_view kKeywords[] = {
-    "include", "const", "fn",   "model",  "data",   "train", "let",  "param", "state", "layer", "return", "if",
-    "else",    "repeat", "as",  "output", "metric", "loss",  "true", "false", "and",   "or",    "not"};
-constexpr std::string_view kPredefined[] = {"batch", "training", "step", "steps", "epoch", "pi", "inf"};
+constexpr std::string_view kKeywords[] = {"include", "const",  "fn",    "model",  "data",   "train",
+                                          "let",     "param",  "state", "layer",  "return", "if",
+                                          "else",    "repeat", "as",    "output", "metric", "loss",
+                                          "true",    "false",  "and",   "or",     "not"};
+constexpr std::string_view kPredefined[] = {"batch", "training", "step", "steps",
+                                            "epoch", "pi",       "inf"};
 
 // Longer symbols first: the first that fits is taken.
-constexpr std::string_view kSymbols[] = {"...", "->", "==", "!=", "<=", ">=", "+", "-", "*", "/", "@", "^",
-                                         "<",   ">",  "=",  "(",  ")",  "[",  "]", "{", "}", ",", ":", "."};
-constexpr std::string_view kContinuing[] = {"->", "==", "!=", "<=", ">=", "+", "-", "*",  "/",
-                                            "@",  "^",  "<",  ">",  "=",  ",", ":"};
+constexpr std::string_view kSymbols[] = {"...", "->", "==", "!=", "<=", ">=", "+", "-",
+                                         "*",   "/",  "@",  "^",  "<",  ">",  "=", "(",
+                                         ")",   "[",  "]",  "{",  "}",  ",",  ":", "."};
+constexpr std::string_view kContinuing[] = {"->", "==", "!=", "<=", ">=", "+", "-", "*",
+                                            "/",  "@",  "^",  "<",  ">",  "=", ",", ":"};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_small(char c) { return (c >= 'a' && c <= 'z') || c == '_'; }
@@ -44,7 +47,9 @@ class Lexer {
   }
 
  private:
-  char peek(size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
+  char peek(size_t ahead = 0) const {
+    return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
+  }
   Span span(size_t from, size_t to) const {
     return {file_, static_cast<uint32_t>(from), static_cast<uint32_t>(to)};
   }
@@ -61,7 +66,10 @@ class Lexer {
     char c = peek();
     if (c == '\n') return newline();
     if (c == ';') return add(TokenKind::Newline, at_, at_ + 1);
-    if (c == ' ' || c == '\t' || c == '\r') { ++at_; return; }
+    if (c == ' ' || c == '\t' || c == '\r') {
+      ++at_;
+      return;
+    }
     if (c == '/' && peek(1) == '/') return comment();
     if (is_small(c) || is_capital(c)) return word();
     if (is_digit(c)) return number();
@@ -106,7 +114,8 @@ class Lexer {
 
   void number() {
     size_t end = digits(at_);
-    if (end + 1 < text_.size() && text_[end] == '.' && is_digit(text_[end + 1])) end = digits(end + 1);
+    if (end + 1 < text_.size() && text_[end] == '.' && is_digit(text_[end + 1]))
+      end = digits(end + 1);
     if (end < text_.size() && (text_[end] == 'e' || text_[end] == 'E')) {
       size_t sign = end + 1;
       if (sign < text_.size() && (text_[sign] == '+' || text_[sign] == '-')) ++sign;
@@ -120,7 +129,8 @@ class Lexer {
     if (end == std::string_view::npos || text_[end] == '\n') {
       end = std::min(end, text_.size());
       diags_->error(Diag::UnclosedString, span(at_, end), "a string without its closing `\"`");
-      list_.tokens.push_back({TokenKind::String, span(at_, end), text_.substr(at_ + 1, end - at_ - 1), false});
+      list_.tokens.push_back(
+          {TokenKind::String, span(at_, end), text_.substr(at_ + 1, end - at_ - 1), false});
       at_ = end;
       return;
     }
@@ -136,9 +146,10 @@ class Lexer {
     size_t end = at_ + 1;  // the whole of a multi-byte character
     while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xC0) == 0x80) ++end;
     bool printable = static_cast<unsigned char>(peek()) >= 0x20;
-    diags_->error(Diag::UnexpectedCharacter, span(at_, end),
-                  printable ? fmt::format("unexpected character `{}`", text_.substr(at_, end - at_))
-                            : fmt::format("unexpected byte 0x{:02x}", static_cast<unsigned char>(peek())));
+    diags_->error(
+        Diag::UnexpectedCharacter, span(at_, end),
+        printable ? fmt::format("unexpected character `{}`", text_.substr(at_, end - at_))
+                  : fmt::format("unexpected byte 0x{:02x}", static_cast<unsigned char>(peek())));
     at_ = end;
     if (++bad_ > 20) at_ = text_.size();
   }
@@ -150,7 +161,8 @@ class Lexer {
     if (c == ')' || c == ']') {
       if (!open_.empty() && open_.back() != '{') open_.pop_back();
     }
-    if (c == '}') {  // closes what stands open inside it too, so that one lost bracket costs one block
+    if (c ==
+        '}') {  // closes what stands open inside it too, so that one lost bracket costs one block
       while (!open_.empty() && open_.back() != '{') open_.pop_back();
       if (!open_.empty()) open_.pop_back();
     }

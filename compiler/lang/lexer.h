@@ -10,8 +10,8 @@
 namespace gradus::lang {
 
 enum class TokenKind : uint8_t {
-  Name,     // begins with a small letter or `_`; keywords too, the parser knows their places
-  Size,     // begins with a capital
+  Name,  // begins with a small letter or `_`; keywords too, the parser knows their places
+  Size,  // begins with a capital
   Number,
   String,   // text without its quotes
   Symbol,   // operators and brackets, by their text
@@ -30,7 +30,7 @@ struct Token {
 };
 
 struct Comment {
-  Span span;          // with its `//`
+  Span span;              // with its `//`
   bool own_line = false;  // nothing but blanks stands before it
 };
 

@@ -1,9 +1,8 @@
 // From a file to a Model: the program is parsed once and elaborated once for each mode.
-#include "lang/model.h"
-
 #include <fmt/format.h>
 
 #include "lang/data_block.h"
+#include "lang/model.h"
 #include "lang/parser.h"
 
 namespace gradus::lang {
@@ -18,26 +17,34 @@ void check_same_variables(const Elaborator& training, const Elaborator& other, D
   }
   const std::vector<VariableRecord>& again = other.variables();
   for (size_t i = 0; i < std::max(made.size(), again.size()); ++i) {
-    bool same = i < made.size() && i < again.size() && made[i].path == again[i].path && made[i].type == again[i].type;
+    bool same = i < made.size() && i < again.size() && made[i].path == again[i].path &&
+                made[i].type == again[i].type;
     if (same) continue;
     const VariableRecord& odd = i < made.size() ? made[i] : again[i];
-    diags.error(Diag::ModesDiffer, odd.span,
-                fmt::format("`{}` is not the same with `training` true and false; both make the same parameters", odd.path));
+    diags.error(
+        Diag::ModesDiffer, odd.span,
+        fmt::format(
+            "`{}` is not the same with `training` true and false; both make the same parameters",
+            odd.path));
     return;
   }
 }
 
 void check_outputs(const ElaborateOptions& options, const Model& model, DiagEngine& diags) {
   for (const std::string& name : options.outputs) {
-    if (std::find(model.outputs.begin(), model.outputs.end(), name) != model.outputs.end()) continue;
+    if (std::find(model.outputs.begin(), model.outputs.end(), name) != model.outputs.end())
+      continue;
     std::string nearest = nearest_name(name, model.outputs);
-    diags.error(Diag::UnknownName, {}, fmt::format("the model has no output `{}`{}", name, nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+    diags.error(Diag::UnknownName, {},
+                fmt::format("the model has no output `{}`{}", name,
+                            nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
   }
 }
 
 }  // namespace
 
-std::optional<Model> load_model(SourceMap& sources, int32_t file, const ElaborateOptions& options, DiagEngine& diags) {
+std::optional<Model> load_model(SourceMap& sources, int32_t file, const ElaborateOptions& options,
+                                DiagEngine& diags) {
   std::optional<Program> program = load_program(sources, file, diags);
   if (!program) return std::nullopt;
   Model model;

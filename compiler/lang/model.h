@@ -15,7 +15,9 @@
 namespace gradus::lang {
 
 /// A parameter of the model, or a state: of the model (running means) or of an optimizer (Adam's
-/// moments, whose path is the parameter's path, then "@", then the state's name: "fc.w@m").
+/// moments, whose path is the parameter's path, then "@", then the state's name: "fc.w@m"). With
+/// `average =` in the train block each trained parameter has a state "fc.w@average": evaluation,
+/// prediction and saved weights take it in place of the parameter.
 struct Variable {
   std::string path;
   TensorType type;
@@ -61,7 +63,9 @@ struct DataExpr {
   bool single = false;
   bool window = false;                 // `window[...]`: time first, `from`/`to` in time_from/time_to
   int64_t time_from = 0, time_to = 0;
-  std::string name;                    // operator sign, or function: log standardize minmax fill_missing category idx npy linspace
+  /// Operator sign; Call: log standardize minmax fill_missing category; Array: idx, npy (option
+  /// "path", and "validation", "test" where given) or linspace (options "from", "to", "count").
+  std::string name;
   std::vector<DataExpr> operands;
   std::map<std::string, std::variant<double, std::string>> options;  // "path", "validation", "test", "unknown", "with" ...
 };

@@ -1,10 +1,10 @@
 // Expressions by precedence (tight to loose): postfix, ^, unary -, * / @, + -, comparisons, not,
 // and, or. Types and the parser's common steps are here too.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-
-#include <fmt/format.h>
 
 #include "lang/parser_state.h"
 
@@ -29,13 +29,17 @@ int level_of(const Token& token) {
 
 std::string describe(const Token& token) {
   switch (token.kind) {
-    case TokenKind::End: return "the end of the file";
-    case TokenKind::Newline: return token.text == ";" ? "`;`" : "the end of the line";
-    case TokenKind::String: return fmt::format("\"{}\"", token.text);
+    case TokenKind::End:
+      return "the end of the file";
+    case TokenKind::Newline:
+      return token.text == ";" ? "`;`" : "the end of the line";
+    case TokenKind::String:
+      return fmt::format("\"{}\"", token.text);
     case TokenKind::Name:
     case TokenKind::Size:
     case TokenKind::Number:
-    case TokenKind::Symbol: break;
+    case TokenKind::Symbol:
+      break;
   }
   return token.keyword ? fmt::format("keyword `{}`", token.text) : fmt::format("`{}`", token.text);
 }
@@ -56,7 +60,8 @@ void ParserState::fail(Diag kind, Span span, std::string message) {
 }
 
 void ParserState::fail_expected(std::string_view what) {
-  fail(Diag::UnexpectedToken, peek().span, fmt::format("found {}, expected {}", describe(peek()), what));
+  fail(Diag::UnexpectedToken, peek().span,
+       fmt::format("found {}, expected {}", describe(peek()), what));
 }
 
 void ParserState::expect(std::string_view symbol) {
@@ -73,11 +78,13 @@ std::string ParserState::declared_name(std::string_view what, Span& span) {
   span = token.span;
   if (token.kind == TokenKind::Size) {
     fail(Diag::BadName, token.span,
-         fmt::format("`{}` begins with a capital, as sizes do; {} begins with a small letter", token.text, what));
+         fmt::format("`{}` begins with a capital, as sizes do; {} begins with a small letter",
+                     token.text, what));
   }
   if (token.kind != TokenKind::Name) fail_expected(what);
   if (token.keyword || is_predefined(token.text)) {
-    fail(Diag::BadName, token.span, fmt::format("`{}` has a meaning of its own and cannot be {}", token.text, what));
+    fail(Diag::BadName, token.span,
+         fmt::format("`{}` has a meaning of its own and cannot be {}", token.text, what));
   }
   advance();
   return std::string(token.text);
@@ -118,7 +125,9 @@ ExprPtr ParserState::finish(ExprPtr expr) {
   }
   expr->depth = below + 1;
   if (expr->depth > kMaxDepth) {
-    fail(Diag::NestedTooDeep, expr->word, fmt::format("an expression of more than {} levels; bind parts of it with `let`", kMaxDepth));
+    fail(Diag::NestedTooDeep, expr->word,
+         fmt::format("an expression of more than {} levels; bind parts of it with `let`",
+                     kMaxDepth));
   }
   return expr;
 }
@@ -144,7 +153,8 @@ ExprPtr ParserState::binary(int level) {
     left = finish(std::move(expr));
     if (level == kCompare && level_of(peek()) == kCompare) {
       fail(Diag::UnexpectedToken, peek().span,
-           fmt::format("comparisons do not chain: found `{}` after one; join two with `and`", peek().text));
+           fmt::format("comparisons do not chain: found `{}` after one; join two with `and`",
+                       peek().text));
     }
   }
   return left;
@@ -226,13 +236,15 @@ Index ParserState::index() {
 ExprPtr ParserState::primary() {
   const Token& token = peek();
   switch (token.kind) {
-    case TokenKind::Number: return number();
+    case TokenKind::Number:
+      return number();
     case TokenKind::String: {
       ExprPtr expr = node(Expr::Kind::String, token.span, token.text);
       advance();
       return expr;
     }
-    case TokenKind::Name: return word();
+    case TokenKind::Name:
+      return word();
     case TokenKind::Size: {
       ExprPtr expr = node(Expr::Kind::Size, token.span, token.text);
       advance();
@@ -243,7 +255,8 @@ ExprPtr ParserState::primary() {
       if (token.is("[")) return list();
       break;
     case TokenKind::Newline:
-    case TokenKind::End: break;
+    case TokenKind::End:
+      break;
   }
   fail_expected("an expression");
 }
@@ -256,7 +269,8 @@ ExprPtr ParserState::number() {
   expr->whole = error == std::errc() && stop == end;
   expr->number = std::strtod(expr->text.c_str(), nullptr);
   if (!(expr->number <= 1.7976931348623157e308)) {
-    fail(Diag::BadNumber, token.span, fmt::format("`{}` is larger than every number of 64 bits; `inf` is infinity", token.text));
+    fail(Diag::BadNumber, token.span,
+         fmt::format("`{}` is larger than every number of 64 bits; `inf` is infinity", token.text));
   }
   advance();
   return expr;
@@ -292,7 +306,9 @@ void ParserState::arguments(Expr& call) {
       advance();
       advance();
     } else if (!call.arguments.empty() && !call.arguments.back().name.empty()) {
-      fail(Diag::BadArgument, peek().span, fmt::format("an argument by position after `{}:`; named ones come last", call.arguments.back().name));
+      fail(Diag::BadArgument, peek().span,
+           fmt::format("an argument by position after `{}:`; named ones come last",
+                       call.arguments.back().name));
     }
     argument.value = expression();
     call.arguments.push_back(std::move(argument));
@@ -349,7 +365,8 @@ ExprPtr ParserState::list() {
 
 TypeExpr ParserState::type() {
   static constexpr std::string_view kBare[] = {"int", "float", "bool", "list", "fn"};
-  static constexpr std::string_view kElements[] = {"float", "int", "bool", "f32", "f64", "i32", "i64"};
+  static constexpr std::string_view kElements[] = {"float", "int", "bool", "f32",
+                                                   "f64",   "i32", "i64"};
   TypeExpr result;
   result.span = peek().span;
   result.word = std::string(peek().text);
@@ -361,7 +378,8 @@ TypeExpr ParserState::type() {
     std::string nearest = nearest_name(result.word, words);
     fail(Diag::UnknownType, peek().span,
          fmt::format("`{}` is no type; {}", result.word,
-                     nearest.empty() ? "types are float, int, bool, list, fn and float[..]" : "did you mean `" + nearest + "`?"));
+                     nearest.empty() ? "types are float, int, bool, list, fn and float[..]"
+                                     : "did you mean `" + nearest + "`?"));
   }
   advance();
   if (peek().is("[") && element) {
@@ -370,7 +388,8 @@ TypeExpr ParserState::type() {
     result.dims = std::move(dims->operands);
     for (size_t i = 1; i < result.dims.size(); ++i) {
       if (result.dims[i]->kind == Expr::Kind::Ellipsis) {
-        fail(Diag::UnexpectedToken, result.dims[i]->span, "`...` stands for leading sizes and comes first only");
+        fail(Diag::UnexpectedToken, result.dims[i]->span,
+             "`...` stands for leading sizes and comes first only");
       }
     }
     result.span = join(result.span, previous().span);

@@ -250,8 +250,9 @@ class FileParser : public ParserState {
 
   void variable(Statement& s, Statement::Kind kind) {
     s.kind = kind;
-    s.name = declared_name(kind == Statement::Kind::Param ? "the name of a parameter" : "the name of a state",
-                           s.name_span);
+    s.name = declared_name(
+        kind == Statement::Kind::Param ? "the name of a parameter" : "the name of a state",
+        s.name_span);
     expect(":");
     s.type = type();
     expect("=");

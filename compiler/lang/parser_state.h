@@ -15,7 +15,8 @@ struct ParseError {};
 
 class ParserState {
  public:
-  ParserState(const std::vector<Token>& tokens, DiagEngine& diags) : tokens_(&tokens), diags_(&diags) {}
+  ParserState(const std::vector<Token>& tokens, DiagEngine& diags)
+      : tokens_(&tokens), diags_(&diags) {}
 
   // Expressions and types: parse_expr.cpp.
   ExprPtr expression() { return binary(0); }

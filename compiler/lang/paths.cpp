@@ -1,13 +1,13 @@
-// Names of parameters and states. A call gets its site when it is met, its name when its statement is
-// done: only then it is known whether one call of the statement makes variables, or several.
+// Names of parameters and states. A call gets its site when it is met, its name when its statement
+// is done: only then it is known whether one call of the statement makes variables, or several.
 //
 //   let h = relu(dense(x, 32))             one maker:  h.w
 //   let h = dense(relu(dense(x, 64)), 32)  several:    h.dense.w, h.dense_1.w
 //   return dense(x, 8)                     nameless:   dense.w
 //   repeat 4 { x = block(x) }              rounds:     block.0, block.1 ..
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "lang/elaborator.h"
 
@@ -36,7 +36,8 @@ void Elaborator::mark_makers(Site* site) {
 /// `base`, or base_1, base_2 .. where the body has it already.
 std::string Elaborator::free_name(const std::string& base) {
   std::string name = base;
-  for (int i = 1; !frame().site_names.insert(name).second; ++i) name = fmt::format("{}_{}", base, i);
+  for (int i = 1; !frame().site_names.insert(name).second; ++i)
+    name = fmt::format("{}_{}", base, i);
   return name;
 }
 
@@ -89,13 +90,18 @@ size_t Elaborator::record_variable(VariableRecord record) {
 size_t Elaborator::take_recorded(const Statement& s, const TensorType& type) {
   bool state = s.kind == Statement::Kind::State;
   const VariableRecord* record = nullptr;
-  if (replay_->next < replay_->variables->size()) record = &variables_[(*replay_->variables)[replay_->next]];
+  if (replay_->next < replay_->variables->size())
+    record = &variables_[(*replay_->variables)[replay_->next]];
   if (!record || record->name != with_rounds(s.name) || record->is_state != state) {
-    fail(Diag::LayerMismatch, s.name_span, fmt::format("`{}` was not made by the first call of this layer; later calls make the same parameters", s.name));
+    fail(Diag::LayerMismatch, s.name_span,
+         fmt::format("`{}` was not made by the first call of this layer; later calls make the same "
+                     "parameters",
+                     s.name));
   }
   if (record->type != type) {
     fail(Diag::LayerMismatch, s.name_span,
-         fmt::format("`{}` is {} in this call of the layer, but its first call made {}", s.name, type_text(type), type_text(record->type)));
+         fmt::format("`{}` is {} in this call of the layer, but its first call made {}", s.name,
+                     type_text(type), type_text(record->type)));
   }
   size_t index = (*replay_->variables)[replay_->next++];
   mark_makers(frame().site);
@@ -130,16 +136,21 @@ void Elaborator::settle_paths() {
   for (VariableRecord& variable : variables_) {
     if (variable.path.empty()) {
       std::string above = site_path(*variable.site);
-      variable.path = above.empty() || above.ends_with('@') ? above + variable.name : above + "." + variable.name;
+      variable.path = above.empty() || above.ends_with('@') ? above + variable.name
+                                                            : above + "." + variable.name;
     }
     if (!seen.emplace(variable.path, variable.span).second) {
-      diags_->error(Diag::Redefined, variable.span, fmt::format("two parameters have the path `{}`; rename one", variable.path))
+      diags_
+          ->error(Diag::Redefined, variable.span,
+                  fmt::format("two parameters have the path `{}`; rename one", variable.path))
           .note(seen[variable.path], "the other is made here");
     }
-    if (variable.leaf.valid()) graph(Place::Step)[variable.leaf].attrs.set(AttrName::Name, variable.path);
+    if (variable.leaf.valid())
+      graph(Place::Step)[variable.leaf].attrs.set(AttrName::Name, variable.path);
   }
   for (const InitialDraw& draw : initial_draws_) {
-    std::string key = draw.variable < variables_.size() ? variables_[draw.variable].path : std::string();
+    std::string key =
+        draw.variable < variables_.size() ? variables_[draw.variable].path : std::string();
     if (draw.draw > 0) key += fmt::format("#{}", draw.draw);
     graph(Place::Init)[draw.node].attrs.set(AttrName::Stream, stream_of_path(key));
   }

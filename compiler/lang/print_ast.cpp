@@ -25,16 +25,24 @@ class Printer {
       case Expr::Kind::Name:
       case Expr::Kind::Size:
       case Expr::Kind::Ellipsis:
-      case Expr::Kind::Any: return e.text;
-      case Expr::Kind::String: return fmt::format("\"{}\"", e.text);
-      case Expr::Kind::Unary: return fmt::format("({} {})", e.text, text(*e.operands[0]));
+      case Expr::Kind::Any:
+        return e.text;
+      case Expr::Kind::String:
+        return fmt::format("\"{}\"", e.text);
+      case Expr::Kind::Unary:
+        return fmt::format("({} {})", e.text, text(*e.operands[0]));
       case Expr::Kind::Binary:
         return fmt::format("({} {} {})", e.text, text(*e.operands[0]), text(*e.operands[1]));
-      case Expr::Kind::Call: return e.text + arguments(e);
-      case Expr::Kind::Index: return fmt::format("{}[{}]", text(*e.operands[0]), indices(e));
-      case Expr::Kind::Member: return fmt::format("{}.{}", text(*e.operands[0]), e.text);
-      case Expr::Kind::List: return fmt::format("[{}]", joined(e.operands));
-      case Expr::Kind::Tuple: return fmt::format("({})", joined(e.operands));
+      case Expr::Kind::Call:
+        return e.text + arguments(e);
+      case Expr::Kind::Index:
+        return fmt::format("{}[{}]", text(*e.operands[0]), indices(e));
+      case Expr::Kind::Member:
+        return fmt::format("{}.{}", text(*e.operands[0]), e.text);
+      case Expr::Kind::List:
+        return fmt::format("[{}]", joined(e.operands));
+      case Expr::Kind::Tuple:
+        return fmt::format("({})", joined(e.operands));
     }
     return {};
   }
@@ -48,7 +56,8 @@ class Printer {
   static std::string arguments(const Expr& call) {
     std::string all;
     for (const Argument& a : call.arguments) {
-      all += fmt::format("{}{}{}", all.empty() ? "" : ", ", a.name.empty() ? "" : a.name + ": ", text(*a.value));
+      all += fmt::format("{}{}{}", all.empty() ? "" : ", ", a.name.empty() ? "" : a.name + ": ",
+                         text(*a.value));
     }
     return "(" + all + ")";
   }
@@ -60,7 +69,8 @@ class Printer {
       if (!all.empty()) all += ", ";
       if (i.kind == Index::Kind::Ellipsis) all += "...";
       if (i.kind == Index::Kind::Single) all += text(*i.value);
-      if (i.kind == Index::Kind::Slice) all += part(i.from) + ":" + part(i.to) + (i.step ? ":" + text(*i.step) : "");
+      if (i.kind == Index::Kind::Slice)
+        all += part(i.from) + ":" + part(i.to) + (i.step ? ":" + text(*i.step) : "");
     }
     return all;
   }
@@ -89,19 +99,29 @@ class Printer {
       line(depth, fmt::format("{} {}{} = {}", word, s.name, typed, text(*s.value)));
     };
     switch (s.kind) {
-      case Kind::Let: return declared("let");
-      case Kind::Layer: return declared("layer");
-      case Kind::Param: return declared("param");
-      case Kind::State: return declared("state");
-      case Kind::Output: return declared("output");
-      case Kind::Metric: return declared("metric");
-      case Kind::Assign: return line(depth, fmt::format("{} = {}", s.name, text(*s.value)));
+      case Kind::Let:
+        return declared("let");
+      case Kind::Layer:
+        return declared("layer");
+      case Kind::Param:
+        return declared("param");
+      case Kind::State:
+        return declared("state");
+      case Kind::Output:
+        return declared("output");
+      case Kind::Metric:
+        return declared("metric");
+      case Kind::Assign:
+        return line(depth, fmt::format("{} = {}", s.name, text(*s.value)));
       case Kind::LetTuple:
         return line(depth, fmt::format("let ({}) = {}", fmt::join(s.names, ", "), text(*s.value)));
-      case Kind::Return: return line(depth, "return " + text(*s.value));
-      case Kind::Loss: return line(depth, "loss " + text(*s.value));
+      case Kind::Return:
+        return line(depth, "return " + text(*s.value));
+      case Kind::Loss:
+        return line(depth, "loss " + text(*s.value));
       case Kind::Repeat:
-        line(depth, fmt::format("repeat {}{}", text(*s.value), s.name.empty() ? "" : " as " + s.name));
+        line(depth,
+             fmt::format("repeat {}{}", text(*s.value), s.name.empty() ? "" : " as " + s.name));
         return block(depth + 1, s.body);
       case Kind::If:
         line(depth, "if " + text(*s.value));
@@ -115,7 +135,8 @@ class Printer {
     std::string results;
     for (const TypeExpr& t : f.results) results += (results.empty() ? "" : ", ") + type(t);
     if (f.results.size() > 1) results = "(" + results + ")";
-    line(0, fmt::format("fn {}{}{}", f.name, formals(f.formals), results.empty() ? "" : " -> " + results));
+    line(0, fmt::format("fn {}{}{}", f.name, formals(f.formals),
+                        results.empty() ? "" : " -> " + results));
     block(1, f.body);
     if (f.has_vjp) line(0, fmt::format("vjp({})", f.seed));
     block(1, f.vjp_body);
@@ -136,7 +157,8 @@ class Printer {
 std::string print_file(const File& file) {
   Printer p;
   for (const Include& i : file.includes) p.line(0, fmt::format("include \"{}\"", i.path));
-  for (const Constant& c : file.constants) p.line(0, fmt::format("const {} = {}", c.name, Printer::text(*c.value)));
+  for (const Constant& c : file.constants)
+    p.line(0, fmt::format("const {} = {}", c.name, Printer::text(*c.value)));
   for (const auto& f : file.functions) p.function(*f);
   for (const ModelDecl& m : file.models) {
     p.line(0, fmt::format("model {}{}", m.name, Printer::formals(m.inputs)));

@@ -32,7 +32,9 @@ class Loader {
     one("data", file.data, program.data);
     one("train", file.train, program.train);
     if (file.models.empty() && !diags_->has_errors()) {
-      diags_->error(Diag::NoModel, {id, 0, 0}, "no `model` in this file; a model file has one, as in `model line(x: float[batch, 10]) { .. }`");
+      diags_->error(Diag::NoModel, {id, 0, 0},
+                    "no `model` in this file; a model file has one, as in `model line(x: "
+                    "float[batch, 10]) { .. }`");
     }
   }
 
@@ -48,7 +50,9 @@ class Loader {
   void one(const char* word, const std::vector<T>& list, const T*& place) {
     if (!list.empty()) place = &list[0];
     if (list.size() < 2) return;
-    diags_->error(Diag::Redefined, list[1].span, fmt::format("a second `{}` in this file; one is allowed", word))
+    diags_
+        ->error(Diag::Redefined, list[1].span,
+                fmt::format("a second `{}` in this file; one is allowed", word))
         .note(list[0].span, "the first is here");
   }
 
@@ -60,7 +64,8 @@ class Loader {
     }
     for (const Constant& constant : file.constants) {
       declare(constant.name, constant.span);
-      if (program.constants.emplace(constant.name, &constant).second) program.constant_order.push_back(&constant);
+      if (program.constants.emplace(constant.name, &constant).second)
+        program.constant_order.push_back(&constant);
     }
   }
 
@@ -86,11 +91,14 @@ class Loader {
     int32_t included_id = sources_->add(path, std::move(*text));
     const File& file = parsed(included_id);
     declarations(file, included_id, depth + 1);
-    Span other = !file.models.empty() ? file.models[0].span
-                 : !file.data.empty() ? file.data[0].span
-                 : !file.train.empty() ? file.train[0].span : Span();
+    Span other = !file.models.empty()  ? file.models[0].span
+                 : !file.data.empty()  ? file.data[0].span
+                 : !file.train.empty() ? file.train[0].span
+                                       : Span();
     if (other.valid()) {
-      diags_->error(Diag::BadStatement, other, "an included file brings functions and constants only; found another block")
+      diags_
+          ->error(Diag::BadStatement, other,
+                  "an included file brings functions and constants only; found another block")
           .note(include.span, "included here");
     }
   }

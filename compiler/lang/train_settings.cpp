@@ -1,7 +1,7 @@
 // The lines of the train block: keys with values, early stopping, groups and what is frozen.
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "lang/elaborator.h"
 
@@ -9,9 +9,9 @@ namespace gradus::lang {
 
 namespace {
 
-const std::vector<std::string> kKeys = {"optimizer", "batch",   "epochs",         "steps",
-                                        "seed",      "gradient", "average",        "memory",
-                                        "validate_every", "restore_best_weights"};
+const std::vector<std::string> kKeys = {
+    "optimizer", "batch",   "epochs", "steps",          "seed",
+    "gradient",  "average", "memory", "validate_every", "restore_best_weights"};
 const std::vector<std::string> kCalls = {"early_stopping", "group", "freeze"};
 
 /// "64MiB", "2 GB", "4096": bytes.
@@ -19,11 +19,14 @@ std::optional<int64_t> bytes_of(const std::string& text) {
   char* end = nullptr;
   double number = std::strtod(text.c_str(), &end);
   std::string unit = end;
-  unit.erase(0, unit.find_first_not_of(' ') == std::string::npos ? unit.size() : unit.find_first_not_of(' '));
-  const std::pair<const char*, double> units[] = {{"", 1},     {"B", 1},     {"kB", 1e3},          {"MB", 1e6},
-                                                  {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1024. * 1024}, {"GiB", 1024. * 1024 * 1024}};
+  unit.erase(0, unit.find_first_not_of(' ') == std::string::npos ? unit.size()
+                                                                 : unit.find_first_not_of(' '));
+  const std::pair<const char*, double> units[] = {
+      {"", 1},     {"B", 1},      {"kB", 1e3},           {"MB", 1e6},
+      {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1024. * 1024}, {"GiB", 1024. * 1024 * 1024}};
   for (const auto& [name, scale] : units) {
-    if (unit == name && number > 0 && number * scale < 1e18) return static_cast<int64_t>(number * scale);
+    if (unit == name && number > 0 && number * scale < 1e18)
+      return static_cast<int64_t>(number * scale);
   }
   return std::nullopt;
 }
@@ -36,10 +39,13 @@ void Elaborator::train_settings() {
   for (const Setting& setting : program_->train->settings) {
     try {
       frame().statement.clear();
-      if (setting.kind == Setting::Kind::Assign && !seen.emplace(setting.name, setting.span).second) {
-        fail(Diag::Redefined, setting.span, fmt::format("`{}` is set twice", setting.name), {{seen[setting.name], "the first is here"}});
+      if (setting.kind == Setting::Kind::Assign &&
+          !seen.emplace(setting.name, setting.span).second) {
+        fail(Diag::Redefined, setting.span, fmt::format("`{}` is set twice", setting.name),
+             {{seen[setting.name], "the first is here"}});
       }
-      if (setting.kind == Setting::Kind::From) fail(Diag::BadSetting, setting.span, "`from` names data; it stands in the `data` block");
+      if (setting.kind == Setting::Kind::From)
+        fail(Diag::BadSetting, setting.span, "`from` names data; it stands in the `data` block");
       setting.kind == Setting::Kind::Call ? setting_call(setting) : setting_value(setting);
     } catch (const Abandoned&) {
       frames_.resize(1);
@@ -57,7 +63,9 @@ void Elaborator::setting_value(const Setting& setting) {
   const Expr& expr = *setting.value;
   auto whole = [&](int64_t least) {
     int64_t value = whole_number(eval(expr), expr.span, fmt::format("`{}`", name));
-    if (value < least) fail(Diag::BadSetting, expr.span, fmt::format("`{}` is at least {}, found {}", name, least, value));
+    if (value < least)
+      fail(Diag::BadSetting, expr.span,
+           fmt::format("`{}` is at least {}, found {}", name, least, value));
     return value;
   };
   if (name == "optimizer") {
@@ -67,7 +75,9 @@ void Elaborator::setting_value(const Setting& setting) {
   } else if (name == "average") {
     average_ = *function_value(expr).function;
   } else if (name == "batch") {
-    if (!has_batch_) fail(Diag::BadSetting, setting.span, "`batch` is set, but no input has the size `batch`: a step takes all rows");
+    if (!has_batch_)
+      fail(Diag::BadSetting, setting.span,
+           "`batch` is set, but no input has the size `batch`: a step takes all rows");
     train_block_.batch = whole(1);
   } else if (name == "epochs") {
     train_block_.epochs = whole(1);
@@ -78,15 +88,21 @@ void Elaborator::setting_value(const Setting& setting) {
   } else if (name == "validate_every") {
     train_block_.validate_every = whole(1);
   } else if (name == "restore_best_weights") {
-    train_block_.restore_best_weights = compile_time_bool(eval(expr), expr.span, "`restore_best_weights`");
+    train_block_.restore_best_weights =
+        compile_time_bool(eval(expr), expr.span, "`restore_best_weights`");
   } else if (name == "memory") {
     Value value = eval(expr);
-    std::optional<int64_t> bytes = value.is(Value::Kind::String) ? bytes_of(value.text) : std::optional(whole(1));
-    if (!bytes) fail(Diag::BadSetting, expr.span, fmt::format("`memory` is a number of bytes, as in \"64MiB\"; found \"{}\"", value.text));
+    std::optional<int64_t> bytes =
+        value.is(Value::Kind::String) ? bytes_of(value.text) : std::optional(whole(1));
+    if (!bytes)
+      fail(Diag::BadSetting, expr.span,
+           fmt::format("`memory` is a number of bytes, as in \"64MiB\"; found \"{}\"", value.text));
     train_block_.memory = bytes;
   } else {
     std::string nearest = nearest_name(name, kKeys);
-    fail(Diag::BadSetting, setting.span, fmt::format("`{}` is no setting of `train`{}", name, nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+    fail(Diag::BadSetting, setting.span,
+         fmt::format("`{}` is no setting of `train`{}", name,
+                     nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
   }
 }
 
@@ -99,24 +115,33 @@ void Elaborator::setting_call(const Setting& setting) {
     return;
   }
   std::string nearest = nearest_name(setting.name, kCalls);
-  fail(Diag::BadSetting, setting.span, fmt::format("`{}(..)` is no setting of `train`{}", setting.name, nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+  fail(Diag::BadSetting, setting.span,
+       fmt::format("`{}(..)` is no setting of `train`{}", setting.name,
+                   nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
 }
 
 /// The pattern of group("*.b", ..) and freeze("*.b").
 const Argument* Elaborator::only_pattern(const Setting& setting) {
   const std::vector<Argument>& arguments = setting.value->arguments;
-  bool fits = !arguments.empty() && arguments[0].name.empty() && arguments[0].value->kind == Expr::Kind::String;
-  if (!fits) fail(Diag::BadSetting, setting.span, fmt::format("`{0}` begins with a pattern of paths, as in `{0}(\"*.b\"..)`", setting.name));
+  bool fits = !arguments.empty() && arguments[0].name.empty() &&
+              arguments[0].value->kind == Expr::Kind::String;
+  if (!fits)
+    fail(Diag::BadSetting, setting.span,
+         fmt::format("`{0}` begins with a pattern of paths, as in `{0}(\"*.b\"..)`", setting.name));
   return &arguments[0];
 }
 
 void Elaborator::freeze(const Setting& setting) {
   const Argument* pattern = only_pattern(setting);
   for (const Argument& argument : setting.value->arguments) {
-    if (argument.value->kind != Expr::Kind::String) fail(Diag::BadSetting, argument.value->span, "`freeze` takes patterns of paths");
+    if (argument.value->kind != Expr::Kind::String)
+      fail(Diag::BadSetting, argument.value->span, "`freeze` takes patterns of paths");
     bool any = false;
-    for (const VariableRecord& variable : variables_) any |= matches(argument.value->text, variable.path);
-    if (!any) fail(Diag::BadPattern, pattern->value->span, fmt::format("\"{}\" matches no parameter", argument.value->text));
+    for (const VariableRecord& variable : variables_)
+      any |= matches(argument.value->text, variable.path);
+    if (!any)
+      fail(Diag::BadPattern, pattern->value->span,
+           fmt::format("\"{}\" matches no parameter", argument.value->text));
     freeze_patterns_.push_back(argument.value->text);
   }
 }
@@ -127,7 +152,8 @@ void Elaborator::early_stopping(const Setting& setting) {
   size_t position = 0;
   bool mode_given = false;
   for (const Argument& argument : setting.value->arguments) {
-    std::string name = argument.name.empty() ? (position < kNames.size() ? kNames[position++] : "") : argument.name;
+    std::string name = argument.name.empty() ? (position < kNames.size() ? kNames[position++] : "")
+                                             : argument.name;
     Value value = eval(*argument.value);
     Span span = argument.value->span;
     if (name == "patience") {
@@ -135,21 +161,32 @@ void Elaborator::early_stopping(const Setting& setting) {
     } else if (name == "min_delta") {
       stopping.min_delta = compile_time_number(value, span, "`min_delta`").value;
     } else if (name == "monitor" && value.is(Value::Kind::String)) {
-      bool known = value.text == "loss" || std::find(metrics_.begin(), metrics_.end(), value.text) != metrics_.end();
+      bool known = value.text == "loss" ||
+                   std::find(metrics_.begin(), metrics_.end(), value.text) != metrics_.end();
       if (!known) {
         std::string nearest = nearest_name(value.text, metrics_);
-        fail(Diag::BadSetting, span, fmt::format("the model has no metric `{}`{}", value.text, nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+        fail(Diag::BadSetting, span,
+             fmt::format("the model has no metric `{}`{}", value.text,
+                         nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
       }
       stopping.monitor = value.text == "loss" ? "" : value.text;
-    } else if (name == "mode" && value.is(Value::Kind::String) && (value.text == "max" || value.text == "min")) {
+    } else if (name == "mode" && value.is(Value::Kind::String) &&
+               (value.text == "max" || value.text == "min")) {
       mode_given = true;
       stopping.maximize = value.text == "max";
     } else {
-      fail(Diag::BadSetting, argument.name.empty() ? span : argument.name_span, "`early_stopping` takes patience, min_delta, monitor (a metric's name) and mode (\"max\" or \"min\")");
+      fail(Diag::BadSetting, argument.name.empty() ? span : argument.name_span,
+           "`early_stopping` takes patience, min_delta, monitor (a metric's name) and mode "
+           "(\"max\" or \"min\")");
     }
   }
-  if (stopping.patience < 1) fail(Diag::BadSetting, setting.span, fmt::format("`patience` is at least 1, found {}", stopping.patience));
-  if (!stopping.monitor.empty() && !mode_given) fail(Diag::BadSetting, setting.span, fmt::format("watching metric `{}` needs `mode: \"max\"` or `mode: \"min\"`", stopping.monitor));
+  if (stopping.patience < 1)
+    fail(Diag::BadSetting, setting.span,
+         fmt::format("`patience` is at least 1, found {}", stopping.patience));
+  if (!stopping.monitor.empty() && !mode_given)
+    fail(Diag::BadSetting, setting.span,
+         fmt::format("watching metric `{}` needs `mode: \"max\"` or `mode: \"min\"`",
+                     stopping.monitor));
   train_block_.early_stopping = stopping;
 }
 

@@ -1,8 +1,8 @@
-// The training step beyond the loss: gradients, the functions of the train block called once for each
-// trained parameter, and the states' last values.
-#include <algorithm>
-
+// The training step beyond the loss: gradients, the functions of the train block called once for
+// each trained parameter, and the states' last values.
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "lang/elaborator.h"
 
@@ -19,9 +19,12 @@ bool Elaborator::frozen(const std::string& path) const {
 std::vector<Elaborator::Update> Elaborator::trained() {
   std::vector<Update> updates;
   for (size_t i = 0; i < variables_.size(); ++i) {
-    if (!variables_[i].is_state && !frozen(variables_[i].path)) updates.push_back({i, variables_[i].leaf, {}, {}, optimizer_});
+    if (!variables_[i].is_state && !frozen(variables_[i].path))
+      updates.push_back({i, variables_[i].leaf, {}, {}, optimizer_});
   }
-  std::sort(updates.begin(), updates.end(), [&](const Update& a, const Update& b) { return variables_[a.variable].path < variables_[b.variable].path; });
+  std::sort(updates.begin(), updates.end(), [&](const Update& a, const Update& b) {
+    return variables_[a.variable].path < variables_[b.variable].path;
+  });
   return updates;
 }
 
@@ -50,7 +53,8 @@ void Elaborator::train_step() {
   for (size_t i = 0; i < updates.size(); ++i) updates[i].updated = updated[i];
   std::vector<NodeId> averages;
   if (average_) averages = for_all(updates, &*average_, "average", false);
-  for (const Update& update : updates) step.results.push_back({ResultKind::Update, variables_[update.variable].path, update.updated});
+  for (const Update& update : updates)
+    step.results.push_back({ResultKind::Update, variables_[update.variable].path, update.updated});
   for (size_t i = 0; i < averages.size(); ++i) add_average(updates[i], averages[i]);
   settle_paths();
   for (size_t i = 0; i < variables_.size(); ++i) {
@@ -79,16 +83,19 @@ void Elaborator::add_average(const Update& update, NodeId value) {
 
 // ---- functions for each parameter ----
 
-Value Elaborator::apply(const FunctionValue& function, Update& update, const std::string& site, bool with_gradient,
-                        std::vector<size_t>& made, bool again) {
-  const std::string& path = variables_[update.variable].path;
+Value Elaborator::apply(const FunctionValue& function, Update& update, const std::string& site,
+                        bool with_gradient, std::vector<size_t>& made, bool again) {
+  const std::string path = variables_[update.variable].path;  // the list grows below
   Site* root = new_site(nullptr, function.name);
   root->name = path + "@" + site;
   frame().statement = path;
   std::vector<CallArgument> arguments;
-  NodeId first = with_gradient || site == "average" ? (site == "average" ? update.updated : update.w) : update.g;
+  NodeId first = with_gradient || site == "average"
+                     ? (site == "average" ? update.updated : update.w)
+                     : update.g;
   arguments.push_back({"", {}, function.span, Value::tensor(Place::Step, first)});
-  if (with_gradient) arguments.push_back({"", {}, function.span, Value::tensor(Place::Step, update.g)});
+  if (with_gradient)
+    arguments.push_back({"", {}, function.span, Value::tensor(Place::Step, update.g)});
   Replay replay{&made, 0};
   for (size_t i : made) variables_[i].current = variables_[i].leaf;
   replay_ = again ? &replay : nullptr;
@@ -97,13 +104,14 @@ Value Elaborator::apply(const FunctionValue& function, Update& update, const std
   recorders_.clear();
   replay_ = nullptr;
   span_ = function.span;
-  return fit(result, variables_[update.variable].type, function.span, fmt::format("the result of `{}` for `{}`", function.name, path));
+  return fit(result, variables_[update.variable].type, function.span,
+             fmt::format("the result of `{}` for `{}`", function.name, path));
 }
 
 /// Calls the function for each parameter; as often as it takes until all of its sums over the
 /// parameters are known: the first round finds the terms of the first sum, the next uses it.
-std::vector<NodeId> Elaborator::for_all(std::vector<Update>& updates, const FunctionValue* function, const std::string& site,
-                                        bool with_gradient) {
+std::vector<NodeId> Elaborator::for_all(std::vector<Update>& updates, const FunctionValue* function,
+                                        const std::string& site, bool with_gradient) {
   constexpr int kMaxSums = 16;
   Pass pass;
   std::vector<std::vector<size_t>> made(updates.size());
@@ -113,21 +121,30 @@ std::vector<NodeId> Elaborator::for_all(std::vector<Update>& updates, const Func
     for (size_t i = 0; i < updates.size(); ++i) {
       pass.index = 0;
       pass_ = &pass;
-      results.push_back(apply(function ? *function : *updates[i].optimizer, updates[i], site, with_gradient, made[i], round > 0).node);
+      results.push_back(apply(function ? *function : *updates[i].optimizer, updates[i], site,
+                              with_gradient, made[i], round > 0)
+                            .node);
       pass_ = nullptr;
     }
     if (pass.terms.empty()) return results;
-    if (round >= kMaxSums) fail(Diag::TooLarge, span_, fmt::format("more than {} sums over the parameters in one function", kMaxSums));
+    if (round >= kMaxSums)
+      fail(Diag::TooLarge, span_,
+           fmt::format("more than {} sums over the parameters in one function", kMaxSums));
     Value total = pass.terms[0];
-    for (size_t i = 1; i < pass.terms.size(); ++i) total = binary("+", total, pass.terms[i], span_, {span_, span_});
+    for (size_t i = 1; i < pass.terms.size(); ++i)
+      total = binary("+", total, pass.terms[i], span_, {span_, span_});
     pass.totals.push_back(total);
   }
 }
 
 Value Elaborator::sum_over_parameters(const Value& value, Span span) {
-  if (!pass_) fail(Diag::BadStatement, span, "`sum_over_parameters` outside the functions of the `train` block");
+  if (!pass_)
+    fail(Diag::BadStatement, span,
+         "`sum_over_parameters` outside the functions of the `train` block");
   if (!value.is(Value::Kind::Tensor) || !type(value).is_scalar()) {
-    fail(Diag::NotScalar, span, fmt::format("`sum_over_parameters` takes a tensor of rank 0, found {}", value.in_graph() ? type_text(type(value)) : kind_text(value)));
+    fail(Diag::NotScalar, span,
+         fmt::format("`sum_over_parameters` takes a tensor of rank 0, found {}",
+                     value.in_graph() ? type_text(type(value)) : kind_text(value)));
   }
   size_t index = pass_->index++;
   if (index < pass_->totals.size()) return pass_->totals[index];
@@ -154,7 +171,8 @@ void Elaborator::apply_group(std::vector<Update>& updates, const Setting& group)
         optimizer = *function_value(*argument.value).function;
         continue;
       }
-      std::erase_if(optimizer.fixed, [&](const auto& fixed) { return fixed.first == argument.name; });
+      std::erase_if(optimizer.fixed,
+                    [&](const auto& fixed) { return fixed.first == argument.name; });
       optimizer.fixed.emplace_back(argument.name, eval(*argument.value));
       check_argument(optimizer, argument);
     }
@@ -163,8 +181,10 @@ void Elaborator::apply_group(std::vector<Update>& updates, const Setting& group)
     std::vector<std::string> paths;
     for (const Update& update : updates) paths.push_back(variables_[update.variable].path);
     std::string nearest = nearest_name(pattern->value->text, paths);
-    fail(Diag::BadPattern, pattern->value->span, fmt::format("\"{}\" matches no trained parameter; {}", pattern->value->text,
-                                                             nearest.empty() ? "they are `" + paths[0] + "` .. `" + paths.back() + "`" : "did you mean \"" + nearest + "\"?"));
+    fail(Diag::BadPattern, pattern->value->span,
+         fmt::format("\"{}\" matches no trained parameter; {}", pattern->value->text,
+                     nearest.empty() ? "they are `" + paths[0] + "` .. `" + paths.back() + "`"
+                                     : "did you mean \"" + nearest + "\"?"));
   }
 }
 
@@ -174,7 +194,9 @@ void Elaborator::check_argument(const FunctionValue& function, const Argument& a
   for (const Formal& formal : function.function->formals) names.push_back(formal.name);
   if (std::find(names.begin(), names.end(), argument.name) != names.end()) return;
   std::string nearest = nearest_name(argument.name, names);
-  fail(Diag::BadArgument, argument.name_span, fmt::format("`{}` has no argument `{}`{}", function.name, argument.name, nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+  fail(Diag::BadArgument, argument.name_span,
+       fmt::format("`{}` has no argument `{}`{}", function.name, argument.name,
+                   nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
 }
 
 }  // namespace gradus::lang

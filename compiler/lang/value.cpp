@@ -1,9 +1,9 @@
 // Makers of values, and their words in messages.
 #include "lang/value.h"
 
-#include <cmath>
-
 #include <fmt/format.h>
+
+#include <cmath>
 
 namespace gradus::lang {
 
@@ -86,11 +86,16 @@ std::string site_path(const Site& site) {
 
 std::string_view dtype_word(DType dtype) {
   switch (dtype) {
-    case DType::Bool: return "bool";
-    case DType::I32: return "int";
-    case DType::I64: return "i64";
-    case DType::F32: return "float";
-    case DType::F64: return "f64";
+    case DType::Bool:
+      return "bool";
+    case DType::I32:
+      return "int";
+    case DType::I64:
+      return "i64";
+    case DType::F32:
+      return "float";
+    case DType::F64:
+      return "f64";
   }
   return "";
 }
@@ -119,15 +124,24 @@ std::string type_text(const TensorType& type) {
 
 std::string kind_text(const Value& value) {
   switch (value.kind) {
-    case Value::Kind::Error: return "an error";
-    case Value::Kind::Number: return fmt::format("the number {}", to_string(value.number));
-    case Value::Kind::Bool: return value.flag ? "`true`" : "`false`";
-    case Value::Kind::String: return fmt::format("the string \"{}\"", value.text);
-    case Value::Kind::List: return "a list";
-    case Value::Kind::Tensor: return "a tensor";
-    case Value::Kind::PerStep: return "a number of each step";
-    case Value::Kind::Function: return value.function->layer ? "a layer" : "a function";
-    case Value::Kind::Tuple: return "several results";
+    case Value::Kind::Error:
+      return "an error";
+    case Value::Kind::Number:
+      return fmt::format("the number {}", to_string(value.number));
+    case Value::Kind::Bool:
+      return value.flag ? "`true`" : "`false`";
+    case Value::Kind::String:
+      return fmt::format("the string \"{}\"", value.text);
+    case Value::Kind::List:
+      return "a list";
+    case Value::Kind::Tensor:
+      return "a tensor";
+    case Value::Kind::PerStep:
+      return "a number of each step";
+    case Value::Kind::Function:
+      return value.function->layer ? "a layer" : "a function";
+    case Value::Kind::Tuple:
+      return "several results";
   }
   return "";
 }

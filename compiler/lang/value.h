@@ -40,7 +40,7 @@ struct Value;
 struct FunctionValue {
   const Function* function = nullptr;  // one of these two
   const Builtin* builtin = nullptr;
-  std::string name;                    // of its site and in messages
+  std::string name;  // of its site and in messages
   Span span;
   std::vector<std::pair<std::string, Value>> fixed;
   std::shared_ptr<LayerState> layer;
@@ -70,14 +70,14 @@ struct Value {
   bool in_graph() const { return kind == Kind::Tensor || kind == Kind::PerStep; }
 };
 
-/// A place on the way from the model to a variable: a call that makes variables, or a layer. The name
-/// is settled when the statement that holds the call is done (paths.cpp).
+/// A place on the way from the model to a variable: a call that makes variables, or a layer. The
+/// name is settled when the statement that holds the call is done (paths.cpp).
 struct Site {
   Site* parent = nullptr;
   std::string function;  // the called function's name, or the layer's
   std::string name;      // empty: not settled yet, or the model itself
   bool maker = false;
-  size_t index = 0;      // in order of making
+  size_t index = 0;  // in order of making
 };
 /// "block.0.wide.dense"; empty for the model.
 std::string site_path(const Site& site);

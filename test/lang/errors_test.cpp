@@ -1,0 +1,207 @@
+// Wrong model files: each message with its place and its words.
+#include <gtest/gtest.h>
+
+#include "lang/load.h"
+
+namespace gradus::lang {
+namespace {
+
+struct Wrong {
+  const char* text;
+  const char* expected;  // "line:column: error: beginning" and further parts, parted by `|`
+};
+
+void expect_messages(const Wrong& wrong) {
+  Loaded loaded = load_text(wrong.text);
+  EXPECT_FALSE(loaded.model.has_value()) << wrong.text;
+  std::string rest = wrong.expected;
+  while (!rest.empty()) {
+    size_t bar = rest.find('|');
+    std::string part = rest.substr(0, bar);
+    EXPECT_NE(loaded.messages.find(part), std::string::npos) << "expected: " << part << "\nfound:\n"
+                                                             << loaded.messages << wrong.text;
+    rest = bar == std::string::npos ? "" : rest.substr(bar + 1);
+  }
+}
+
+class Errors : public testing::TestWithParam<Wrong> {};
+TEST_P(Errors, AreToldWithTheirPlace) { expect_messages(GetParam()); }
+
+// Each text begins with its model; the statement in question stands on line 2.
+#define IN_MODEL(statement) "model m(x: float[batch, 4], k: int[batch]) {\n" statement "\n}\n"
+
+INSTANTIATE_TEST_SUITE_P(
+    Syntax, Errors,
+    testing::Values(
+        Wrong{IN_MODEL("output y = x $ 2"),
+              "2:14: error: unexpected character `$` [unexpected-character]"},
+        Wrong{IN_MODEL("output y = x +"),
+              "3:1: error: found `}`, expected an expression [unexpected-token]"},
+        Wrong{IN_MODEL("let a = x < 1 < 2"),
+              "2:15: error: comparisons do not chain|[unexpected-token]"},
+        Wrong{IN_MODEL("let a = \"abc"),
+              "2:9: error: a string without its closing `\"` [unclosed-string]"},
+        Wrong{IN_MODEL("let a = 1e999"), "2:9: error: `1e999` is larger|[bad-number]"},
+        Wrong{IN_MODEL("let A = x"), "2:5: error: `A` begins with a capital|[bad-name]"},
+        Wrong{IN_MODEL("let step = x"), "2:5: error: `step` has a meaning of its own|[bad-name]"},
+        Wrong{"model m(x: floot[4]) { output y = x }",
+              "1:12: error: `floot` is no type; did you mean `float`? [unknown-type]"},
+        Wrong{"const a = 2", "no `model` in this file|[no-model]"},
+        Wrong{"include \"nowhere.grad\"\nmodel m(x: float[4]) { output y = x }",
+              "1:9: error: cannot read \"nowhere.grad\" [unreadable-file]"},
+        Wrong{IN_MODEL("let a = )\nlet b = ]"), "2:9: error|3:9: error"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Names, Errors,
+    testing::Values(
+        Wrong{IN_MODEL("output y = relo(x)"),
+              "2:12: error: `relo` is not a function known here; did you mean `relu`? "
+              "[unknown-name]"},
+        Wrong{IN_MODEL("output y = xx"),
+              "2:12: error: `xx` is not a value known here; did you mean `x`?"},
+        Wrong{IN_MODEL("let a = x\nlet a = x"),
+              "3:5: error: `a` is declared already|[redefined]|2:5: note"},
+        Wrong{IN_MODEL("output y = dense(x, unit: 4)"),
+              "2:21: error: `dense` has no argument `unit`; did you mean `units`? [bad-argument]"},
+        Wrong{IN_MODEL("output y = dense(x)"),
+              "2:12: error: `dense` misses its argument `units` [bad-argument]"},
+        Wrong{IN_MODEL("output y = relu(x, 2, 3)"), "2:20: error: too many arguments"},
+        Wrong{IN_MODEL("return x"), "2:1: error: `return` in the model|[bad-statement]"},
+        Wrong{IN_MODEL("param w: float[4] = zeros()\nw = x"),
+              "3:1: error: `w` is a parameter|[bad-assignment]"},
+        Wrong{IN_MODEL("b = x"), "2:1: error: `b` is not declared|[unknown-name]"},
+        Wrong{IN_MODEL("layer a = dense(units: 2)\nlet b = a(x) @ a.v"),
+              "3:18: error: layer `a` has no parameter `v`|[unknown-name]"},
+        Wrong{IN_MODEL("let a = f(x)") "fn f(x: float[...]) -> float[...] { return f(x) }",
+              "4:44: error: `f` calls itself|[recursion]"},
+        Wrong{IN_MODEL("let a = f(x)") "fn f(x: float[...]) -> float[...] { let b = x }",
+              "`f` ends without `return` [missing-return]"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Sizes, Errors,
+    testing::Values(
+        Wrong{IN_MODEL("output y = x @ fill(1, [3, 2])"),
+              "2:14: error: inner sizes of `@` differ: 4 in float[batch, 4] and 3 in float[3, 2] "
+              "[shape-mismatch]"},
+        Wrong{IN_MODEL("output y = x + fill(1, [3])"),
+              "2:14: error: sizes [batch, 4] and [3] do not fit [shape-mismatch]"},
+        Wrong{IN_MODEL("loss mse(x, k)"),
+              "2:13: error: argument `target` of `mse` is int[batch], expected float[...]; convert "
+              "it with `float(..)` [type-mismatch]"},
+        Wrong{IN_MODEL("loss mse(x, float(k))"),
+              "2:13: error: argument `target` of `mse` is float[batch]: leading sizes [batch], "
+              "expected [batch, 4] [shape-mismatch]"},
+        Wrong{IN_MODEL("output y = attention(reshape(x, [batch, 1, 4]), heads: 3)"),
+              "2:12: error: `D / heads` is 4 / 3, not whole [not-whole]|<library>/layers.grad|in "
+              "the library, here"},
+        Wrong{IN_MODEL("output y = reshape(x, [batch, 5])"),
+              "2:12: error: float[batch, 4] has 4*batch elements"},
+        Wrong{IN_MODEL("let a = fill(0, [0])"),
+              "2:17: error: a size is at least 1, found 0 [bad-size]"},
+        Wrong{IN_MODEL("let a = zeros()"), "2:9: error: `...` has no sizes here|[unbound-size]"},
+        Wrong{IN_MODEL("let a = x[:, 4]"), "2:14: error: index 4 of an axis of 4 [bad-index]"},
+        Wrong{IN_MODEL("let a = x[:, 2:9]"), "2:16: error: bound 9 of an axis of 4 [bad-index]"},
+        Wrong{IN_MODEL("let a = sum(x, axis: 2)"),
+              "2:22: error: axis 2 of a tensor of rank 2|[bad-axis]"},
+        Wrong{IN_MODEL("repeat 99999 { let a = x }"),
+              "2:8: error: `repeat` takes 0 to 10000 rounds|[too-large]"},
+        Wrong{IN_MODEL("repeat 3 as i { let a = x[:, i + 2] }"),
+              "index 4 of an axis of 4 (round 2 of `repeat`)"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Batch, Errors,
+    testing::Values(
+        Wrong{IN_MODEL("let a = float(k) - reshape(float(k), [batch, 1])"),
+              "2:18: error: [batch] and [batch, 1] give [batch, batch], which has `batch` "
+              "twice|[two-batches]|take the one column"},
+        Wrong{IN_MODEL("let a = x[0]"), "2:11: error: an index along `batch`|[batch-misuse]"},
+        Wrong{IN_MODEL("let a = concat([x, x])"), "`concat` along `batch`|[batch-misuse]"},
+        Wrong{IN_MODEL("param w: float[batch] = zeros()"),
+              "2:10: error: a `param` cannot have the size `batch`|[batch-misuse]"},
+        Wrong{IN_MODEL("let a = fill(0, [batch + 1])"),
+              "a size is a number, or a whole multiple of `batch`|[batch-misuse]"},
+        Wrong{IN_MODEL("output y = transpose(x)"), "an output has `batch` first|[batch-misuse]"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Types, Errors,
+    testing::Values(
+        Wrong{IN_MODEL("let a = k / 2"), "2:11: error: `/` on int tensors|[integer-division]"},
+        Wrong{IN_MODEL("let a = k + 0.5"), "2:13: error: 0.5 does not fit int|[type-mismatch]"},
+        Wrong{IN_MODEL("let a = x + float"),
+              "2:13: error: `float` is a function, expected a value"},
+        Wrong{IN_MODEL("if x > 0 { let a = x }"),
+              "2:4: error: the condition of `if` is decided when compiling|[not-constant]"},
+        Wrong{IN_MODEL("loss x"),
+              "2:6: error: a loss has rank 0, found float[batch, 4]|[not-scalar]"},
+        Wrong{IN_MODEL("let g = grad(x, x)"),
+              "2:14: error: `grad` is of a value of rank 0|[not-scalar]"},
+        Wrong{IN_MODEL("let g = grad(sum(x), 2 * x)"),
+              "2:22: error: `grad` is by a name, found `2 * x`; bind it with `let` [bad-argument]"},
+        Wrong{IN_MODEL("param w: float[] = mean(x)"),
+              "2:20: error: an initialiser cannot use a value of the step|[bad-initialiser]"},
+        Wrong{IN_MODEL("let a = random_uniform([4])"),
+              "2:9: error: a draw exists in training steps only|[not-in-training]"},
+        Wrong{IN_MODEL("metric a = mean(x - mean(x))"), "one of the whole pass|[nested-reduction]"},
+        Wrong{IN_MODEL("if training { let a = dense(x, 2) }"),
+              "is not the same with `training` true and false|[modes-differ]"},
+        Wrong{IN_MODEL("layer a = dense(units: 2)\nlet b = a(x)\nlet c = a(b)"),
+              "4:9: error: `w` is float[2, 2] in this call of the layer|[layer-mismatch]"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Blocks, Errors,
+    testing::Values(Wrong{IN_MODEL("loss mean(x)") "train { optimiser = sgd() }",
+                          "4:9: error: `optimiser` is no setting of `train`; did you mean "
+                          "`optimizer`? [bad-setting]"},
+                    Wrong{
+                        IN_MODEL("let h = dense(x, 2)\nloss mean(h)") "train { optimizer = sgd(); "
+                                                                      "group(\"q.*\", rate: 1) }",
+                        "\"q.*\" matches no trained parameter|[bad-pattern]"},
+                    Wrong{IN_MODEL("loss mean(x)") "train { optimizer = sgd(rates: 1) }",
+                          "`sgd` has no argument `rates`; did you mean `rate`? [bad-argument]"},
+                    Wrong{IN_MODEL("loss mean(x)") "data { from csv(\"a.csv\"); z = columns[0] }",
+                          "4:27: error: `z` is no input of the model|[bad-setting]"},
+                    Wrong{IN_MODEL("loss mean(x)") "data { x = columns[0] }",
+                          "4:12: error: `columns` without `from csv(..)`|[bad-setting]"},
+                    Wrong{IN_MODEL("loss mean(x)") "data { validation = 0.7; test = 0.5 }",
+                          "nothing is left to train on|[bad-setting]"}));
+
+TEST(Errors, SetOfAConstantThatIsNotThere) {
+  ElaborateOptions options;
+  options.constants["widt"] = "3";
+  Loaded loaded =
+      load_text("const width = 2\nmodel m(x: float[batch, width]) { output y = x }", options);
+  EXPECT_NE(loaded.messages.find("did you mean `width`? [bad-constant]"), std::string::npos)
+      << loaded.messages;
+}
+
+TEST(Errors, SeveralInOneFile) {
+  Loaded loaded = load_text(IN_MODEL("let a = aa\nlet b = a + 1\nlet c = cc"));
+  EXPECT_NE(loaded.messages.find("2:9: error"), std::string::npos) << loaded.messages;
+  EXPECT_EQ(loaded.messages.find("3:"), std::string::npos)
+      << "what follows from the first is not told: " << loaded.messages;
+  EXPECT_NE(loaded.messages.find("4:9: error"), std::string::npos) << loaded.messages;
+}
+
+std::string repeated(const std::string& piece, int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += piece;
+  return text;
+}
+
+TEST(Errors, HostileTextEndsInAMessage) {
+  for (const char* piece :
+       {"(", "[", "-", "not ", "f(", "x[", "{", "2 ^ ", "x + ", "if true { ", "a.", "x[0]"}) {
+    Loaded loaded = load_body("let a = " + repeated(piece, 20000) + "1");
+    EXPECT_FALSE(loaded.model.has_value()) << piece;
+    EXPECT_NE(loaded.messages, "") << piece;
+  }
+}
+
+TEST(Errors, ExplodingModelsAreBounded) {
+  Loaded loaded =
+      load_body("let a = x\nrepeat 10000 { repeat 10000 { a = a + 1 } }\n output y = a");
+  EXPECT_NE(loaded.messages.find("too-large"), std::string::npos) << loaded.messages;
+}
+
+}  // namespace
+}  // namespace gradus::lang

@@ -1,0 +1,174 @@
+// The library's functions as numbers: graphs evaluated in f64 against formulas written here.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "graph/eval.h"
+#include "lang/load.h"
+
+namespace gradus::lang {
+namespace {
+
+using Numbers = std::vector<double>;
+
+const Numbers kX = {0.5, -1.25, 2.0,  0.0,   -0.75, 3.5,
+                    1.0, -2.0,  0.25, 0.125, -0.5,  1.5};  // 3 rows of 4
+
+/// The output `y` of a model of x: float[batch, 4] whose body is `let y = <expression>`.
+Numbers output(const std::string& expression, const std::string& before = "") {
+  Loaded loaded = load_body("output y = " + expression, before);
+  EXPECT_EQ(loaded.messages, "") << expression;
+  if (!loaded.model) return {};
+  Environment<double> leaves;
+  leaves["x"] = {DType::F32, {3, 4}, kX, {}};
+  EvalContext context;
+  context.n = context.capacity = 3;
+  const Graph& predict = loaded.model->predict;
+  auto initial = eval<double>(loaded.model->init, {}, EvalContext());
+  for (const Result& result : loaded.model->init.results)
+    leaves[result.name] = initial[result.value];
+  return eval<double>(predict, leaves, context)[predict.results[0].value].floats;
+}
+
+void expect_near(const Numbers& found, const Numbers& expected, double tolerance = 1e-7) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i)
+    EXPECT_NEAR(found[i], expected[i], tolerance) << "at " << i;
+}
+
+Numbers each(const std::function<double(double)>& f) {
+  Numbers result;
+  for (double x : kX) result.push_back(f(x));
+  return result;
+}
+
+TEST(Library, Activations) {
+  expect_near(output("relu(x)"), each([](double x) { return std::max(x, 0.0); }));
+  expect_near(output("leaky_relu(x)"), each([](double x) { return x < 0 ? 0.01 * x : x; }));
+  expect_near(output("gelu(x)"),
+              each([](double x) { return x * 0.5 * std::erfc(-x / std::sqrt(2.0)); }));
+  expect_near(output("gelu_tanh(x)"), each([](double x) {
+                return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+              }));
+  expect_near(output("silu(x)"), each([](double x) { return x / (1 + std::exp(-x)); }));
+  expect_near(output("softplus(x)"), each([](double x) { return std::log(1 + std::exp(x)); }));
+  expect_near(output("elu(x)"), each([](double x) { return x > 0 ? x : std::expm1(x); }));
+}
+
+Numbers softmax_rows() {
+  Numbers result;
+  for (size_t r = 0; r < 3; ++r) {
+    double sum = 0;
+    for (size_t c = 0; c < 4; ++c) sum += std::exp(kX[4 * r + c]);
+    for (size_t c = 0; c < 4; ++c) result.push_back(std::exp(kX[4 * r + c]) / sum);
+  }
+  return result;
+}
+
+TEST(Library, Softmax) {
+  Numbers expected = softmax_rows();
+  expect_near(output("softmax(x)"), expected);
+  for (double& p : expected) p = std::log(p);
+  expect_near(output("log_softmax(x)"), expected);
+  expect_near(output("exp(log_softmax(1000 * x))[:, 2]"), {1, 0, 0});
+}
+
+TEST(Library, CrossEntropy) {
+  Numbers p = softmax_rows(), plain, smooth;
+  const size_t labels[] = {2, 1, 3};  // the largest of each row
+  for (size_t r = 0; r < 3; ++r) {
+    double at_label = -std::log(p[4 * r + labels[r]]), all = 0;
+    for (size_t c = 0; c < 4; ++c) all -= std::log(p[4 * r + c]) / 4;
+    plain.push_back(at_label);
+    smooth.push_back(0.9 * at_label + 0.1 * all);
+  }
+  expect_near(output("cross_entropy(x, argmax(x, axis: 1))"), plain);
+  expect_near(output("cross_entropy(x, argmax(x, axis: 1), smoothing: 0.1)"), smooth);
+}
+
+TEST(Library, BinaryCrossEntropy) {
+  expect_near(output("binary_cross_entropy(x, 0 * x + 0.25)"), each([](double x) {
+                return -0.25 * std::log(1 / (1 + std::exp(-x))) -
+                       0.75 * std::log(1 / (1 + std::exp(x)));
+              }));
+}
+
+TEST(Library, Norms) {
+  Numbers layer, rms;
+  for (size_t r = 0; r < 3; ++r) {
+    double mean = 0, variance = 0, square = 0;
+    for (size_t c = 0; c < 4; ++c) mean += kX[4 * r + c] / 4;
+    for (size_t c = 0; c < 4; ++c) {
+      variance += (kX[4 * r + c] - mean) * (kX[4 * r + c] - mean) / 4;
+      square += kX[4 * r + c] * kX[4 * r + c] / 4;
+    }
+    for (size_t c = 0; c < 4; ++c) {
+      layer.push_back((kX[4 * r + c] - mean) / std::sqrt(variance + 1e-5));
+      rms.push_back(kX[4 * r + c] / std::sqrt(square + 1e-6));
+    }
+  }
+  expect_near(output("layer_norm(x)"), layer);
+  expect_near(output("rms_norm(x)"), rms);
+}
+
+TEST(Library, Losses) {
+  double square = 0, absolute = 0, huber = 0;
+  for (double x : kX) {
+    square += x * x / 12;
+    absolute += std::fabs(x) / 12;
+    huber += (std::fabs(x) <= 1 ? 0.5 * x * x : std::fabs(x) - 0.5) / 12;
+  }
+  expect_near(output("mse(x, 0 * x)"), {square});
+  expect_near(output("mae(x, 0 * x)"), {absolute});
+  expect_near(output("huber(x, 0 * x)"), {huber});
+}
+
+TEST(Library, SlicesSplitsAndJoins) {
+  expect_near(output("x[:, ::-2]"), {0, -1.25, -2, 3.5, 1.5, 0.125});
+  expect_near(output("parts(x)",
+                     "fn parts(x: float[..., D]) { let (a, b) = split(x, 2); return concat([b, a], "
+                     "axis: -1) }"),
+              {2, 0, 0.5, -1.25, 1, -2, -0.75, 3.5, -0.5, 1.5, 0.25, 0.125});
+  expect_near(output("pad(x, 1, 0, value: 7)[:, 0:2]"), {7, 0.5, 7, -0.75, 7, 0.25});
+  expect_near(output("cumsum(x, exclusive: true)[:, 2]"), {-0.75, 2.75, 0.375});
+  expect_near(output("transpose(fill(2, [3, 4]))[range(2), 1]"), {2, 2});
+}
+
+/// Causal attention with the model's own weights: a row does not see what comes after it.
+TEST(Library, CausalAttentionLooksBackOnly) {
+  Numbers whole = output(
+      "reshape(attention(reshape(x, [batch, 2, 2]), heads: 1, causal: true), [batch, 4])[:, 0:2]");
+  Numbers first = output(
+      "reshape(attention(reshape(x * where(range(4) < 2, 1, 5), [batch, 2, 2]), heads: 1, causal: "
+      "true), [batch, 4])[:, 0:2]");
+  ASSERT_EQ(whole.size(), 6u);
+  expect_near(first, whole);
+  Numbers seeing = output(
+      "reshape(attention(reshape(x * where(range(4) < 2, 1, 5), [batch, 2, 2]), heads: 1), [batch, "
+      "4])[:, 0:2]");
+  EXPECT_GT(std::fabs(seeing[0] - whole[0]), 1e-6);
+}
+
+TEST(Library, InitialisersHaveTheirSpread) {
+  auto spread = [](const std::string& init) {
+    Loaded loaded = load_body("param w: float[200, 100] = " + init + "\n output y = x");
+    EXPECT_EQ(loaded.messages, "");
+    const Graph& graph = loaded.model->init;
+    Numbers w = eval<double>(graph, {}, EvalContext())[graph.results[0].value].floats;
+    double mean = 0, square = 0;
+    for (double v : w) mean += v / static_cast<double>(w.size());
+    for (double v : w) square += (v - mean) * (v - mean) / static_cast<double>(w.size());
+    EXPECT_NEAR(mean, 0, 0.05 * std::sqrt(square)) << init;
+    return std::sqrt(square);
+  };
+  EXPECT_NEAR(spread("normal(std: 2)"), 2, 0.05);
+  EXPECT_NEAR(spread("glorot_uniform()"), std::sqrt(2.0 / 300), 0.002);
+  EXPECT_NEAR(spread("glorot_normal()"), std::sqrt(2.0 / 300), 0.002);
+  EXPECT_NEAR(spread("he_uniform()"), std::sqrt(2.0 / 200), 0.002);
+  EXPECT_NEAR(spread("he_normal()"), std::sqrt(2.0 / 200), 0.002);
+  EXPECT_NEAR(spread("uniform(-1, 1)"), std::sqrt(1.0 / 3), 0.02);
+}
+
+}  // namespace
+}  // namespace gradus::lang
