@@ -1,12 +1,12 @@
 // Written as text; compiled by C and C++ compilers with all warnings in the tests.
 #include "codegen/c_header.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <map>
 #include <set>
-
-#include <fmt/format.h>
 
 #include "support/check.h"
 
@@ -17,12 +17,15 @@ namespace {
 /// Words that C or C++ keeps for itself, and names the inline functions use.
 bool is_reserved(const std::string& word) {
   static const std::set<std::string> words = {
-      "auto", "break", "case", "char", "class", "const", "continue", "default", "delete", "do", "double",
-      "else", "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "namespace", "new",
-      "private", "public", "register", "return", "short", "signed", "sizeof", "static", "struct", "switch",
-      "template", "this", "typedef", "union", "unsigned", "using", "virtual", "void", "volatile", "while",
-      "bool", "true", "false", "try", "catch", "throw", "operator", "friend", "protected", "mutable",
-      "variables", "arena", "rows", "step", "steps", "epoch", "seed", "frame", "blocks", "not", "and", "or"};
+      "auto",   "break",    "case",   "char",      "class",   "const",     "continue", "default",
+      "delete", "do",       "double", "else",      "enum",    "extern",    "float",    "for",
+      "goto",   "if",       "inline", "int",       "long",    "namespace", "new",      "private",
+      "public", "register", "return", "short",     "signed",  "sizeof",    "static",   "struct",
+      "switch", "template", "this",   "typedef",   "union",   "unsigned",  "using",    "virtual",
+      "void",   "volatile", "while",  "bool",      "true",    "false",     "try",      "catch",
+      "throw",  "operator", "friend", "protected", "mutable", "variables", "arena",    "rows",
+      "step",   "steps",    "epoch",  "seed",      "frame",   "blocks",    "not",      "and",
+      "or"};
   return words.count(word) > 0;
 }
 
@@ -40,11 +43,16 @@ std::string upper(std::string text) {
 
 std::string_view c_type(DType dtype) {
   switch (dtype) {
-    case DType::Bool: return "uint8_t";
-    case DType::I32: return "int32_t";
-    case DType::I64: return "int64_t";
-    case DType::F32: return "float";
-    case DType::F64: return "double";
+    case DType::Bool:
+      return "uint8_t";
+    case DType::I32:
+      return "int32_t";
+    case DType::I64:
+      return "int64_t";
+    case DType::F32:
+      return "float";
+    case DType::F64:
+      return "double";
   }
   return "float";
 }
@@ -79,12 +87,18 @@ class HeaderPrinter {
 
   std::string print() {
     out_ += fmt::format(
-        "/* The model `{}` compiled by gradus for {}. Everything works in memory that the caller gives;\n"
-        " * nothing is allocated, nothing is printed. Functions return GRADUS_OK, or GRADUS_BAD_ROWS (rows\n"
-        " * outside [1, {}_BATCH]) or GRADUS_BAD_INDEX (an index outside its axis; nothing was computed). */\n",
+        "/* The model `{}` compiled by gradus for {}. Everything works in memory that the caller "
+        "gives;\n"
+        " * nothing is allocated, nothing is printed. Functions return GRADUS_OK, or "
+        "GRADUS_BAD_ROWS (rows\n"
+        " * outside [1, {}_BATCH]) or GRADUS_BAD_INDEX (an index outside its axis; nothing was "
+        "computed). */\n",
         spec_.model, spec_.cpu, upper(model_));
-    out_ += fmt::format("#ifndef GRADUS_MODEL_{0}_H\n#define GRADUS_MODEL_{0}_H\n\n", upper(model_));
-    out_ += "#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
+    out_ +=
+        fmt::format("#ifndef GRADUS_MODEL_{0}_H\n#define GRADUS_MODEL_{0}_H\n\n", upper(model_));
+    out_ +=
+        "#include <stddef.h>\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" "
+        "{\n#endif\n\n";
     out_ += kFrame;
     print_sizes();
     print_variables();
@@ -102,7 +116,8 @@ class HeaderPrinter {
       batch = std::max(batch, step.unit->program->capacity);
     }
     out_ += fmt::format(
-        "\n/* The most rows of one step, and the bytes of scratch that every function needs: any contents,\n"
+        "\n/* The most rows of one step, and the bytes of scratch that every function needs: any "
+        "contents,\n"
         " * aligned to 64 bytes, free again when the function returns. */\n"
         "#define {0}_BATCH {1}\n#define {0}_ARENA_BYTES {2}\n\n",
         upper(model_), batch, std::max<int64_t>(arena, 64));
@@ -110,15 +125,17 @@ class HeaderPrinter {
 
   void print_variables() {
     out_ += fmt::format(
-        "/* Parameters and states. Align the struct to 64 bytes; fill it with {0}_init, or copy weights\n"
-        " * into its arrays (row-major, as in the .safetensors file). */\ntypedef struct {0}_variables {{\n",
+        "/* Parameters and states. Align the struct to 64 bytes; fill it with {0}_init, or copy "
+        "weights\n"
+        " * into its arrays (row-major, as in the .safetensors file). */\ntypedef struct "
+        "{0}_variables {{\n",
         model_);
     int pad = 0;
     for (const HeaderVariable& variable : spec_.variables) {
       int64_t count = element_count(variable.type.shape, 1);
       int64_t bytes = count * dtype_size(variable.type.dtype);
-      out_ += fmt::format("  {} {}[{}]; /* {} : {} */\n", c_type(variable.type.dtype), field_[variable.path], count,
-                          variable.path, to_string(variable.type));
+      out_ += fmt::format("  {} {}[{}]; /* {} : {} */\n", c_type(variable.type.dtype),
+                          field_[variable.path], count, variable.path, to_string(variable.type));
       int64_t rest = (64 - bytes % 64) % 64;
       if (rest > 0) out_ += fmt::format("  uint8_t pad_{}[{}];\n", pad++, rest);
     }
@@ -130,10 +147,12 @@ class HeaderPrinter {
     const plan::Program& program = *step.unit->program;
     bool init = step.name == "init", training = step.name == "train_step";
     bool writes = init || training;
-    out_ += fmt::format("/* {} */\nint32_t {}(const gradus_frame* frame);\n", step.summary, step.unit->symbol);
+    out_ += fmt::format("/* {} */\nint32_t {}(const gradus_frame* frame);\n", step.summary,
+                        step.unit->symbol);
     for (const plan::Buffer& buffer : program.buffers) {
       if (buffer.kind != plan::BufferKind::Constant) continue;
-      out_ += fmt::format("extern const {} {}_constant_{}[];\n", c_type(buffer.type.dtype), step.unit->symbol, buffer.block);
+      out_ += fmt::format("extern const {} {}_constant_{}[];\n", c_type(buffer.type.dtype),
+                          step.unit->symbol, buffer.block);
     }
     out_ += fmt::format("static inline int32_t {}_{}({}{}_variables* variables", model_, step.name,
                         writes ? "" : "const ", model_);
@@ -157,19 +176,23 @@ class HeaderPrinter {
   std::string block_text(const HeaderStep& step, const plan::Buffer& buffer) {
     switch (buffer.kind) {
       case plan::BufferKind::Param:
-      case plan::BufferKind::State: return fmt::format("(void*)variables->{}", field_.at(buffer.name));
+      case plan::BufferKind::State:
+        return fmt::format("(void*)(uintptr_t)variables->{}", field_.at(buffer.name));
       case plan::BufferKind::Input:
-      case plan::BufferKind::Output: return fmt::format("(void*){}", c_name(buffer.name));
+      case plan::BufferKind::Output:
+        return fmt::format("(void*)(uintptr_t){}", c_name(buffer.name));
       case plan::BufferKind::Constant:
-        return fmt::format("(void*){}_constant_{}", step.unit->symbol, buffer.block);
-      case plan::BufferKind::Arena: break;
+        return fmt::format("(void*)(uintptr_t){}_constant_{}", step.unit->symbol, buffer.block);
+      case plan::BufferKind::Arena:
+        break;
     }
     return "arena";
   }
 
   void print_body(const HeaderStep& step, const plan::Program& program, bool init, bool training,
                   bool writes) {
-    std::vector<std::string> blocks(static_cast<size_t>(std::max<int64_t>(program.block_count, 1)), "arena");
+    std::vector<std::string> blocks(static_cast<size_t>(std::max<int64_t>(program.block_count, 1)),
+                                    "arena");
     for (const plan::Buffer& buffer : program.buffers) {
       if (buffer.kind != plan::BufferKind::Arena) {
         blocks[static_cast<size_t>(buffer.block)] = block_text(step, buffer);
@@ -180,13 +203,15 @@ class HeaderPrinter {
           fmt::format("(void*)((char*)arena + {})", step.unit->plan->arena_bytes);
     }
     out_ += fmt::format("  void* blocks[{}];\n  gradus_frame frame;\n", blocks.size());
-    for (size_t i = 0; i < blocks.size(); ++i) out_ += fmt::format("  blocks[{}] = {};\n", i, blocks[i]);
+    for (size_t i = 0; i < blocks.size(); ++i)
+      out_ += fmt::format("  blocks[{}] = {};\n", i, blocks[i]);
     out_ += fmt::format(
         "  frame.blocks = blocks;\n  frame.rows = {};\n  frame.step = {};\n  frame.steps = {};\n"
         "  frame.epoch = {};\n  frame.seed = {};\n  frame.workers = 1;\n  frame.pool = 0;\n"
-        "  frame.parallel_for = 0;\n  frame.trace = 0;\n  frame.trace_context = 0;\n  return {}(&frame);\n}}\n\n",
-        init ? "1" : "rows", training ? "step" : "0", training ? "steps" : "1", training ? "epoch" : "1",
-        writes ? "seed" : "0", step.unit->symbol);
+        "  frame.parallel_for = 0;\n  frame.trace = 0;\n  frame.trace_context = 0;\n  return "
+        "{}(&frame);\n}}\n\n",
+        init ? "1" : "rows", training ? "step" : "0", training ? "steps" : "1",
+        training ? "epoch" : "1", writes ? "seed" : "0", step.unit->symbol);
   }
 
   const HeaderSpec& spec_;

@@ -37,7 +37,7 @@ const Graph& function_graph(const lang::Model& model, Function function) {
 }
 
 std::string function_symbol(const lang::Model& model, Function function) {
-  return fmt::format("{}_{}", model.name, function_name(function));
+  return fmt::format("{}_{}_frame", model.name, function_name(function));
 }
 
 StepRunner CompiledModel::runner(const lang::Model& model, Function function,

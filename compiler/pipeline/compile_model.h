@@ -16,7 +16,7 @@ namespace gradus::pipeline {
 enum class Function { Init, Train, Evaluate, Predict };
 std::string_view function_name(Function function);
 const Graph& function_graph(const lang::Model& model, Function function);
-/// "digits_train"
+/// "digits_train_frame": the step function that takes a frame.
 std::string function_symbol(const lang::Model& model, Function function);
 
 class CompiledModel {
