@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <limits>
 
 #include "runtime/data/source.h"
@@ -36,7 +37,12 @@ bool parse_cell(std::string_view cell, double& value) {
   if (cell.size() > 1 && cell[0] == '+' && cell[1] != '-') cell.remove_prefix(1);
   const char* last = cell.data() + cell.size();
   auto [end, error] = std::from_chars(cell.data(), last, value);
-  return error == std::errc() && end == last && value == value;
+  if (error == std::errc::result_out_of_range) {
+    value = std::strtod(std::string(cell).c_str(), nullptr);  // zero or infinity
+  } else if (error != std::errc()) {
+    return false;
+  }
+  return end == last && value == value;
 }
 
 /// Reads rows one after the other.
@@ -92,12 +98,14 @@ class RowReader {
         row_ended_ = c == '\n';
         ++at_;
         return true;
-      } else if (c != '\r') {
+      } else if (c != '\r' || !ends_row(at_ + 1)) {
         to += c;
       }
     }
     return !quoted;
   }
+
+  bool ends_row(size_t at) const { return at == bytes_.size() || bytes_[at] == '\n'; }
 
   const Bytes& bytes_;
   size_t at_;

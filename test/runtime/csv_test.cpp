@@ -74,6 +74,24 @@ TEST(Csv, ReadsNumbersExactly) {
   EXPECT_TRUE(std::isnan(row[5]));
 }
 
+TEST(Csv, ReadsNumbersThatADoubleDoesNotHold) {
+  auto source = columns("1e-400,-1e-400,1e400,-1e400,1e-310\n", {0, 1, 2, 3, 4});
+  double row[5];
+  source->read(0, row);
+  EXPECT_EQ(row[0], 0);
+  EXPECT_EQ(row[1], 0);
+  EXPECT_EQ(row[2], HUGE_VAL);
+  EXPECT_EQ(row[3], -HUGE_VAL);
+  EXPECT_EQ(row[4], 1e-310);
+}
+
+TEST(Csv, KeepsACarriageReturnThatEndsNoLine) {
+  // The cells `2` and `3` of a file with other ends of lines are not 23.
+  CsvTable t = table("x,y,z\n1,2\r3,4\r\n5,6,7\r");
+  EXPECT_EQ(t.cells(0), (Cells{"1", "2\r3", "4"}));
+  EXPECT_EQ(t.cells(1), (Cells{"5", "6", "7"}));
+}
+
 TEST(Csv, NamesRowLineAndColumnOfAWord) {
   auto source = columns("a,b\n1,2\n\n3,x\n", {1});
   double row = 0;
