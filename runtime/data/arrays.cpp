@@ -119,9 +119,9 @@ class Linspace : public RowSource {
   int64_t rows() const override { return count_; }
   std::vector<int64_t> row_sizes() const override { return {1}; }
   void read(int64_t row, double* to) const override {
-    *to = count_ == 1
-              ? from_
-              : from_ + (to_ - from_) * static_cast<double>(row) / static_cast<double>(count_ - 1);
+    // Neither end is rounded.
+    double share = row == 0 ? 0 : static_cast<double>(row) / static_cast<double>(count_ - 1);
+    *to = share == 1 ? to_ : from_ + (to_ - from_) * share;
   }
   std::string place(int64_t row, int64_t) const override {
     return fmt::format("point {} of linspace", row + 1);
@@ -182,7 +182,7 @@ std::vector<int64_t> npy_sizes(std::string_view tuple, const std::string& name) 
       sizes.push_back(value);
       value = 0;
       digits = false;
-    } else if (c != ' ') {
+    } else if (c != ' ' || digits) {
       throw FileError(fmt::format("{}: shape `{}` of its header", name, tuple));
     }
   }

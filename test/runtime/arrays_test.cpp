@@ -127,6 +127,8 @@ TEST(Npy, RefusesHeadersThatLie) {
             std::string::npos);
   EXPECT_EQ(error(npy(dictionary("<f4", "()"), "1234")), "f: a single number, expected rows");
   EXPECT_NE(error(npy(dictionary("<f4", "(-1,)"), "1234")).find("shape `(-1,`"), std::string::npos);
+  EXPECT_NE(error(npy(dictionary("<f4", "(1 2,)"), std::string(48, 'x'))).find("shape `(1 2"),
+            std::string::npos);
   EXPECT_EQ(error(npy(dictionary("<f4", "(99999999999999999999,)"), "1234")),
             "f: a size in its header is too large");
   EXPECT_NE(error(npy(dictionary("<f4", "(4611686018427387904, 4)"), "1234"))
@@ -157,6 +159,13 @@ TEST(Linspace, IncludesBothEnds) {
   EXPECT_EQ(row(*make_linspace(2, 3, 1), 0), Numbers{2});
   EXPECT_NE(error_of([] { make_linspace(0, 1, 0); }), "no error");
   EXPECT_NE(error_of([] { make_linspace(0, 1, int64_t{1} << 40); }), "no error");
+  for (double to : {0.7, 1.1, -1e-3, 1e17}) {
+    for (int64_t count : {2, 3, 7, 50, 1000}) {
+      auto points = make_linspace(0.1, to, count);
+      EXPECT_EQ(row(*points, 0), Numbers{0.1});
+      EXPECT_EQ(row(*points, count - 1), Numbers{to});
+    }
+  }
 }
 
 }  // namespace
