@@ -32,7 +32,7 @@ bool fits(ElementKind kind, double value) {
     case ElementKind::Float32:
       return std::abs(value) <= std::numeric_limits<float>::max();
     case ElementKind::Int32:
-      return value == std::floor(value) && std::abs(value) <= 2147483647.0;
+      return value == std::floor(value) && value >= -2147483648.0 && value <= 2147483647.0;
     case ElementKind::Bool:
       return value == 0 || value == 1;
   }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "runtime/data/dataset.h"
 #include "runtime/temporary_folder.h"
@@ -211,6 +212,17 @@ TEST(Dataset, NamesTheCellThatDoesNotFitItsType) {
               evaluate_input("x", expression, {}, ElementKind::Bool);
             }).find("expected 0 or 1"),
             std::string::npos);
+  DataExpression ends("x", columns(table("-2147483648\n2147483647\n"), {0}));
+  InputArray array = evaluate_input("x", ends, {}, ElementKind::Int32);
+  int32_t least = 0;
+  std::memcpy(&least, array.bytes.data(), sizeof least);
+  EXPECT_EQ(least, INT32_MIN);
+  for (const char* text : {"-2147483649\n", "2147483648\n"}) {
+    DataExpression outside("x", columns(table(text), {0}));
+    EXPECT_NE(
+        error_of([&] { evaluate_input("x", outside, {}, ElementKind::Int32); }).find("fits i32"),
+        std::string::npos);
+  }
   DataExpression large("x", columns(table("1e300\n"), {0}));
   EXPECT_NE(error_of([&] {
               evaluate_input("x", large, {}, ElementKind::Float32);
