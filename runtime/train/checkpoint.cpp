@@ -23,6 +23,11 @@ constexpr size_t kMaxState = size_t{1} << 20;
 enum Column { kEpoch, kStep, kLoss, kValidates, kValidation, kColumns };
 
 Json number(double value) { return fmt::format("{:a}", value); }
+int64_t whole(const Json& json) {
+  if (!json.is_number_integer())
+    throw FileError("the checkpoint counts by other than whole numbers");
+  return json.get<int64_t>();
+}
 double number(const Json& text) { return std::strtod(text.get<std::string>().c_str(), nullptr); }
 
 std::vector<double> history_numbers(const History& history) {
@@ -75,12 +80,12 @@ Json to_json(const TrainingState& state) {
 
 TrainingState state_from(const Json& json) {
   TrainingState state;
-  state.step = json.at("step").get<int64_t>();
+  state.step = whole(json.at("step"));
   state.loss_sum = number(json.at("loss_sum"));
-  state.loss_rows = json.at("loss_rows").get<int64_t>();
+  state.loss_rows = whole(json.at("loss_rows"));
   state.stopping = {json.at("has_best").get<bool>(), number(json.at("best")),
-                    number(json.at("reference")), json.at("waited").get<int64_t>()};
-  state.best_step = json.at("best_step").get<int64_t>();
+                    number(json.at("reference")), whole(json.at("waited"))};
+  state.best_step = whole(json.at("best_step"));
   state.finished = json.at("finished").get<bool>();
   state.history.metrics = json.at("metrics").get<std::vector<std::string>>();
   if (state.step < 0 || state.loss_rows < 0 || state.stopping.waited < 0) {
