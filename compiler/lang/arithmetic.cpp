@@ -109,11 +109,10 @@ Elaborator::Operands Elaborator::together(std::vector<const Value*> values,
   Operands out;
   out.place = place_;
   const Value* leading = nullptr;  // the first tensor says the element type
-  bool any_per_step = false, any_tensor = false, any_finish = false;
+  bool any_per_step = false, any_finish = false;
   for (const Value* value : values) {
     if (value->is(Value::Kind::Error)) throw Abandoned{};
     if (value->is(Value::Kind::Tensor) && !leading) leading = value;
-    any_tensor |= value->is(Value::Kind::Tensor);
     any_per_step |=
         value->is(Value::Kind::PerStep) || (value->is(Value::Kind::Number) && value->number.batch);
     any_finish |= value->in_graph() && value->place == Place::Finish;
