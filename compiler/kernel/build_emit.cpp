@@ -192,8 +192,10 @@ Operand KernelBuilder::emit_put_along(NodeId member, const Point& point) {
   const Node& node = (*graph_)[member];
   const size_t axis = static_cast<size_t>(node.attrs.integer(AttrName::Axis));
   const auto place = coordinate_place(*graph_, space_, member, axis);
-  const Operand here = index_of(at(*place, point));
-  const Operand hit = let(OpKind::Equal, {here, operand_of(member, 0, point)}, DType::Bool);
+  const Operand number = operand_of(member, 0, point);
+  Operand here = index_of(at(*place, point));
+  if (number.dtype != DType::I32) here = let(OpKind::Convert, {here}, number.dtype);
+  const Operand hit = let(OpKind::Equal, {here, number}, DType::Bool);
   const DType dtype = node.type.dtype;
   return let(OpKind::Select, {hit, operand_of(member, 1, point), constant_operand(dtype, 0)},
              dtype);

@@ -59,6 +59,7 @@ class Interpreter {
   Bits constant_bits(DType dtype, double value);
   Bits operand_bits(const Operand& operand, size_t lane);
   Scalar to_builder(DType dtype, const Cell& cell);
+  Scalar to_scalar(const Operand& operand);
   Scalar integer_to_builder(DType dtype, int64_t value);
   Cell from_builder(Scalar value);
   Scalar leaf(const Let& let);
@@ -207,6 +208,11 @@ Scalar Interpreter::integer_to_builder(DType dtype, int64_t value) {
 }
 
 /// Facts of the step: one number each.
+Scalar Interpreter::to_scalar(const Operand& operand) {
+  if (!operand.value.valid()) return builder_.constant(operand.dtype, operand.constant);
+  return to_builder(kernel_.values[operand.value], values_[operand.value]);
+}
+
 Scalar Interpreter::leaf(const Let& let) {
   DType dtype = kernel_.values[let.result];
   switch (let.op) {
@@ -221,7 +227,7 @@ Scalar Interpreter::leaf(const Let& let) {
     case OpKind::Seed:
       return builder_.bits(context_.seed);
     case OpKind::RandomBits: {
-      Scalar index = to_builder(DType::I32, values_[let.operands[0].value]);
+      Scalar index = to_scalar(let.operands[0]);
       return random_bits_scalar(builder_, builder_.bits(context_.seed),
                                 builder_.bits(static_cast<uint32_t>(let.stream)),
                                 builder_.bits(static_cast<uint32_t>(context_.step)), index);
@@ -241,9 +247,7 @@ void Interpreter::execute(const Let& let) {
   }
   std::vector<Scalar> operands;
   for (const Operand& operand : let.operands) {
-    operands.push_back(operand.value.valid()
-                           ? to_builder(kernel_.values[operand.value], values_[operand.value])
-                           : builder_.constant(operand.dtype, operand.constant));
+    operands.push_back(to_scalar(operand));
   }
   values_[let.result] = from_builder(def.scalar(builder_, operands, kernel_.values[let.result]));
 }
