@@ -110,7 +110,7 @@ class KernelEmitter {
 
   // emit_loop.cpp: loops with carried values; lanes loops in vectors and tails.
   std::vector<Value*> emit_loop(
-      Value* from, Value* to, int64_t step, const std::vector<Value*>& carried, bool runs,
+      Value* from, Value* to, int64_t step, std::vector<Value*> carried, bool runs,
       const std::function<std::vector<Value*>(Value* at, llvm::Instruction* hoist,
                                               const std::vector<Value*>& carried)>& body);
   void emit_loop(Value* from, Value* to, int64_t step, const LoopBody& body);
@@ -203,13 +203,15 @@ class KernelEmitter {
   void emit_micro(MicroTile micro, Value* j, llvm::Instruction* hoist, int64_t columns);
   void set_row(const MicroTile& micro, int64_t row, bool clamped);
   void set_column(const MicroTile& micro, int64_t vector);
-  int64_t inner_step(const kernel::Access& access, kernel::AxisId k) const;
+  int64_t inner_stride(const kernel::Access& access, kernel::AxisId k) const;
   Factor left_factor(const MicroTile& micro);
   Factor right_factor(const MicroTile& micro);
   Value* load_tile_vector(Value* pointer, DType dtype);
   Value* load_strided(Value* pointer, DType dtype, int64_t stride);
   std::vector<Value*> load_tile(const MicroTile& micro, const kernel::Access& from);
   std::vector<Value*> tile_start(const MicroTile& micro);
+  std::vector<Value*> inner_step(const MicroTile& micro, const Factor& left, const Factor& right,
+                                 Value* k, llvm::Instruction* hoist, std::vector<Value*> sums);
   void emit_inner(MicroTile& micro);
   Value* multiply_add(Value* a, Value* b, Value* c);
   void for_rows(const MicroTile& micro, const std::function<void(int64_t row)>& body);

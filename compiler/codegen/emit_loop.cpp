@@ -17,7 +17,7 @@ using llvm::Value;
 
 /// `runs`: the range is known not to be empty. The answer is what is carried after the last turn.
 std::vector<Value*> KernelEmitter::emit_loop(
-    Value* from, Value* to, int64_t step, const std::vector<Value*>& carried, bool runs,
+    Value* from, Value* to, int64_t step, std::vector<Value*> carried, bool runs,
     const std::function<std::vector<Value*>(Value*, llvm::Instruction*,
                                             const std::vector<Value*>&)>& body) {
   llvm::BasicBlock* before = ir_.GetInsertBlock();

@@ -140,7 +140,7 @@ void KernelEmitter::set_column(const MicroTile& micro, int64_t vector) {
 }
 
 /// Bytes from one step of k to the next.
-int64_t KernelEmitter::inner_step(const kernel::Access& access, kernel::AxisId k) const {
+int64_t KernelEmitter::inner_stride(const kernel::Access& access, kernel::AxisId k) const {
   const kernel::Slot& slot = kernel_.slots[access.slot];
   int64_t size = dtype_size(slot.dtype);
   if (!packed_[access.slot.index()]) return linear(access).coefficient(k) * size;
@@ -157,7 +157,7 @@ KernelEmitter::Factor KernelEmitter::left_factor(const MicroTile& micro) {
   int64_t count = micro.tile->i_step;
   bool packed = packed_[left.slot.index()];
   Factor out;
-  out.step = inner_step(left, micro.tile->micro.k);
+  out.step = inner_stride(left, micro.tile->micro.k);
   // Panels are filled up with zeros: there every row can be read.
   bool steady = packed ? slot.extents[2].value % count == 0 : !micro.rows;
   set_row(micro, 0, !packed);
@@ -182,7 +182,7 @@ KernelEmitter::Factor KernelEmitter::right_factor(const MicroTile& micro) {
   int64_t size = dtype_size(slot.dtype);
   bool packed = packed_[right.slot.index()];
   Factor out;
-  out.step = inner_step(right, micro.tile->micro.k);
+  out.step = inner_stride(right, micro.tile->micro.k);
   set_column(micro, 0);
   Value* first = address(right);
   int64_t panel = packed ? slot.extents[2].value : 0;
@@ -273,6 +273,41 @@ Value* KernelEmitter::multiply_add(Value* a, Value* b, Value* c) {
       scalars_.mul_add(scalars_.wrap(a, dtype), scalars_.wrap(b, dtype), scalars_.wrap(c, dtype)));
 }
 
+/// One step of k. The shorter side of the tile is loaded as a whole, the longer one element at a
+/// time: that takes the fewest registers beside the sums.
+std::vector<Value*> KernelEmitter::inner_step(const MicroTile& micro, const Factor& left,
+                                              const Factor& right, Value* k,
+                                              llvm::Instruction* hoist, std::vector<Value*> sums) {
+  const kernel::Micro& product = micro.tile->micro;
+  DType dtype = kernel_.slots[product.left.slot].dtype;
+  size_t vectors = right.roots.size();
+  size_t rows = left.roots.size();
+  auto row_of = [&](size_t r) -> Value* {
+    Value* place = gep(gep(left.roots[r], k, left.step, hoist), left.offsets[r]);
+    Value* element = ir_.CreateLoad(scalars_.type(dtype), place);
+    return ir_.CreateVectorSplat(static_cast<unsigned>(target_.lanes), element);
+  };
+  auto column_of = [&](size_t v) -> Value* {
+    set_column(micro, static_cast<int64_t>(v));
+    if (packed_[product.right.slot.index()]) lanes_.mask = nullptr;
+    Value* row = gep(right.roots[v], k, right.step, hoist);
+    return load_strided(gep(row, right.offsets[v]), dtype, right.lane);
+  };
+  bool wide = vectors > rows;
+  std::vector<Value*> whole;
+  for (size_t i = 0; i < (wide ? rows : vectors); ++i) {
+    whole.push_back(wide ? row_of(i) : column_of(i));
+  }
+  for (size_t i = 0; i < (wide ? vectors : rows); ++i) {
+    Value* one = wide ? column_of(i) : row_of(i);
+    for (size_t other = 0; other < whole.size(); ++other) {
+      Value*& sum = sums[wide ? other * vectors + i : i * vectors + other];
+      sum = wide ? multiply_add(whole[other], one, sum) : multiply_add(one, whole[other], sum);
+    }
+  }
+  return sums;
+}
+
 void KernelEmitter::emit_inner(MicroTile& micro) {
   const kernel::Micro& product = micro.tile->micro;
   DType dtype = kernel_.slots[product.left.slot].dtype;
@@ -287,24 +322,7 @@ void KernelEmitter::emit_inner(MicroTile& micro) {
   --depth_;
   auto vectors = static_cast<size_t>(micro.vectors);
   auto body = [&](Value* k, llvm::Instruction* hoist, const std::vector<Value*>& carried) {
-    std::vector<Value*> sums = carried;
-    std::vector<Value*> columns;
-    for (size_t v = 0; v < vectors; ++v) {
-      set_column(micro, static_cast<int64_t>(v));
-      if (packed_[product.right.slot.index()]) lanes_.mask = nullptr;
-      Value* row = gep(right.roots[v], k, right.step, hoist);
-      columns.push_back(load_strided(gep(row, right.offsets[v]), dtype, right.lane));
-    }
-    for (size_t r = 0; r < left.roots.size(); ++r) {
-      Value* place = gep(gep(left.roots[r], k, left.step, hoist), left.offsets[r]);
-      Value* element = ir_.CreateLoad(scalars_.type(dtype), place);
-      Value* repeated = ir_.CreateVectorSplat(static_cast<unsigned>(target_.lanes), element);
-      for (size_t v = 0; v < vectors; ++v) {
-        Value*& sum = sums[r * vectors + v];
-        sum = multiply_add(repeated, columns[v], sum);
-      }
-    }
-    return sums;
+    return inner_step(micro, left, right, k, hoist, carried);
   };
   std::vector<Value*> sums = emit_loop(ir_.getInt64(0), count, 1, start, true, body);
   micro.sums.clear();

@@ -101,8 +101,8 @@ void KernelEmitter::pack_row_piece(const Panel& panel, Value* row, int64_t colum
   ir_.CreateAlignedStore(read, to, align);
 }
 
-/// Columns in blocks of the largest square that the width is made of; what is left of the rows one by
-/// one, and so a block whose columns are not all there.
+/// Columns in blocks of the largest square that the width is made of; what is left of the rows one
+/// by one, and so a block whose columns are not all there.
 void KernelEmitter::pack_transposed(const Panel& panel) {
   const kernel::Pack& pack = *panel.pack;
   const kernel::Slot& slot = kernel_.slots[pack.to];

@@ -1,5 +1,8 @@
 // Register tiles: every layout, sizes around the tile, blocks of K and chunks of its sum, packs,
 // epilogues, fewer rows than the capacity. Compiled code gives the interpreter's bits.
+#include <map>
+#include <sstream>
+
 #include "contract_build.h"
 
 namespace gradus::codegen {
@@ -47,6 +50,118 @@ TEST(Contract, EveryLayoutAtSizesAroundTheTile) {
       check_product(product_text(std::to_string(size), n, k, ta, tb), 1, 1, 1);
       check_product(product_text(std::to_string(n), size, k, ta, tb), 1, 1, 0);
     }
+  }
+}
+
+TEST(Contract, FewerRowsThanTheCapacity) {
+  for (int64_t n : {1, 2, 7, 31, 32}) {
+    check_product(product_text("batch", 33, 20, false, false), n, 32, 1);
+    check_product(product_text("3*batch", 10, 20, false, true), n, 32, 1);
+  }
+}
+
+TEST(Contract, BlocksOfTheInnerAxisAndChunksOfItsSum) {
+  for (int64_t k : {1023, 1024, 1025, 2500}) {
+    check_product(product_text("7", 18, k, false, false), 1, 1, 2);
+    check_product(product_text("9", 5, k, true, true), 1, 1, 2);
+  }
+  // A gradient of weights: the inner axis is the batch.
+  const std::string text = R"(graph @dw {
+  %x = input "x" : f32[batch,13]
+  %dz = input "dz" : f32[batch,18]
+  %w = param "w" : f32[13,18]
+  %0 = matmul %x, %dz {ta=true} : f32[13,18]
+  %1 = mul %0, 0.01 : f32[13,18]
+  %2 = sub %w, %1 : f32[13,18]
+  return update "w" %2
+}
+)";
+  for (int64_t n : {1, 700, 1024, 1300}) check_product(text, n, 1300, 2);
+}
+
+TEST(Contract, EpiloguesOnTheTile) {
+  const std::string epilogue = R"(  %c = param "c" : f32[33]
+  %r = input "r" : f32[batch,1]
+  %q = input "q" : f32[batch,33]
+  %1 = add %0, %c : f32[batch,33]
+  %2 = mul %1, %r : f32[batch,33]
+  %3 = less_equal %2, 0.0 : bool[batch,33]
+  %4 = select %3, 0.0, %2 : f32[batch,33]
+  %5 = add %4, %q : f32[batch,33]
+  return output "mask" %3, output "sum" %5
+)";
+  for (int64_t n : {1, 5, 13, 24}) {
+    check_product(product_text("batch", 33, 40, false, false, epilogue), n, 24, 2);
+  }
+}
+
+TEST(Contract, ManyMatricesAtOnce) {
+  const std::string text = R"(graph @scores {
+  %q = input "q" : f32[batch,4,9,5]
+  %k = input "k" : f32[batch,4,11,5]
+  %0 = matmul %q, %k {tb=true} : f32[batch,4,9,11]
+  %1 = mul %0, 0.5 : f32[batch,4,9,11]
+  return %1
+}
+)";
+  check_product(text, 3, 4, 2);
+}
+
+/// The lines of the innermost loop with the most multiply-adds.
+std::vector<std::string> hottest_loop(const std::string& text) {
+  std::vector<std::string> lines, best;
+  size_t most = 0;
+  std::map<std::string, size_t> labels;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line);
+    size_t colon = line.find(':');
+    if (line.rfind(".LBB", 0) == 0) labels[line.substr(0, colon)] = lines.size() - 1;
+    size_t jump = line.find("\tj");
+    size_t target = line.find(".LBB");
+    if (jump == std::string::npos || target == std::string::npos || target == 0) continue;
+    auto label = labels.find(line.substr(target));
+    if (label == labels.end()) continue;
+    std::vector<std::string> body(lines.begin() + static_cast<std::ptrdiff_t>(label->second),
+                                  lines.end());
+    size_t products = 0;
+    bool inner = true;
+    for (size_t i = 0; i < body.size(); ++i) {
+      products += body[i].find("vfmadd") != std::string::npos;
+      inner &= i == 0 || i + 1 == body.size() || body[i].find("\tj") == std::string::npos;
+    }
+    if (inner && products > most) best = body, most = products;
+  }
+  return best;
+}
+
+TEST(Contract, TheInnerLoopStoresNothing) {
+  struct Tile {
+    const char* cpu;
+    int64_t mr, nv;
+  };
+  const Tile tiles[] = {{"x86-64-v4", 12, 2}, {"x86-64-v4", 8, 3}, {"x86-64-v4", 6, 4},
+                        {"x86-64-v4", 4, 6},  {"x86-64-v3", 6, 2}, {"x86-64-v3", 4, 3},
+                        {"x86-64-v3", 3, 4}};
+  for (const Tile& tile : tiles) {
+    Target target = *named_target(tile.cpu);
+    Product product(product_text("batch", 192, 64, false, false));
+    kernel::Schedule schedule = product.schedule(target, 96);
+    schedule.mr = schedule.mc = tile.mr;
+    schedule.nv = tile.nv;
+    schedule.nc = tile.nv * target.lanes;
+    ASSERT_TRUE(product.legal(schedule, target));
+    plan::Program program = program_of(product.build(schedule, target, 96), 96);
+    plan::Plan plan;
+    std::vector<std::string> loop = hottest_loop(print_asm({{&program, &plan, "step"}}, target));
+    size_t products = 0;
+    for (const std::string& line : loop) {
+      products += line.find("vfmadd") != std::string::npos;
+      // In AT&T syntax the last operand is written: memory there is a store.
+      bool store = line.find("mov") != std::string::npos && line.back() == ')';
+      EXPECT_FALSE(store) << tile.cpu << " " << tile.mr << "x" << tile.nv << ": " << line;
+    }
+    EXPECT_EQ(products, static_cast<size_t>(tile.mr * tile.nv)) << tile.cpu;
   }
 }
 
