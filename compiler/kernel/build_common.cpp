@@ -246,8 +246,11 @@ Operand KernelBuilder::let(OpKind op, std::vector<Operand> operands, DType dtype
 }
 
 Operand KernelBuilder::index_of(const Index& index) {
-  const Operand loaded =
-      index.loaded.valid() ? operand_of_value(index.loaded, DType::I32) : Operand{};
+  Operand loaded;
+  if (index.loaded.valid()) {
+    loaded = operand_of_value(index.loaded, kernel_.values[index.loaded]);
+    if (loaded.dtype != DType::I32) loaded = let(OpKind::Convert, {loaded}, DType::I32);
+  }
   if (index.affine.terms.empty() && index.affine.per_n == 0) {
     const Operand constant =
         constant_operand(DType::I32, static_cast<double>(index.affine.constant));

@@ -35,9 +35,17 @@ int64_t kept_length(const ClusterSpace& space, int64_t capacity) {
   return length;
 }
 
+bool has_fixed_length(const ClusterSpace& space) {
+  for (size_t j = 0; j < space.extents.size(); ++j) {
+    if (space.folded[j] && space.extents[j].batch) return false;
+  }
+  return true;
+}
+
 /// Values that cross loops in registers: what is computed, and what is loaded again.
 bool fits_registers(const Graph& graph, const Cluster& cluster, const ClusterSpace& space,
                     const Target& target) {
+  if (!has_fixed_length(space)) return false;
   const int64_t length = folded_length(space);
   const Stages stages = find_stages(graph, cluster, space);
   if (stages.count < 2) return false;
@@ -63,8 +71,11 @@ Schedule schedule_rows(const Graph& graph, const Cluster& cluster, const Target&
 
 std::optional<std::string> check_rows_schedule(const Graph& graph, const Cluster& cluster,
                                                const Schedule& schedule, const Target& target) {
-  const int64_t length = folded_length(space_of(graph, cluster));
-  if (schedule.held && length > 8 * target.lanes) {
+  const ClusterSpace space = space_of(graph, cluster);
+  if (schedule.held && !has_fixed_length(space)) {
+    return "rows of a length that the batch decides are not held in registers";
+  }
+  if (schedule.held && folded_length(space) > 8 * target.lanes) {
     return "rows of more than 8 vectors are not held in registers";
   }
   return std::nullopt;
