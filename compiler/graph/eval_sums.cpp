@@ -68,7 +68,7 @@ template <typename T>
 void partial_sum(const Node& node, const Array<Held<T>>& x, Array<Held<T>>& result) {
   const ReduceSpace space = reduce_space(x.sizes, node.attrs.integers(AttrName::Dims));
   const int64_t count = static_cast<int64_t>(space.steps.size());
-  const int64_t chunk = node.attrs.integer(AttrName::Chunk) * (count / x.sizes.at(0));
+  const int64_t chunk = node.attrs.integer(AttrName::Chunk);
   const int64_t chunks = result.sizes.at(0);
   const int64_t kept = static_cast<int64_t>(space.starts.size());
   GRADUS_CHECK(chunk >= 1 && chunks * chunk >= count && result.count() == chunks * kept,
@@ -128,20 +128,29 @@ void combine_elements(const Node& node, const Array<Held<T>>& x, Array<Held<T>>&
 
 /// Whether b takes the place of a as the largest: the first of ties stays, NaN is largest.
 bool exceeds(double b, double a) { return !std::isnan(a) && (std::isnan(b) || b > a); }
+bool exceeds(int64_t b, int64_t a) { return b > a; }
 
-template <typename V>
-void argmax(const Node& node, const Array<V>& x, Array<V>& result) {
-  const ReduceSpace space = reduce_space(x.sizes, node.attrs.integers(AttrName::Dims));
-  const auto value = [&](size_t r, int64_t i) {
-    const size_t at = static_cast<size_t>(element_at(space, r, i));
-    return is_float(x.dtype) ? value_of(x.floats[at]) : static_cast<double>(x.integers[at]);
-  };
+template <typename Value>
+void first_largest(const ReduceSpace& space, const Value& value, std::vector<int64_t>& result) {
   for (size_t r = 0; r < space.starts.size(); ++r) {
     int64_t best = 0;
     for (int64_t i = 1; i < static_cast<int64_t>(space.steps.size()); ++i) {
       if (exceeds(value(r, i), value(r, best))) best = i;
     }
-    result.integers[r] = best;
+    result[r] = best;
+  }
+}
+
+template <typename V>
+void argmax(const Node& node, const Array<V>& x, Array<V>& result) {
+  const ReduceSpace space = reduce_space(x.sizes, node.attrs.integers(AttrName::Dims));
+  const auto at = [&](size_t r, int64_t i) { return static_cast<size_t>(element_at(space, r, i)); };
+  if (is_float(x.dtype)) {
+    const auto value = [&](size_t r, int64_t i) { return value_of(x.floats[at(r, i)]); };
+    first_largest(space, value, result.integers);
+  } else {
+    const auto value = [&](size_t r, int64_t i) { return x.integers[at(r, i)]; };
+    first_largest(space, value, result.integers);
   }
 }
 

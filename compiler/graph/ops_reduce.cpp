@@ -82,14 +82,13 @@ ShapeResult argmax_shape(std::span<const TensorType> x, const Attrs& attrs, cons
 
 ShapeResult partial_shape(std::span<const TensorType> x, const Attrs& attrs,
                           const TensorType* given) {
-  const std::vector<int64_t>& dims = attrs.integers(AttrName::Dims);
-  if (auto problem = check_dims(x[0], dims)) return *problem;
   ShapeResult type = given_or_problem(given);
   if (std::holds_alternative<ShapeProblem>(type)) return type;
-  Shape rest = reduced_shape(x[0].shape, dims, false);
-  bool fits = given->rank() == rest.size() + 1 && !given->shape[0].batch &&
-              std::equal(rest.begin(), rest.end(), given->shape.begin() + 1);
-  if (dims[0] != 0 || !fits || attrs.integer(AttrName::Chunk) < 1 || given->dtype != x[0].dtype) {
+  bool fits = x[0].rank() > 0 && attrs.integers(AttrName::Dims) == std::vector<int64_t>{0} &&
+              attrs.integer(AttrName::Chunk) >= 1 && given->dtype == x[0].dtype &&
+              given->rank() == x[0].rank() && !given->shape[0].batch &&
+              std::equal(x[0].shape.begin() + 1, x[0].shape.end(), given->shape.begin() + 1);
+  if (!fits) {
     return ShapeProblem{
         fmt::format("`partial_sum` over dimension 0 of {} gives [chunks,rest]; found {}",
                     to_string(x[0]), to_string(*given)),
@@ -178,8 +177,7 @@ const OpDef kRows[] = {
      .combine = [](B& b, ScalarArgs x, DType) { return b.add(x[0], x[1]); },
      .identity = -0.0,
      .given_type = true,
-     .doc = "the sums of each `chunk` rows of dimension 0 over `dims`, ascending; made by "
-            "split-reductions"},
+     .doc = "the sums of each `chunk` rows of dimension 0, ascending; made by split-reductions"},
 };
 
 }  // namespace

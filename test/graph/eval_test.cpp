@@ -423,21 +423,6 @@ TEST(EvalExact, partial_sums_end_with_the_rows) {
   }
 }
 
-TEST(EvalExact, partial_sums_over_inner_dimensions_too) {
-  const std::vector<float> x = random_floats(24, 3);
-  const auto y = run_exact(
-      "%x = input \"x\" : f32[batch,2,3]\n %0 = partial_sum %x {dims=[0,1], chunk=2} : f32[2,3]\n "
-      "return %0",
-      {{"x", floats<float>({4, 2, 3}, x)}}, {.n = 4, .capacity = 4});
-  for (size_t c = 0; c < 2; ++c) {
-    for (size_t k = 0; k < 3; ++k) {
-      float total = -0.0f;
-      for (size_t row = c * 4; row < c * 4 + 4; ++row) total += x[row * 3 + k];
-      EXPECT_EQ(y.floats[c * 3 + k], total);
-    }
-  }
-}
-
 TEST(EvalExact, products_are_chains_in_chunks_of_1024) {
   const size_t inner = 2500;
   const std::vector<float> a = random_floats(inner, 4), b = random_floats(inner, 5);
