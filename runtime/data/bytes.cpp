@@ -68,7 +68,7 @@ void grow(Bytes& bytes, size_t more) {
 }
 
 [[noreturn]] void fail(const std::string& path) {
-  throw FileError(fmt::format("cannot read `{}`: {}", path, std::strerror(errno)));
+  throw FileError(FileProblem::Unreadable, fmt::format("cannot read `{}`: {}", path, std::strerror(errno)));
 }
 
 Bytes read_raw(const std::string& path) {
@@ -76,7 +76,7 @@ Bytes read_raw(const std::string& path) {
   struct stat status = {};
   if (file.get() < 0 || ::fstat(file.get(), &status) != 0) fail(path);
   if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) {
-    throw FileError(fmt::format("cannot read `{}`: a device, expected a file", path));
+    throw FileError(FileProblem::Unreadable, fmt::format("cannot read `{}`: a device, expected a file", path));
   }
   Bytes bytes;
   // One more byte than the size says: the end is then seen without growing.
@@ -113,7 +113,7 @@ Bytes unpack(std::span<const uint8_t> bytes, const std::string& name) {
     taken += input - stream.avail_in;
     out.resize(have + kChunk - stream.avail_out);
     if (out.size() > limit) {
-      throw FileError(fmt::format("{}: byte {}: unpacks to more than {} MiB, {} times its size",
+      throw FileError(FileProblem::Archive, fmt::format("{}: byte {}: unpacks to more than {} MiB, {} times its size",
                                   name, taken, kFreeSize >> 20, kMaxRatio));
     }
     if (status == Z_STREAM_END) {
@@ -124,7 +124,7 @@ Bytes unpack(std::span<const uint8_t> bytes, const std::string& name) {
       const char* problem = status == Z_NEED_DICT ? "it needs a dictionary"
                             : stream.msg          ? stream.msg
                                                   : "the stream ends too soon";
-      throw FileError(fmt::format("{}: byte {} of the gzip stream: {}", name, taken, problem));
+      throw FileError(FileProblem::Archive, fmt::format("{}: byte {} of the gzip stream: {}", name, taken, problem));
     }
   }
 }

@@ -127,7 +127,7 @@ class Columns : public RowSource {
     for (size_t i = 0; i < columns_.size(); ++i) {
       const std::string& cell = cells[static_cast<size_t>(columns_[i])];
       if (!parse_cell(cell, to[i])) {
-        throw FileError(
+        throw FileError(FileProblem::Value, 
             fmt::format("{}: `{}` is no number", place(row, static_cast<int64_t>(i)), cell));
       }
     }
@@ -155,7 +155,7 @@ class Columns : public RowSource {
 }  // namespace
 
 std::string RowSource::text(int64_t row) const {
-  throw FileError(fmt::format("{}: there is no text here", place(row, 0)));
+  throw FileError(FileProblem::Table, fmt::format("{}: there is no text here", place(row, 0)));
 }
 
 int64_t RowSource::width() const {
@@ -178,7 +178,7 @@ void CsvTable::index_rows() {
     if (!reader.split(cells)) {
       const char* problem =
           cells.size() == kMaxColumns ? "more than 262144 cells" : "a quote is not closed";
-      throw FileError(fmt::format("{}: line {}: {}", name_, line_at(begin), problem));
+      throw FileError(FileProblem::Table, fmt::format("{}: line {}: {}", name_, line_at(begin), problem));
     }
     if (columns_ == 0) {
       columns_ = static_cast<int64_t>(cells.size());
@@ -186,12 +186,12 @@ void CsvTable::index_rows() {
       if (!header_.empty()) continue;
     }
     if (static_cast<int64_t>(cells.size()) != columns_) {
-      throw FileError(fmt::format("{}: line {}: {} cells, expected {}", name_, line_at(begin),
+      throw FileError(FileProblem::Table, fmt::format("{}: line {}: {} cells, expected {}", name_, line_at(begin),
                                   cells.size(), columns_));
     }
     if (rows_++ % kRowsPerMark == 0) marks_.push_back(begin);
   }
-  if (rows_ == 0) throw FileError(fmt::format("{}: no rows", name_));
+  if (rows_ == 0) throw FileError(FileProblem::Table, fmt::format("{}: no rows", name_));
 }
 
 void CsvTable::take_header(std::vector<std::string> cells) {

@@ -68,7 +68,7 @@ InputArray evaluate_input(const std::string& name, const DataExpression& express
     int64_t element = 0;
     for (double value : values) {
       if (!fits(kind, value)) {
-        throw FileError(fmt::format("{}: input `{}` gives {}, expected {}",
+        throw FileError(FileProblem::Value, fmt::format("{}: input `{}` gives {}, expected {}",
                                     expression.place(row, element), name, value, expected(kind)));
       }
       store(kind, value, to);

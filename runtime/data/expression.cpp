@@ -9,6 +9,7 @@
 #include <set>
 #include <tuple>
 
+#include "runtime/data/utf8.h"
 #include "runtime/file_error.h"
 
 namespace gradus::runtime {
@@ -71,21 +72,9 @@ struct CategoryOrder {
 };
 
 bool is_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    auto lead = static_cast<uint8_t>(text[i++]);
-    int more = lead < 0x80                   ? 0
-               : lead >= 0xC2 && lead < 0xE0 ? 1
-               : lead >= 0xE0 && lead < 0xF0 ? 2
-               : lead >= 0xF0 && lead < 0xF5 ? 3
-                                             : -1;
-    if (more < 0) return false;
-    auto next = i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t{0};
-    bool overlong = (lead == 0xE0 && next < 0xA0) || (lead == 0xF0 && next < 0x90);
-    bool outside = (lead == 0xED && next > 0x9F) || (lead == 0xF4 && next > 0x8F);
-    if (overlong || outside) return false;
-    for (; more > 0; --more, ++i) {
-      if (i == text.size() || (static_cast<uint8_t>(text[i]) & 0xC0) != 0x80) return false;
-    }
+  std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+  for (size_t at = 0; at < bytes.size();) {
+    if (!next_code_point(bytes, at)) return false;
   }
   return true;
 }
@@ -96,7 +85,7 @@ DataExpression::DataExpression(std::string input, DataNode root)
     : input_(std::move(input)), root_(std::move(root)) {
   rows_ = node_rows(root_);
   if (rows_ == 0)
-    throw FileError(fmt::format("input `{}`: numbers alone, expected a source", input_));
+    throw FileError(FileProblem::Value, fmt::format("input `{}`: numbers alone, expected a source", input_));
   width_ = node_width(root_);
 }
 
@@ -132,7 +121,7 @@ int64_t DataExpression::node_rows(const DataNode& node) const {
   for (const DataNode& operand : node.operands) {
     int64_t more = node_rows(operand);
     if (rows != 0 && more != 0 && rows != more) {
-      throw FileError(
+      throw FileError(FileProblem::Value, 
           fmt::format("input `{}`: its sources have {} and {} rows", input_, rows, more));
     }
     rows = std::max(rows, more);
@@ -146,7 +135,7 @@ int64_t DataExpression::node_width(const DataNode& node) const {
   for (const DataNode& operand : node.operands) {
     int64_t more = node_width(operand);
     if (width != 1 && more != 1 && width != more) {
-      throw FileError(
+      throw FileError(FileProblem::Value, 
           fmt::format("input `{}`: its sources have {} and {} numbers a row", input_, width, more));
     }
     width = std::max(width, more);
@@ -155,7 +144,7 @@ int64_t DataExpression::node_width(const DataNode& node) const {
     bool one_column =
         node.operands.size() == 1 && node.operands[0].source && node.operands[0].source->has_text();
     if (!one_column) {
-      throw FileError(
+      throw FileError(FileProblem::Value, 
           fmt::format("input `{}`: `category` takes one column of a table, as it stands", input_));
     }
   }
@@ -185,12 +174,12 @@ void DataExpression::fit_category(const RowSource& source, const std::vector<int
     std::string text = source.text(row);
     if (text.empty()) continue;
     if (!is_utf8(text)) {
-      throw FileError(fmt::format("{}: its text is not UTF-8", source.place(row, 0)));
+      throw FileError(FileProblem::Value, fmt::format("{}: its text is not UTF-8", source.place(row, 0)));
     }
     seen.insert(std::move(text));
   }
   if (seen.empty()) {
-    throw FileError(fmt::format("input `{}`: a column without a value to fit on", input_));
+    throw FileError(FileProblem::Value, fmt::format("input `{}`: a column without a value to fit on", input_));
   }
   out.assign(seen.begin(), seen.end());
   std::sort(out.begin(), out.end(), CategoryOrder());
@@ -226,7 +215,7 @@ void DataExpression::fit_columns(const DataNode& node, const std::string& path,
   for (size_t i = 0; i < width; ++i) {
     Column& column = columns[i];
     if (column.count == 0) {
-      throw FileError(fmt::format("input `{}`: a column without a value to fit on", input_));
+      throw FileError(FileProblem::Value, fmt::format("input `{}`: a column without a value to fit on", input_));
     }
     if (node.kind == Kind::Standardize) {
       double deviation = std::sqrt(squares[i] / column.count);
@@ -249,10 +238,10 @@ double DataExpression::category_of(const DataNode& node, const std::string& path
   if (found != seen.end() && *found == text) return static_cast<double>(found - seen.begin());
   if (node.unknown) return *node.unknown;
   if (text.empty()) {
-    throw FileError(
+    throw FileError(FileProblem::Value, 
         fmt::format("{}: a missing value; `unknown:` gives it a number", source.place(row, 0)));
   }
-  throw FileError(
+  throw FileError(FileProblem::Value, 
       fmt::format("{}: `{}` is a category that training did not see; `unknown:` gives it a number",
                   source.place(row, 0), text));
 }
@@ -262,7 +251,7 @@ const std::vector<T>& DataExpression::constants(const std::map<std::string, std:
                                                 const std::string& path) const {
   auto found = all.find(path);
   if (found == all.end()) {
-    throw FileError(
+    throw FileError(FileProblem::Value, 
         fmt::format("input `{}`: its fitted constants `{}` are not there", input_, path));
   }
   return found->second;
@@ -300,7 +289,7 @@ void DataExpression::apply_fitted(const DataNode& node, const std::vector<double
                                   Row& to) const {
   bool fills = node.kind == Kind::FillMissing;
   if (numbers.size() != to.size() * (fills ? 1 : 2)) {
-    throw FileError(fmt::format("input `{}`: {} fitted constants for {} columns", input_,
+    throw FileError(FileProblem::Value, fmt::format("input `{}`: {} fitted constants for {} columns", input_,
                                 numbers.size(), to.size()));
   }
   for (size_t i = 0; i < to.size(); ++i) {
@@ -337,11 +326,11 @@ const RowSource* DataExpression::missing_source(const DataNode& node, int64_t ro
 
 void DataExpression::explain(int64_t row, int64_t element, double found) const {
   if (const RowSource* source = missing_source(root_, row, element)) {
-    throw FileError(fmt::format("{}: a missing value in input `{}`; `fill_missing` gives it one",
+    throw FileError(FileProblem::Value, fmt::format("{}: a missing value in input `{}`; `fill_missing` gives it one",
                                 source->place(row, std::min(element, source->width() - 1)),
                                 input_));
   }
-  throw FileError(fmt::format("{}: the expression of input `{}` gives {}, expected a finite number",
+  throw FileError(FileProblem::Value, fmt::format("{}: the expression of input `{}` gives {}, expected a finite number",
                               place(row, element), input_,
                               std::isnan(found) ? "no number (NaN)"
                               : found > 0       ? "infinity"
