@@ -81,7 +81,7 @@ class Binder {
     for (const lang::ModelInput& candidate : session_.model.inputs) {
       if (candidate.name == input) found = &candidate;
     }
-    session_.diags.error(Diag::BadData, found ? found->span : Span{},
+    session_.diags.error(Diag::NoData, found ? found->span : Span{},
                          fmt::format("input `{0}` has no data; bind it in the `data` block or with --data {0}=FILE", input));
     session_.stop_on_errors();
     throw CommandError(kBadFile, "no data");
@@ -193,15 +193,15 @@ class Binder {
   }
 
   [[noreturn]] void fail(Span span, const std::string& message) {
-    session_.diags.error(Diag::BadData, span, message);
+    session_.diags.error(Diag::NoColumn, span, message);
     session_.stop_on_errors();
     throw CommandError(kBadFile, message);
   }
 
   DataNode array(const DataExpr& expr) {
     if (expr.name == "linspace") {
-      return node_of(runtime::make_linspace(expr.operands.at(0).number, expr.operands.at(1).number,
-                                            static_cast<int64_t>(expr.operands.at(2).number)));
+      auto number = [&](const char* name) { return std::get<double>(expr.options.at(name)); };
+      return node_of(runtime::make_linspace(number("from"), number("to"), static_cast<int64_t>(number("count"))));
     }
     return node_of(open_array(choose_path(text_option(expr.options, "path"), expr.options)));
   }
@@ -228,7 +228,7 @@ void check_width(Session& session, const lang::ModelInput& input, const DataExpr
   int64_t expected = element_count(input.type.shape, 1);
   int64_t found = rows ? expression.width() : expression.width() * std::max<int64_t>(expression.rows(), 1);
   if (expected == found) return;
-  session.diags.error(Diag::BadData, input.span,
+  session.diags.error(Diag::DataMismatch, input.span,
                       fmt::format("input `{}` is {}, {} numbers{}; its data have {}", input.name, to_string(input.type),
                                   expected, rows ? " a row" : "", found));
   session.stop_on_errors();
@@ -336,12 +336,24 @@ class DataBuilder {
 
 }  // namespace
 
+Diag diag_of(runtime::FileProblem problem, Diag otherwise) {
+  switch (problem) {
+    case runtime::FileProblem::Content: return otherwise;
+    case runtime::FileProblem::Unreadable: return Diag::UnreadableFile;
+    case runtime::FileProblem::Archive: return Diag::BadArchive;
+    case runtime::FileProblem::Table: return Diag::BadTable;
+    case runtime::FileProblem::Array: return Diag::BadArray;
+    case runtime::FileProblem::Value: return Diag::BadValue;
+  }
+  return otherwise;
+}
+
 BoundData bind_data(Session& session, const Options& options, const std::vector<std::string>& inputs,
                     uint64_t seed, const SavedData* saved, bool whole) {
   try {
     return DataBuilder(session, options, inputs, whole).build(seed, saved);
   } catch (const runtime::FileError& error) {
-    session.diags.error(Diag::BadData, {}, error.what());
+    session.diags.error(diag_of(error.problem(), Diag::DataMismatch), {}, error.what());
     session.stop_on_errors();
     throw;
   }

@@ -10,6 +10,7 @@
 #include "driver/session.h"
 #include "runtime/data/dataset.h"
 #include "runtime/data/split.h"
+#include "runtime/file_error.h"
 
 namespace gradus::driver {
 
@@ -26,6 +27,9 @@ struct SavedData {
   uint64_t seed = 0;
   int64_t rows = 0;            // of the sources that were split
 };
+
+/// The kind of message for a file's problem; `otherwise` where the problem is the content as a whole.
+Diag diag_of(runtime::FileProblem problem, Diag otherwise);
 
 /// Opens the sources of `inputs` (names), splits by `seed` and fits on the training part, or takes both from
 /// `saved`. With `whole`, every row of the sources is read and nothing is split. Throws CommandError.

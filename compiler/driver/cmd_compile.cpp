@@ -6,7 +6,6 @@
 #include "codegen/c_header.h"
 #include "driver/commands.h"
 #include "driver/session.h"
-#include "runtime/train/atomic_file.h"
 
 namespace gradus::driver {
 
@@ -51,10 +50,6 @@ codegen::HeaderSpec header_spec(const Session& session, const std::vector<codege
   return spec;
 }
 
-void write(const std::string& path, std::string_view bytes) {
-  if (auto error = runtime::write_file_atomically(path, bytes)) throw CommandError(kBadFile, *error);
-}
-
 }  // namespace
 
 int run_compile(const Options& options) {
@@ -70,8 +65,8 @@ int run_compile(const Options& options) {
   session->stop_on_errors();
   std::vector<codegen::Unit> units = lowered->units(session->model);
   std::vector<char> object = codegen::compile_object(units, session->target);
-  write(options.out, {object.data(), object.size()});
-  if (!options.header.empty()) write(options.header, codegen::print_c_header(header_spec(*session, units)));
+  write_output(*session, options.out, {object.data(), object.size()});
+  if (!options.header.empty()) write_output(*session, options.header, codegen::print_c_header(header_spec(*session, units)));
   return kDone;
 }
 

@@ -10,7 +10,6 @@
 #include "driver/npy.h"
 #include "driver/weights.h"
 #include "runtime/file_error.h"
-#include "runtime/train/atomic_file.h"
 
 namespace gradus::driver {
 
@@ -96,10 +95,8 @@ std::string csv_text(const std::vector<Gathered>& outputs, int64_t rows) {
   return csv_bytes(columns, rows);
 }
 
-void write_outputs(const Options& options, const std::vector<Gathered>& outputs, int64_t rows) {
-  auto write = [](const std::string& path, std::string_view bytes) {
-    if (auto problem = runtime::write_file_atomically(path, bytes)) throw CommandError(kBadFile, *problem);
-  };
+void write_outputs(Session& session, const Options& options, const std::vector<Gathered>& outputs, int64_t rows) {
+  auto write = [&](const std::string& path, std::string_view bytes) { write_output(session, path, bytes); };
   if (options.out.empty() || options.out == "-") {
     fmt::print("{}", csv_text(outputs, rows));
     return;
@@ -155,7 +152,7 @@ int run_predict(const Options& options) {
   std::vector<int64_t> rows = choose_rows(all, loaded.data, part);
   if (rows.empty()) throw CommandError(kBadFile, fmt::format("the {} part has no rows", part));
   const std::vector<std::string>& names = options.outputs.empty() ? model.outputs : options.outputs;
-  write_outputs(options, predict_rows(loaded.runner, rows, names), static_cast<int64_t>(rows.size()));
+  write_outputs(*session, options, predict_rows(loaded.runner, rows, names), static_cast<int64_t>(rows.size()));
   return kDone;
 }
 

@@ -9,7 +9,6 @@
 #include "driver/model_runner.h"
 #include "driver/weights.h"
 #include "runtime/file_error.h"
-#include "runtime/train/atomic_file.h"
 #include "runtime/train/checkpoint.h"
 #include "runtime/train/progress.h"
 
@@ -35,10 +34,6 @@ struct OutputPaths {
     plot = stem.string() + ".svg";
   }
 };
-
-void write_or_stop(const std::string& path, std::string_view bytes) {
-  if (auto problem = runtime::write_file_atomically(path, bytes)) throw CommandError(kBadFile, *problem);
-}
 
 class Trainer {
  public:
@@ -124,7 +119,8 @@ class Trainer {
     std::filesystem::path folder = std::filesystem::path(paths_.weights).parent_path();
     std::error_code error;
     if (!folder.empty() && !std::filesystem::is_directory(folder, error)) {
-      throw CommandError(kBadFile, fmt::format("cannot write `{}`: no folder `{}`", paths_.weights, folder.string()));
+      session_.diags.error(Diag::UnwritableFile, {}, fmt::format("cannot write `{}`: no folder `{}`", paths_.weights, folder.string()));
+      session_.stop_on_errors();
     }
   }
 
@@ -155,7 +151,7 @@ class Trainer {
   }
 
   void save_checkpoint(const runtime::TrainingState& state) {
-    write_or_stop(paths_.checkpoint, runtime::write_checkpoint(state, runner_.variables(), metadata_));
+    write_output(session_, paths_.checkpoint, runtime::write_checkpoint(state, runner_.variables(), metadata_));
   }
 
   int train() {
@@ -185,10 +181,10 @@ class Trainer {
     if (outcome.end != runtime::TrainEnd::Diverged) save_checkpoint(state_);
     bool best = runtime::restore_best_weights(plan_, runner_, state_);
     bool keep = outcome.end != runtime::TrainEnd::Diverged || best;
-    if (keep) write_or_stop(paths_.weights, weights_bytes(runner_.variables(), metadata_));
+    if (keep) write_output(session_, paths_.weights, weights_bytes(runner_.variables(), metadata_));
     if (!state_.history.records.empty()) {
-      write_or_stop(paths_.history, runtime::history_csv(state_.history));
-      write_or_stop(paths_.plot, runtime::history_svg(state_.history, session_.model.name, best ? state_.best_step : -1));
+      write_output(session_, paths_.history, runtime::history_csv(state_.history));
+      write_output(session_, paths_.plot, runtime::history_svg(state_.history, session_.model.name, best ? state_.best_step : -1));
     }
     if (options_.json) print_json(outcome, best);
     else print_end(outcome, best, keep);

@@ -90,7 +90,7 @@ void ModelRunner::run(Function function, std::span<const int64_t> rows, const ru
                              .epoch = position.epoch, .seed = static_cast<int64_t>(seed_)});
   if (status == GRADUS_OK) return;
   GRADUS_CHECK(status == GRADUS_BAD_INDEX, fmt::format("a step returned {}", status));
-  session_.diags.error(Diag::BadData, {}, fmt::format("an index in rows {} to {} of the data is outside the axis it indexes",
+  session_.diags.error(Diag::IndexOutOfRange, {}, fmt::format("an index in rows {} to {} of the data is outside the axis it indexes",
                                                       *std::min_element(rows.begin(), rows.end()) + 1,
                                                       *std::max_element(rows.begin(), rows.end()) + 1));
   session_.stop_on_errors();

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "codegen/codegen.h"
+#include "runtime/train/atomic_file.h"
 
 namespace gradus::driver {
 
@@ -78,6 +79,12 @@ std::unique_ptr<Session> open_session(const Options& options) {
   GRADUS_CHECK(model.has_value(), "no model and no message");
   session->model = std::move(*model);
   return session;
+}
+
+void write_output(Session& session, const std::string& path, std::string_view bytes) {
+  std::optional<std::string> problem = runtime::write_file_atomically(path, bytes);
+  if (problem) session.diags.error(Diag::UnwritableFile, {}, *problem);
+  session.stop_on_errors();
 }
 
 pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,

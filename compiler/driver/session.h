@@ -29,6 +29,9 @@ std::unique_ptr<Session> open_target(const Options& options);
 /// `path` as a source of `session`; "-" is standard input.
 int32_t open_source(Session& session, const std::string& path);
 
+/// Writes the file whole or not at all; throws CommandError with the message.
+void write_output(Session& session, const std::string& path, std::string_view bytes);
+
 /// The compiled functions; throws CommandError with the messages.
 pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,
                                 int64_t capacity);

@@ -102,7 +102,9 @@ runtime::SafetensorsFile open_weights(Session& session, const std::string& path)
   try {
     return runtime::SafetensorsFile(runtime::read_bytes(path), path);
   } catch (const runtime::FileError& error) {
-    fail(session, error.what());
+    session.diags.error(diag_of(error.problem(), Diag::BadWeights), {}, error.what());
+    session.stop_on_errors();
+    throw;
   }
 }
 

@@ -324,13 +324,13 @@ class Reader {
     const TensorType* given = op_def(kind).given_type ? &declared : nullptr;
     ShapeResult result = builder.infer(kind, operands, attrs, given);
     if (const auto* problem = std::get_if<ShapeProblem>(&result))
-      fail(begin, problem->message, Diag::ShapeMismatch);
+      fail(begin, problem->message, Diag::GraphType);
     const TensorType& inferred = std::get<TensorType>(result);
     if (inferred != declared) {
       fail(type_begin,
            fmt::format("the type is written {}, but it is {}", to_string(declared),
                        to_string(inferred)),
-           Diag::ShapeMismatch);
+           Diag::GraphType);
     }
     return builder.make(kind, std::move(operands), std::move(attrs), given);
   }

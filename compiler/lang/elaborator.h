@@ -286,6 +286,7 @@ class Elaborator {
     size_t index = 0;           // within the call under way
   };
   void train_settings();
+  void read_settings(const std::vector<Setting>& settings);
   void setting_call(const Setting& setting);
   void setting_value(const Setting& setting);
   void early_stopping(const Setting& setting);

