@@ -23,16 +23,22 @@ NodeId share(G& g, NodeId better, NodeId equal, NodeId cotangent) {
   return g.select(better, cotangent, zero_unless(g, equal, half));
 }
 
-Cotangents extremum_vjp(G& g, const A& a, NodeId larger_wins_x, NodeId larger_wins_y) {
-  NodeId equal = g.equal(a.operands[0], a.operands[1]);
-  return {share(g, larger_wins_x, equal, a.cotangent), share(g, larger_wins_y, equal, a.cotangent)};
+// Nodes are made one statement at a time: the order of arguments is the C++ compiler's.
+Cotangents extremum_vjp(G& g, const A& a, bool least_wins) {
+  NodeId x = a.operands[0], y = a.operands[1];
+  NodeId x_less = g.less(x, y);
+  NodeId y_less = g.less(y, x);
+  NodeId equal = g.equal(x, y);
+  return {share(g, least_wins ? x_less : y_less, equal, a.cotangent),
+          share(g, least_wins ? y_less : x_less, equal, a.cotangent)};
 }
 
 Cotangents pow_vjp(G& g, const A& a) {
   NodeId x = a.operands[0], y = a.operands[1];
   NodeId zero = g.zero_like(x);
   NodeId lower = g.make(OpKind::Pow, {x, g.sub(y, g.one_like(y))});
-  NodeId dx = g.select(g.equal(y, zero), zero, g.mul(y, lower));
+  NodeId slope = g.mul(y, lower);
+  NodeId dx = g.select(g.equal(y, zero), zero, slope);
   NodeId positive = g.less(zero, x);
   NodeId safe = g.select(positive, x, g.one_like(x));
   NodeId dy = g.select(positive, g.mul(a.result, g.unary(OpKind::Log, safe)), zero);
@@ -94,19 +100,13 @@ const OpDef kRows[] = {
      .scalar = [](B& b, ScalarArgs x, DType) { return b.pow(x[0], x[1]); },
      .doc = "x^y; derivatives y x^(y-1), 0 where y is 0, and x^y log x, 0 where x <= 0"},
     {ROW_BINARY(Maximum, "maximum"), .shape = number_binary, .differentiable = Differentiable::Yes,
-     .vjp = [](G& g, const A& a) -> Cotangents {
-       return extremum_vjp(g, a, g.less(a.operands[1], a.operands[0]),
-                           g.less(a.operands[0], a.operands[1]));
-     },
+     .vjp = [](G& g, const A& a) -> Cotangents { return extremum_vjp(g, a, false); },
      .saves = Saves::Operands,
      .scalar = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], false); },
      .cheap = true,
      .doc = "the larger of x and y, NaN where either is; equal operands share the derivative"},
     {ROW_BINARY(Minimum, "minimum"), .shape = number_binary, .differentiable = Differentiable::Yes,
-     .vjp = [](G& g, const A& a) -> Cotangents {
-       return extremum_vjp(g, a, g.less(a.operands[0], a.operands[1]),
-                           g.less(a.operands[1], a.operands[0]));
-     },
+     .vjp = [](G& g, const A& a) -> Cotangents { return extremum_vjp(g, a, true); },
      .saves = Saves::Operands,
      .scalar = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], true); },
      .cheap = true,
