@@ -184,6 +184,17 @@ def model_seeds():
     yield b"model m(x: float[batch, 2]) { output y = " + b"-" * 2000 + b"x }"
     yield b"model m(x: float[batch, 999999999999999999999]) { output y = x }"
     yield b"model m(x: float[2147483647, 2147483647, 2147483647]) { output y = x }"
+    for line in ["repeat 1000000000 { x = x + 1 }", "repeat 100 { repeat 100 { } }", "let y = dense(x, 2000000000)",
+                 "let y = dense(dense(x, 3000000000), 3000000000)", "let y = dense(x, -1)", "let y = dense(x, 0)",
+                 "let y = dense(x, 4 / 0)", "let y = dense(x, 4 // 0)", "let y = dense(x, 10 ^ 100)",
+                 "let y = dense(x, 9223372036854775807 + 1)", "let y = dense(x, (-9223372036854775807 - 1) / -1)",
+                 "let y = zeros([9223372036854775807, 9223372036854775807])", "let y = x[:, ::0]", "let y = x[:, ::-1]",
+                 "let y = x[:, 9223372036854775807:-9223372036854775807]", "let y = x" + " ^ 2" * 300,
+                 "let y = " + "sum(grad(" * 4 + "sum(x ^ 3)" + ", x))" * 4]:
+        yield ("model m(x: float[batch, 4]) {\n %s\n loss sum(x * x) / batch\n}\n"
+               "train { optimizer = adam(rate: 0.1); steps = 1 }\n" % line).encode()
+    yield (b"fn f(x: float[...]) -> float[...] { return g(x) }\nfn g(x: float[...]) -> float[...] { return f(x) }\n"
+           b"model m(x: float[batch, 4]) { output y = f(x) }\n")
 
 
 # ---- mutations ----
