@@ -84,6 +84,7 @@ TEST(Checkpoint, AnInterruptedRunGoesOnAtEveryStep) {
     FakeStepper first, second;
     TrainingState before;
     train(plan, first, before, flag, observer);
+    EXPECT_EQ(before.step, at);
     TrainingState after = read_checkpoint(file_of(everything(first, before)), second.variables());
     train(plan, second, after, kNever, {});
     EXPECT_EQ(everything(second, after), everything(whole, end)) << "interrupted after " << at;
