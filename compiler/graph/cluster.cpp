@@ -9,21 +9,9 @@ namespace gradus {
 
 namespace {
 
-/// Strides of a dense buffer. Batch is outermost where there is one, so n does not matter; 1 stands
-/// for it.
 View dense_view(const Graph& graph, NodeId id) {
   const Shape& shape = graph.type(id).shape;
-  return {id, shape, dense_strides(shape, 1), 0};
-}
-
-/// Whether `batch` is the first dimension that is not 1: else strides would depend on n.
-bool batch_is_outermost(const Shape& shape) {
-  for (size_t i = 0; i < shape.size(); ++i) {
-    if (shape[i].batch)
-      return i == 0 || std::all_of(shape.begin(), shape.begin() + static_cast<ptrdiff_t>(i),
-                                   [](const Dim& d) { return d.is_one(); });
-  }
-  return true;
+  return {id, shape, memory_strides(shape), 0};
 }
 
 View transpose_view(View view, const std::vector<int64_t>& perm) {
@@ -148,9 +136,6 @@ View resolve_view(const Graph& graph, NodeId id) {
     std::optional<View> next = view_through(view, graph[chain[i]]);
     view = next ? *std::move(next) : dense_view(graph, chain[i]);
   }
-  const Shape& source = graph.type(view.source).shape;
-  GRADUS_CHECK(batch_is_outermost(source),
-               "a buffer whose outermost dimension is not `batch`: " + to_string(source));
   return view;
 }
 

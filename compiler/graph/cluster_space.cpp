@@ -19,21 +19,6 @@ Dim count_of(const Shape& shape) {
   return count;
 }
 
-/// Strides of the dense buffer: row-major, but batch is outermost.
-std::vector<int64_t> memory_strides(const Shape& shape) {
-  std::vector<int64_t> strides(shape.size(), 1);
-  int64_t stride = 1;
-  for (size_t i = shape.size(); i-- > 0;) {
-    if (shape[i].batch) continue;
-    strides[i] = stride;
-    stride *= shape[i].value;
-  }
-  for (size_t i = 0; i < shape.size(); ++i) {
-    if (shape[i].batch) strides[i] = stride;
-  }
-  return strides;
-}
-
 /// The dimension of `shape` in which a step of `stride` elements moves; nothing where all are 1.
 std::optional<size_t> dim_moved(const Shape& shape, const std::vector<int64_t>& strides,
                                 int64_t stride) {

@@ -150,7 +150,8 @@ const OpDef kRows[] = {
      .shape = bits_shape,
      .cheap = true,
      .given_type = true,
-     .doc = "Threefry-2x32-20 of key (seed, stream) and counter (step, row-major index)"},
+     .doc = "Threefry-2x32-20 of key (seed, stream) and counter (step, index): "
+            "row-major, the batch outermost"},
     {.kind = OpKind::Seed,
      .name = "seed",
      .shape = any_given,

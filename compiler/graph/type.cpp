@@ -141,4 +141,17 @@ std::vector<int64_t> dense_strides(const Shape& shape, int64_t n) {
   return strides;
 }
 
+std::vector<int64_t> memory_strides(const Shape& shape) {
+  std::vector<int64_t> strides(shape.size(), 1);
+  int64_t stride = 1;
+  for (const bool batch : {false, true}) {
+    for (size_t i = shape.size(); i-- > 0;) {
+      if (shape[i].batch != batch) continue;
+      strides[i] = stride;
+      stride *= shape[i].value;
+    }
+  }
+  return strides;
+}
+
 }  // namespace gradus

@@ -59,5 +59,8 @@ std::optional<Shape> broadcast_shapes(const Shape& a, const Shape& b);
 bool broadcasts_to(const Shape& from, const Shape& to);
 /// Strides in elements of a dense row-major array of this shape at `n` rows.
 std::vector<int64_t> dense_strides(const Shape& shape, int64_t n);
+/// Strides in elements of a buffer: row-major, but the batch is outermost wherever it stands, so that
+/// no stride depends on n.
+std::vector<int64_t> memory_strides(const Shape& shape);
 
 }  // namespace gradus

@@ -63,7 +63,7 @@ class Splitter {
       : builder_(&builder), value_(value), keep_(keep), capacity_(capacity) {}
 
   void run(const Dims& dims) {
-    Parts parts = parts_of(shape(), dims);
+    Parts parts = parts_of(shape(), batch_first(dims));
     if (parts.lanes.size() == shape().size() && shape().size() > 1) {
       value_ = builder_->reshape(value_, {*checked_count(shape())});
       parts.lanes = {0};
@@ -80,6 +80,20 @@ class Splitter {
 
  private:
   const Shape& shape() const { return builder_->type(value_).shape; }
+
+  /// A batch that is summed comes first, as it lies in memory; `dims` in the new positions.
+  Dims batch_first(const Dims& dims) {
+    const auto batch = std::ranges::find(shape(), true, &Dim::batch) - shape().begin();
+    if (batch == 0 || !contains(dims, batch)) return dims;
+    Dims perm{batch}, moved;
+    for (int64_t dim = 0; dim < std::ssize(shape()); ++dim) {
+      if (dim != batch) perm.push_back(dim);
+    }
+    for (int64_t dim : dims) moved.push_back(dim == batch ? 0 : dim < batch ? dim + 1 : dim);
+    std::ranges::sort(moved);
+    value_ = builder_->transpose(value_, perm);
+    return moved;
+  }
 
   void sum(const Dims& dims, const char* order) {
     if (dims.empty()) return;

@@ -320,6 +320,40 @@ std::vector<const OpDef*> computing_rows() {
 INSTANTIATE_TEST_SUITE_P(Ops, RowValues, testing::ValuesIn(computing_rows()),
                          [](const auto& row) { return std::string(row.param->name); });
 
+TEST(Nearness, CountsUnitsInTheLastPlace) {
+  ValueCase value;
+  value.ulps = 4;
+  const auto f32 = [&](double got, double want) {
+    return is_near(value, 0, got, want, DType::F32);
+  };
+  EXPECT_TRUE(f32(1 + 0x4p-23, 1) && f32(1 - 0x4p-23, 1));
+  EXPECT_FALSE(f32(1 + 0x5p-23, 1) || f32(1 - 0x5p-23, 1));
+  EXPECT_TRUE(is_near(value, 0, 1 + 0x4p-52, 1, DType::F64));
+  EXPECT_FALSE(is_near(value, 0, 1 + 0x5p-52, 1, DType::F64));
+  EXPECT_TRUE(f32(INFINITY, 1e40) && f32(NAN, NAN) && f32(-0.0, -0.0));
+  EXPECT_FALSE(f32(0x1.fffffep127, 1e40) || f32(0, NAN) || f32(NAN, 0) || f32(0.0, -0.0));
+  EXPECT_TRUE(f32(0x4p-149, 1e-50));
+  EXPECT_FALSE(f32(0x5p-149, 1e-50));
+  value.ulps = 0;
+  EXPECT_TRUE(f32(0.1f, 0.1f));
+  EXPECT_FALSE(f32(std::nextafter(0.1f, 1.0f), 0.1f));
+}
+
+TEST(Nearness, FindsAWrongRow) {
+  OpDef wrong = op_def(OpKind::Tanh);
+  wrong.scalar = op_def(OpKind::Sin).scalar;
+  const OpDef* row = replace_op_def_for_test(OpKind::Tanh, &wrong);
+  size_t misses = 0;
+  for (const ValueCase& value : cases_of(wrong)) {
+    if (value.result.dtype != DType::F32) continue;
+    Values got = exact_values(wrong, value);
+    for (size_t i = 0; i < got.floats.size(); ++i)
+      misses += !is_near(value, i, got.floats[i], value.meaning.floats[i], DType::F32);
+  }
+  replace_op_def_for_test(OpKind::Tanh, row);
+  EXPECT_GT(misses, 20u);
+}
+
 TEST(RowFiles, EveryRowHasItsText) {
   for (const OpDef* row : all_ops())
     EXPECT_TRUE(std::filesystem::exists(fmt::format("{}/{}.gir", kFolder, row->name)))

@@ -110,14 +110,16 @@ TEST(SplitReductions, OtherStaticDimensionsComeBeforeTheBatch) {
             "  return %2\n");
 }
 
-TEST(SplitReductions, ABatchThatIsNotOutermostIsAChain) {
+TEST(SplitReductions, ABatchThatIsNotOutermostComesFirst) {
   EXPECT_EQ(split("  %x = input \"x\" : f32[3,batch]\n"
                   "  %0 = sum %x {dims=[1]} : f32[3]\n"
                   "  return %0\n",
                   128),
             "  %x = input \"x\" : f32[3,batch]\n"
-            "  %0 = sum %x {dims=[1], order=chain} : f32[3]\n"
-            "  return %0\n");
+            "  %0 = transpose %x {perm=[1,0]} : f32[batch,3]\n"
+            "  %1 = partial_sum %0 {dims=[0], chunk=16} : f32[8,3]\n"
+            "  %2 = sum %1 {dims=[0], order=chain} : f32[3]\n"
+            "  return %2\n");
 }
 
 TEST(SplitReductions, AWholeStaticTensorIsFlattened) {
