@@ -19,11 +19,11 @@ namespace gradus::codegen {
 
 namespace {
 
-/// Passes that only cost time here can be switched off by LLVM's command line options alone.
-void disable_pass(const char* option) {
+/// Some passes can be switched by LLVM's command line options alone.
+void set_option(const char* option, bool value) {
   auto found = llvm::cl::getRegisteredOptions().find(option);
   if (found == llvm::cl::getRegisteredOptions().end()) return;
-  static_cast<llvm::cl::opt<bool>*>(found->second)->setValue(true);
+  static_cast<llvm::cl::opt<bool>*>(found->second)->setValue(value);
 }
 
 void initialize_llvm() {
@@ -33,7 +33,10 @@ void initialize_llvm() {
     llvm::InitializeNativeTargetAsmPrinter();
     // Addresses come with one step per axis and constant offsets; rewriting them costs a third of
     // the code generator's time and gains nothing.
-    disable_pass("disable-lsr");
+    set_option("disable-lsr", true);
+    // Loads and multiply-adds of a register tile are emitted in the order in which they fit the
+    // registers; moving the loads forward spills accumulators inside the k loop.
+    set_option("enable-misched", false);
   });
 }
 

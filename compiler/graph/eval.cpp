@@ -15,7 +15,7 @@ namespace {
 template <typename V>
 void fill_numbers(double number, Array<V>& result) {
   std::fill(result.floats.begin(), result.floats.end(), V{number});
-  std::fill(result.integers.begin(), result.integers.end(), static_cast<int64_t>(number));
+  for (int64_t& element : result.integers) element = static_cast<int64_t>(number);
 }
 
 template <typename T>
@@ -62,12 +62,14 @@ template <typename T>
 void fill_random(const Node& node, const EvalContext& context, Array<Held<T>>& result) {
   ConcreteBuilder<T> builder;
   const int64_t count = result.count();
+  const Offsets indices = offsets_of(result.sizes, memory_strides(node.type.shape));
   const auto number = [&](int64_t value) { return builder.bits(static_cast<uint32_t>(value)); };
   for (int64_t first = 0; first < count; first += kScalarBlock) {
     builder.reset(static_cast<int>(std::min<int64_t>(kScalarBlock, count - first)));
     const Scalar index = builder.fresh(DType::I32);
     int32_t* lanes = builder.template lanes<int32_t>(index);
-    for (int i = 0; i < builder.count(); ++i) lanes[i] = static_cast<int32_t>(first + i);
+    for (int i = 0; i < builder.count(); ++i)
+      lanes[i] = static_cast<int32_t>(indices[static_cast<size_t>(first + i)]);
     const Scalar random = random_bits_scalar(builder, number(context.seed),
                                              number(node.attrs.integer(AttrName::Stream)),
                                              number(context.step), index);

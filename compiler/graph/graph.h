@@ -17,6 +17,7 @@
 // numbered densely at each print, so equal graphs print equal bytes.
 #pragma once
 
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -66,7 +67,8 @@ enum class Stage : uint8_t { Source, Joint, Ordered };
 class Graph {
  public:
   std::string name;
-  IdVector<NodeId, Node> nodes;
+  /// A deque: rules hold types and shapes of nodes while they add others.
+  IdVector<NodeId, Node, std::deque<Node>> nodes;
   std::vector<Result> results;
   std::vector<Scope> scopes;
 

@@ -184,7 +184,7 @@ void prune(Graph& graph) {
     for (NodeId operand : graph[NodeId(i)].operands) needed[operand] = true;
   }
   IdVector<NodeId, NodeId> moved(graph.size());
-  IdVector<NodeId, Node> kept;
+  decltype(Graph::nodes) kept;
   for (size_t i = 0; i < graph.size(); ++i) {
     if (!needed[NodeId(i)]) continue;
     Node node = std::move(graph[NodeId(i)]);

@@ -24,8 +24,9 @@ class Id {
   uint32_t index_ = kNone;
 };
 
-/// A vector that is indexed by ids of one kind.
-template <typename IdType, typename T>
+/// A sequence that is indexed by ids of one kind. With a std::deque as `Items`, references to elements
+/// stay valid while others are added.
+template <typename IdType, typename T, typename Items = std::vector<T>>
 class IdVector {
  public:
   IdVector() = default;
@@ -35,8 +36,8 @@ class IdVector {
     items_.push_back(std::move(item));
     return IdType(items_.size() - 1);
   }
-  typename std::vector<T>::reference operator[](IdType id) { return items_[id.index()]; }
-  typename std::vector<T>::const_reference operator[](IdType id) const { return items_[id.index()]; }
+  typename Items::reference operator[](IdType id) { return items_[id.index()]; }
+  typename Items::const_reference operator[](IdType id) const { return items_[id.index()]; }
   size_t size() const { return items_.size(); }
   bool empty() const { return items_.empty(); }
   void resize(size_t size, const T& value = T()) { items_.resize(size, value); }
@@ -44,11 +45,11 @@ class IdVector {
   auto end() { return items_.end(); }
   auto begin() const { return items_.begin(); }
   auto end() const { return items_.end(); }
-  std::vector<T>& items() { return items_; }
-  const std::vector<T>& items() const { return items_; }
+  Items& items() { return items_; }
+  const Items& items() const { return items_; }
 
  private:
-  std::vector<T> items_;
+  Items items_;
 };
 
 }  // namespace gradus
