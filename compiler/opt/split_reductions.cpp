@@ -63,7 +63,8 @@ class Splitter {
       : builder_(&builder), value_(value), keep_(keep), capacity_(capacity) {}
 
   void run(const Dims& dims) {
-    Parts parts = parts_of(shape(), batch_first(dims));
+    const Dims placed = batch_first(dims);
+    Parts parts = parts_of(shape(), placed);
     if (parts.lanes.size() == shape().size() && shape().size() > 1) {
       value_ = builder_->reshape(value_, {*checked_count(shape())});
       parts.lanes = {0};
