@@ -20,10 +20,10 @@ namespace gradus::codegen {
 namespace {
 
 /// Some passes can be switched by LLVM's command line options alone.
-void set_option(const char* option, bool value) {
+void set_option(const char* option, const char* value) {
   auto found = llvm::cl::getRegisteredOptions().find(option);
   if (found == llvm::cl::getRegisteredOptions().end()) return;
-  static_cast<llvm::cl::opt<bool>*>(found->second)->setValue(value);
+  found->second->addOccurrence(0, option, value);
 }
 
 void initialize_llvm() {
@@ -33,10 +33,10 @@ void initialize_llvm() {
     llvm::InitializeNativeTargetAsmPrinter();
     // Addresses come with one step per axis and constant offsets; rewriting them costs a third of
     // the code generator's time and gains nothing.
-    set_option("disable-lsr", true);
+    set_option("disable-lsr", "true");
     // Loads and multiply-adds of a register tile are emitted in the order in which they fit the
     // registers; moving the loads forward spills accumulators inside the k loop.
-    set_option("enable-misched", false);
+    set_option("enable-misched", "false");
   });
 }
 

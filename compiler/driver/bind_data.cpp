@@ -296,12 +296,18 @@ class DataBuilder {
   void split(uint64_t seed, const SavedData* saved) {
     const lang::DataBlock& data = session_.model.data;
     int64_t main = rows_[0].rows(), validation = rows_[1].rows(), test = rows_[2].rows();
-    bool other_data = saved && (binder_.replaced() || saved->rows != main);
+    bool same_run = saved && saved->same_run;
+    if (same_run && saved->rows != main) {
+      throw runtime::FileError(fmt::format("the data have {} rows, those of the run to go on with had {}", main, saved->rows));
+    }
+    bool other_data = saved && !same_run && (binder_.replaced() || saved->rows != main);
     bool all = whole_ || other_data;
     if (all) {
       out_.split.train = range(0, main);
     } else {
-      out_.split = runtime::split_by_seed(main, data.validation_share, data.test_share, saved ? saved->seed : seed);
+      out_.validation_share = saved ? saved->validation_share.value_or(data.validation_share) : data.validation_share;
+      out_.test_share = saved ? saved->test_share.value_or(data.test_share) : data.test_share;
+      out_.split = runtime::split_by_seed(main, out_.validation_share, out_.test_share, saved ? saved->seed : seed);
     }
     fit_rows_ = out_.split.train;
     if (validation > 0) out_.split.validation = range(main, main + validation);

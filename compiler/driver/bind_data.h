@@ -19,6 +19,7 @@ struct BoundData {
   runtime::Split split;        // over the dataset's rows
   runtime::Fitted fitted;
   int64_t source_rows = 0;     // rows of the main sources, which the split was drawn over
+  double validation_share = 0, test_share = 0;  // drawn from them
 };
 
 /// What saved weights know of the data they were trained on.
@@ -26,6 +27,8 @@ struct SavedData {
   runtime::Fitted fitted;
   uint64_t seed = 0;
   int64_t rows = 0;            // of the sources that were split
+  std::optional<double> validation_share, test_share;  // as the split was drawn, whatever the model file says now
+  bool same_run = false;       // the run itself goes on: its split holds for files given by --data too
 };
 
 /// The kind of message for a file's problem; `otherwise` where the problem is the content as a whole.

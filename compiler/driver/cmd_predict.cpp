@@ -28,7 +28,7 @@ struct Loaded {
     if (options.weights.empty()) throw CommandError(kBadFlags, fmt::format("`{}` expects --weights FILE", options.command));
     runtime::SafetensorsFile file = open_weights(session, options.weights);
     load_weights(session, file, options.weights, runner.store());
-    SavedData saved = saved_data(file);
+    SavedData saved = saved_data(session, file, options.weights);
     runner.set_seed(saved.seed);
     data = bind_data(session, options, inputs_of(runner.compiled(), function), saved.seed, &saved, whole);
     runner.set_data(data);

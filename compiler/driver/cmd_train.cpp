@@ -48,7 +48,10 @@ class Trainer {
                 static_cast<int32_t>(options.threads.value_or(1))) {}
 
   int run() {
-    data_ = bind_data(session_, options_, needed_inputs(), seed_, nullptr, false);
+    std::signal(SIGINT, note_signal);
+    std::signal(SIGTERM, note_signal);
+    std::optional<SavedData> saved = open_checkpoint();
+    data_ = bind_data(session_, options_, needed_inputs(), seed_, saved ? &*saved : nullptr, false);
     runner_.set_data(data_);
     metadata_ = weights_metadata(session_.model, data_, seed_);
     make_plan();
@@ -64,6 +67,19 @@ class Trainer {
     std::vector<std::string> names = inputs_of(runner_.compiled(), Function::Train);
     for (const std::string& name : inputs_of(runner_.compiled(), Function::Evaluate)) names.push_back(name);
     return names;
+  }
+
+  /// With --resume: the checkpoint, and the seed, split and fitted constants of the run that goes on.
+  std::optional<SavedData> open_checkpoint() {
+    if (!options_.resume) return std::nullopt;
+    checkpoint_ = open_weights(session_, paths_.checkpoint);
+    SavedData saved = saved_data(session_, *checkpoint_, paths_.checkpoint);
+    saved.same_run = true;
+    if (options_.seed && seed_ != saved.seed) {
+      throw CommandError(kBadFlags, fmt::format("--seed is {}, the run to go on with has {}", *options_.seed, saved.seed));
+    }
+    seed_ = saved.seed;
+    return saved;
   }
 
   void make_plan() {
@@ -99,8 +115,8 @@ class Trainer {
     if (!options_.init.empty()) {
       load_weights(session_, open_weights(session_, options_.init), options_.init, runner_.store());
     }
-    if (!options_.resume) return;
-    runtime::SafetensorsFile file = open_weights(session_, paths_.checkpoint);
+    if (!checkpoint_) return;
+    const runtime::SafetensorsFile& file = *checkpoint_;
     auto hash = file.metadata().find("gradus.graph");
     if (hash == file.metadata().end() || hash->second != metadata_.at("gradus.graph")) {
       load_weights(session_, file, paths_.checkpoint, runner_.store());
@@ -111,7 +127,10 @@ class Trainer {
       session_.diags.error(Diag::BadWeights, {}, fmt::format("{}: {}", paths_.checkpoint, error.what()));
       session_.stop_on_errors();
     }
-    if (state_.step < plan_.steps) state_.finished = false;
+    // More steps or more patience than the run had: it goes on.
+    bool stopped = plan_.stops_early && runtime::patience_is_over(plan_.stopping, state_.stopping);
+    if (state_.step < plan_.steps && !stopped) state_.finished = false;
+    checkpoint_.reset();
   }
 
   /// A run of an hour does not end with an unwritable folder.
@@ -119,8 +138,27 @@ class Trainer {
     std::filesystem::path folder = std::filesystem::path(paths_.weights).parent_path();
     std::error_code error;
     if (!folder.empty() && !std::filesystem::is_directory(folder, error)) {
-      session_.diags.error(Diag::UnwritableFile, {}, fmt::format("cannot write `{}`: no folder `{}`", paths_.weights, folder.string()));
-      session_.stop_on_errors();
+      unwritable(paths_.weights, fmt::format("no folder `{}`", folder.string()));
+    }
+    for (const std::string& path : {paths_.weights, paths_.checkpoint, paths_.history, paths_.plot}) {
+      if (std::filesystem::is_directory(path, error)) unwritable(path, "a folder has this name");
+    }
+    bytes_of(paths_.weights, [&] { return runtime::write_safetensors({}, metadata_); });
+  }
+
+  void unwritable(const std::string& path, const std::string& why) {
+    session_.diags.error(Diag::UnwritableFile, {}, fmt::format("cannot write `{}`: {}", path, why));
+    session_.stop_on_errors();
+  }
+
+  /// What `make` returns; a message where the file's format does not hold it.
+  template <class Make>
+  std::string bytes_of(const std::string& path, const Make& make) {
+    try {
+      return make();
+    } catch (const runtime::FileError& error) {
+      unwritable(path, error.what());
+      throw;
     }
   }
 
@@ -151,7 +189,9 @@ class Trainer {
   }
 
   void save_checkpoint(const runtime::TrainingState& state) {
-    write_output(session_, paths_.checkpoint, runtime::write_checkpoint(state, runner_.variables(), metadata_));
+    write_output(session_, paths_.checkpoint, bytes_of(paths_.checkpoint, [&] {
+      return runtime::write_checkpoint(state, runner_.variables(), metadata_);
+    }));
   }
 
   int train() {
@@ -170,8 +210,6 @@ class Trainer {
       saved = now;
       save_checkpoint(state);
     };
-    std::signal(SIGINT, note_signal);
-    std::signal(SIGTERM, note_signal);
     runtime::TrainOutcome outcome = runtime::train(plan_, runner_, state_, g_signal, observer);
     if (!options_.json) progress.finish();
     return finish(outcome);
@@ -181,7 +219,10 @@ class Trainer {
     if (outcome.end != runtime::TrainEnd::Diverged) save_checkpoint(state_);
     bool best = runtime::restore_best_weights(plan_, runner_, state_);
     bool keep = outcome.end != runtime::TrainEnd::Diverged || best;
-    if (keep) write_output(session_, paths_.weights, weights_bytes(runner_.variables(), metadata_));
+    if (keep) {
+      write_output(session_, paths_.weights,
+                   bytes_of(paths_.weights, [&] { return weights_bytes(runner_.variables(), metadata_); }));
+    }
     if (!state_.history.records.empty()) {
       write_output(session_, paths_.history, runtime::history_csv(state_.history));
       write_output(session_, paths_.plot, runtime::history_svg(state_.history, session_.model.name, best ? state_.best_step : -1));
@@ -227,8 +268,9 @@ class Trainer {
     int64_t sum = 0;
     for (int32_t worker = 0; worker < pool.workers(); ++worker) sum += pool.items_done(worker);
     std::string text;
-    for (int32_t worker = 0; worker < pool.workers(); ++worker) {
-      text += fmt::format(" {:.1f}%", 100.0 * static_cast<double>(pool.items_done(worker)) / static_cast<double>(std::max<int64_t>(sum, 1)));
+    if (sum == 0) text = " no loop of this model is large enough to be shared";
+    for (int32_t worker = 0; worker < pool.workers() && sum > 0; ++worker) {
+      text += fmt::format(" {:.1f}%", 100.0 * static_cast<double>(pool.items_done(worker)) / static_cast<double>(sum));
     }
     fmt::print("shares of {} threads:{}\n", pool.workers(), text);
   }
@@ -251,6 +293,7 @@ class Trainer {
   OutputPaths paths_;
   uint64_t seed_;
   ModelRunner runner_;
+  std::optional<runtime::SafetensorsFile> checkpoint_;
   BoundData data_;
   std::map<std::string, std::string> metadata_;
   runtime::TrainPlan plan_;

@@ -53,6 +53,15 @@ Json fitted_json(const runtime::Fitted& fitted) {
   return {{"numbers", numbers}, {"categories", fitted.categories}};
 }
 
+/// A share of the rows; nothing where the file does not say it.
+std::optional<double> share(const std::map<std::string, std::string>& metadata, const std::string& key) {
+  auto found = metadata.find(key);
+  if (found == metadata.end()) return std::nullopt;
+  double value = std::stod(found->second);
+  if (!(value >= 0 && value < 1)) throw std::out_of_range(key);
+  return value;
+}
+
 [[noreturn]] void fail(Session& session, const std::string& message) {
   session.diags.error(Diag::BadWeights, {}, message);
   session.stop_on_errors();
@@ -76,15 +85,19 @@ std::map<std::string, std::string> weights_metadata(const lang::Model& model, co
           {"gradus.graph", graph_hash(model)},
           {"gradus.seed", std::to_string(seed)},
           {"gradus.rows", std::to_string(data.source_rows)},
+          {"gradus.validation", fmt::format("{:a}", data.validation_share)},
+          {"gradus.test", fmt::format("{:a}", data.test_share)},
           {"gradus.fitted", fitted_json(data.fitted).dump()}};
 }
 
-SavedData saved_data(const runtime::SafetensorsFile& file) {
+SavedData saved_data(Session& session, const runtime::SafetensorsFile& file, const std::string& path) {
   SavedData saved;
   try {
     const auto& metadata = file.metadata();
     if (auto seed = metadata.find("gradus.seed"); seed != metadata.end()) saved.seed = std::stoull(seed->second);
     if (auto rows = metadata.find("gradus.rows"); rows != metadata.end()) saved.rows = std::stoll(rows->second);
+    saved.validation_share = share(metadata, "gradus.validation");
+    saved.test_share = share(metadata, "gradus.test");
     auto fitted = metadata.find("gradus.fitted");
     if (fitted == metadata.end()) return saved;
     Json json = Json::parse(fitted->second);
@@ -93,7 +106,7 @@ SavedData saved_data(const runtime::SafetensorsFile& file) {
       for (const Json& item : list) saved.fitted.numbers[place].push_back(std::strtod(item.get<std::string>().c_str(), nullptr));
     }
   } catch (const std::exception&) {
-    throw runtime::FileError("the weights file's record of its data does not read");
+    fail(session, fmt::format("{}: its record of the data that it was trained on does not read", path));
   }
   return saved;
 }

@@ -16,9 +16,10 @@ namespace gradus::driver {
 /// The model's variables in the store, with what safetensors wants to know.
 std::vector<runtime::NamedTensor> named_tensors(const lang::Model& model, const pipeline::VariableStore& store);
 
-/// Metadata: the model's name, a hash of paths and types, seed and rows of the split, fitted constants.
+/// Metadata: the model's name, a hash of paths and types, seed, rows and shares of the split, fitted constants.
 std::map<std::string, std::string> weights_metadata(const lang::Model& model, const BoundData& data, uint64_t seed);
-SavedData saved_data(const runtime::SafetensorsFile& file);
+/// What the file says of its data; throws CommandError where that does not read.
+SavedData saved_data(Session& session, const runtime::SafetensorsFile& file, const std::string& path);
 
 /// Reads the file; throws CommandError with a message.
 runtime::SafetensorsFile open_weights(Session& session, const std::string& path);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "kernel/walk.h"
 
@@ -112,20 +113,6 @@ bool may_share(const Kernel& kernel, const std::vector<Touch>& touches, SlotId i
   return true;
 }
 
-double span_of(const Affine& from, const Bound& to, double capacity) {
-  const auto size = [&](const Affine& end) {
-    return static_cast<double>(end.constant - from.constant) +
-           static_cast<double>(end.per_n - from.per_n) * capacity;
-  };
-  double span = size(to.value) / static_cast<double>(to.divisor);
-  // A block that starts at an outer axis is as long as its value says; the cap is of the whole
-  // axis.
-  if (to.cap) span = std::min(span, size(*to.cap));
-  return std::max(span, 0.0);
-}
-
-double span_of(const Loop& loop, double capacity) { return span_of(loop.from, loop.to, capacity); }
-
 void count_operation(OpKind op, Cost& cost, double times) {
   switch (op) {
     case OpKind::Div:
@@ -152,41 +139,71 @@ void count_operation(OpKind op, Cost& cost, double times) {
   }
 }
 
-void count(const std::vector<Stmt>& body, double times, double capacity, Cost& cost);
+/// Work of a kernel's text at `rows` rows. A block that an outer axis begins and its whole range
+/// caps is on average as long as the range over the number of blocks.
+class Work {
+ public:
+  explicit Work(int64_t rows) : rows_(static_cast<double>(rows)) {}
 
-void count_tile(const Tile& tile, double times, double capacity, Cost& cost) {
-  const double elements =
-      times * span_of(tile.i_from, tile.i_to, capacity) * span_of(tile.j_from, tile.j_to, capacity);
-  cost.fma += elements * span_of(tile.micro.k_from, tile.micro.k_to, capacity);
-  count(tile.epilogue, elements, capacity, cost);
-}
+  void count(const std::vector<Stmt>& body, double times);
+  int64_t items(const std::vector<Stmt>& body);
+  Cost cost;
 
-void count(const std::vector<Stmt>& body, double times, double capacity, Cost& cost) {
+ private:
+  double size(const Affine& affine) const {
+    return static_cast<double>(affine.constant) + static_cast<double>(affine.per_n) * rows_;
+  }
+  double blocks(const Affine& from) const {
+    double blocks = 1;
+    for (const Affine::Term& term : from.terms) {
+      const auto found = turns_.find(term.axis);
+      if (found != turns_.end()) blocks *= found->second;
+    }
+    return blocks;
+  }
+  double span(const Affine& from, const Bound& to) const {
+    double span = (size(to.value) - size(from)) / static_cast<double>(to.divisor);
+    if (to.cap) span = std::min(span, (size(*to.cap) - size(from)) / blocks(from));
+    return std::max(span, 0.0);
+  }
+  /// Turns of a loop. Lanes advance by vectors, but work is counted in elements.
+  double turns(const Loop& loop) {
+    const double step = loop.kind == LoopKind::Lanes ? 1 : static_cast<double>(loop.step);
+    const double turns = span(loop.from, loop.to) / step;
+    const double whole = loop.from.terms.empty() ? std::ceil(turns) : turns;
+    turns_[loop.axis] = blocks(loop.from) * whole;
+    return whole;
+  }
+  void count_tile(const Tile& tile, double times) {
+    const double elements = times * span(tile.i_from, tile.i_to) * span(tile.j_from, tile.j_to);
+    cost.fma += elements * span(tile.micro.k_from, tile.micro.k_to);
+    count(tile.epilogue, elements);
+  }
+
+  double rows_;
+  std::map<AxisId, double> turns_;  // of each loop around, in all its blocks
+};
+
+void Work::count(const std::vector<Stmt>& body, double times) {
   for (const Stmt& stmt : body) {
-    if (const auto* tile = std::get_if<Tile>(&stmt.body)) count_tile(*tile, times, capacity, cost);
+    if (const auto* tile = std::get_if<Tile>(&stmt.body)) count_tile(*tile, times);
     if (const auto* let = std::get_if<Let>(&stmt.body)) count_operation(let->op, cost, times);
     if (std::get_if<Fold>(&stmt.body)) cost.simple += times;
-    if (const auto* branch = std::get_if<If>(&stmt.body))
-      count(branch->body, times, capacity, cost);
-    if (const auto* loop = std::get_if<Loop>(&stmt.body)) {
-      // Lanes advance by vectors, but work is counted in elements.
-      const double step = loop->kind == LoopKind::Lanes ? 1 : static_cast<double>(loop->step);
-      count(loop->body, times * std::ceil(span_of(*loop, capacity) / step), capacity, cost);
-    }
+    if (const auto* branch = std::get_if<If>(&stmt.body)) count(branch->body, times);
+    if (const auto* loop = std::get_if<Loop>(&stmt.body)) count(loop->body, times * turns(*loop));
   }
 }
 
-int64_t count_items(const std::vector<Stmt>& body, double capacity) {
-  int64_t items = 1;
+int64_t Work::items(const std::vector<Stmt>& body) {
+  double items = 1;
   const std::vector<Stmt>* inside = &body;
   while (inside->size() == 1) {
     const auto* loop = std::get_if<Loop>(&inside->front().body);
     if (!loop || loop->kind != LoopKind::Par) break;
-    items *=
-        static_cast<int64_t>(std::ceil(span_of(*loop, capacity) / static_cast<double>(loop->step)));
+    items *= turns(*loop);
     inside = &loop->body;
   }
-  return items;
+  return static_cast<int64_t>(std::ceil(items));
 }
 
 }  // namespace
@@ -205,16 +222,16 @@ void offer_sharing(Kernel& kernel) {
 }
 
 Cost count_cost(const Kernel& kernel, int64_t capacity) {
-  Cost cost;
-  const double rows = static_cast<double>(capacity);
-  count(kernel.body, 1, rows, cost);
+  Work work(capacity);
+  work.count(kernel.body, 1);
+  Cost cost = work.cost;
   for (const Slot& slot : kernel.slots) {
     if (slot.space != SlotSpace::Buffer) continue;
     double bytes = static_cast<double>(dtype_size(slot.dtype));
     for (Dim extent : slot.extents) bytes *= static_cast<double>(extent.at(capacity));
     cost.bytes += slot.dir == SlotDir::InOut ? 2 * bytes : bytes;
   }
-  cost.items = count_items(kernel.body, rows);
+  cost.items = work.items(kernel.body);
   return cost;
 }
 

@@ -27,6 +27,7 @@ class Loop {
 
   TrainOutcome run(const volatile std::sig_atomic_t& interrupted) {
     if (plan_.train_rows.empty()) return {TrainEnd::Finished, 0};
+    if (state_.finished && state_.step < plan_.steps) return {TrainEnd::StoppedEarly, 0};
     int64_t first = state_.step;
     while (state_.step < plan_.steps && !state_.finished) {
       if (interrupted != 0) return {TrainEnd::Interrupted, 0};

@@ -264,6 +264,8 @@ TEST(Loop, DoesNotGoOnWhenFinished) {
   TrainingState state;
   state.finished = true;
   state.step = 4;
+  EXPECT_EQ(run(small_plan(), model, state).end, TrainEnd::StoppedEarly);
+  state.step = small_plan().steps;
   EXPECT_EQ(run(small_plan(), model, state).end, TrainEnd::Finished);
   EXPECT_TRUE(model.batches.empty());
 }
