@@ -13,6 +13,7 @@ config.test_exec_root = os.path.join(config.build_dir, "test", "out")
 llvm_tools = "/usr/lib/llvm-19/bin"
 config.environment["PATH"] = os.pathsep.join([config.build_dir, llvm_tools, os.environ["PATH"]])
 config.environment["NO_COLOR"] = "1"
+config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 for name in ("HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
