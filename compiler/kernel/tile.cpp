@@ -8,8 +8,9 @@ namespace gradus::kernel {
 
 namespace {
 
-// Accumulators, a vector of B for each column vector and one of A fit the registers.
-constexpr TileShape kTiles16[] = {{6, 2},  {5, 2}, {4, 3}, {4, 2}, {3, 4}, {2, 6},
+// Accumulators, the shorter side of the tile and one element of the longer fit the registers; 3x4
+// would take all of 16, and spills.
+constexpr TileShape kTiles16[] = {{6, 2},  {5, 2}, {4, 3}, {4, 2}, {3, 3}, {2, 6},
                                   {1, 12}, {3, 2}, {2, 4}, {1, 8}, {2, 2}, {6, 1},
                                   {4, 1},  {1, 4}, {2, 1}, {1, 2}, {1, 1}};
 constexpr TileShape kTiles32[] = {{12, 2}, {14, 2}, {8, 3}, {9, 3}, {6, 4}, {4, 6},  {2, 8},
