@@ -7,6 +7,7 @@
 #include "graph/text.h"
 #include "kernel/text.h"
 #include "pipeline/stages.h"
+#include "plan/text.h"
 
 namespace gradus::driver {
 
@@ -62,7 +63,7 @@ std::string stage_text(const pipeline::Compiled& c, Emit emit, const codegen::Un
     case Emit::Fused: return fuse::print_clustering(c.ordered, c.clustering);
     case Emit::Kernels: return kernels_text(c.program);
     case Emit::Program: return plan::print_program(c.program);
-    case Emit::Plan: return plan::print_plan(c.program, c.plan);
+    case Emit::Plan: return plan::print_program(c.program) + plan::print_plan(c.program, c.plan);
     case Emit::Llvm: return codegen::print_llvm({unit}, target);
     case Emit::Asm: return codegen::print_asm({unit}, target);
     case Emit::Dot: return pipeline::print_dot(c.simplified);

@@ -18,8 +18,9 @@ namespace {
 /// Words that stand where an axis may stand.
 const std::set<std::string> kReserved = {"n", "max", "ceil", "step", "held", "panels"};
 
-/// `name` as a word of kernel text that is not in `used`, and is added to it.
-std::string unique_name(const std::string& name, std::set<std::string>& used) {
+}  // namespace
+
+std::string word_text(const std::string& name) {
   std::string word;
   for (char c : name) {
     bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -28,6 +29,14 @@ std::string unique_name(const std::string& name, std::set<std::string>& used) {
   while (!word.empty() && word.back() == '.') word.pop_back();
   if (word.empty() || (word[0] >= '0' && word[0] <= '9') || kReserved.count(word))
     word = "_" + word;
+  return word;
+}
+
+namespace {
+
+/// `name` as a word of kernel text that is not in `used`, and is added to it.
+std::string unique_name(const std::string& name, std::set<std::string>& used) {
+  const std::string word = word_text(name);
   std::string result = word;
   for (int number = 2; !used.insert(result).second; ++number) {
     result = fmt::format("{}_{}", word, number);
@@ -99,10 +108,9 @@ class Printer {
 };
 
 void Printer::name_slots() {
-  std::set<std::string> used;
-  for (const Slot& slot : kernel_.slots) {
-    std::string name = canonical_ ? fmt::format("s{}", slot_names_.size()) : slot.name;
-    slot_names_.push_back(unique_name(name, used));
+  if (!canonical_) slot_names_ = slot_names(kernel_);
+  while (slot_names_.size() < kernel_.slots.size()) {
+    slot_names_.push_back(fmt::format("s{}", slot_names_.size()));
   }
 }
 
@@ -320,8 +328,7 @@ void Printer::slot(const Slot& slot, const std::string& name) {
 
 void Printer::header() {
   std::string schedule = print_schedule(kernel_.schedule, kernel_.cls);
-  std::set<std::string> no_others;
-  line(0, fmt::format("kernel @{} {} {}:", unique_name(canonical_ ? "k" : kernel_.name, no_others),
+  line(0, fmt::format("kernel @{} {} {}:", word_text(canonical_ ? "k" : kernel_.name),
                       cluster_class_name(kernel_.cls), schedule));
   if (canonical_) return;
   const Cost& cost = kernel_.cost;
@@ -342,6 +349,13 @@ std::string Printer::print() {
 }
 
 }  // namespace
+
+std::vector<std::string> slot_names(const Kernel& kernel) {
+  std::set<std::string> used;
+  std::vector<std::string> names;
+  for (const Slot& slot : kernel.slots) names.push_back(unique_name(slot.name, used));
+  return names;
+}
 
 std::string print_schedule(const Schedule& s, ClusterClass cls) {
   switch (cls) {

@@ -1,8 +1,7 @@
-// Kernel text in: words, affine sums, slots and whole kernels. Whatever the text, the answer is a
+// Kernel text in: affine sums, slots and whole kernels. Whatever the text, the answer is a
 // kernel that verifies or a message with its place.
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstdlib>
 
 #include "kernel/reader.h"
@@ -11,55 +10,10 @@
 
 namespace gradus::kernel {
 
-namespace {
-
-/// Sizes and coefficients stay below this, so that sums of products of them fit 64 bits.
-constexpr int64_t kMaxNumber = int64_t{1} << 40;
-
-}  // namespace
-
-void Reader::problem(Span span, std::string message) {
-  diags_.error(Diag::GraphSyntax, span, std::move(message));
-  throw Stop{};
-}
-
-void Reader::fail(const Token& token, const std::string& expected) {
-  std::string found =
-      token.kind == TokenKind::End ? "the end of the line" : fmt::format("`{}`", token.text);
-  problem(token.span, fmt::format("found {}, expected {}", found, expected));
-}
-
-void Reader::end_line() {
-  if (peek().kind != TokenKind::End) fail(peek(), "the end of the line");
-  ++line_;
-  at_ = 0;
-}
-
-int64_t Reader::integer() {
-  Token token = take_kind(TokenKind::Number, "a whole number");
-  int64_t result = 0;
-  auto [end, error] =
-      std::from_chars(token.text.data(), token.text.data() + token.text.size(), result);
-  if (end != token.text.data() + token.text.size() || error == std::errc::invalid_argument) {
-    fail(token, "a whole number");
-  }
-  if (error != std::errc{} || result > kMaxNumber) {
-    problem(token.span, fmt::format("found {}, expected at most {}", token.text, kMaxNumber));
-  }
-  return result;
-}
-
 double Reader::number() {
   Token token = take();
   if (token.kind != TokenKind::Number) fail(token, "a number");
   return std::strtod(std::string(token.text).c_str(), nullptr);
-}
-
-DType Reader::dtype() {
-  Token token = take_kind(TokenKind::Word, "an element type");
-  std::optional<DType> result = dtype_from_name(token.text);
-  if (!result) fail(token, "an element type");
-  return *result;
 }
 
 Dim Reader::dim() {
@@ -345,17 +299,7 @@ Kernel Reader::read_kernel() {
   if (lines_[line_].depth != 0) problem(header, "a kernel begins at the start of a line");
   expect("kernel");
   kernel_.name = std::string(take_kind(TokenKind::Name, "the kernel's name, `@name`").text);
-  Token cls = take_kind(TokenKind::Word, "the kernel's class");
-  static constexpr ClusterClass kClasses[] = {
-      ClusterClass::Pointwise, ClusterClass::Rows,   ClusterClass::Contract, ClusterClass::Strip,
-      ClusterClass::Scatter,   ClusterClass::Window, ClusterClass::Scalar};
-  bool known = false;
-  for (ClusterClass candidate : kClasses) {
-    if (cluster_class_name(candidate) != cls.text) continue;
-    kernel_.cls = candidate;
-    known = true;
-  }
-  if (!known) fail(cls, "the kernel's class");
+  kernel_.cls = cluster_class();
   schedule();
   expect(":");
   end_line();

@@ -1,5 +1,5 @@
-// Kernel text: print, read, verify. The text of a kernel without its name and slot values is also the
-// key by which equal kernels share one function.
+// Kernel text: print, read, verify. The text of a kernel without its name and slot values is also
+// the key by which equal kernels share one function.
 #pragma once
 
 #include <optional>
@@ -12,6 +12,10 @@
 namespace gradus::kernel {
 
 std::string print_kernel(const Kernel& kernel);
+/// `name` as one word of kernel text, the same word where it is one.
+std::string word_text(const std::string& name);
+/// The names that print_kernel gives to the slots: words, no two equal.
+std::vector<std::string> slot_names(const Kernel& kernel);
 std::string print_schedule(const Schedule& schedule, ClusterClass cls);
 /// Equal keys mean equal code: the kernel's text without name and costs.
 std::string sharing_key(const Kernel& kernel);

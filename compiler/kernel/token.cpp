@@ -43,6 +43,7 @@ class Cutter {
   Token token();
   void word();
   void number();
+  void quoted();
 };
 
 void Cutter::line() {
@@ -89,6 +90,13 @@ void Cutter::number() {
   }
 }
 
+void Cutter::quoted() {
+  size_t begin = at_++;
+  while (peek() != '"' && peek() != '\n') at_ += peek() == '\\' && peek(1) != '\n' ? 2 : 1;
+  if (peek() != '"') return fail(begin, "the quotes are not closed");
+  ++at_;
+}
+
 Token Cutter::token() {
   size_t begin = at_;
   size_t text_begin = at_;
@@ -106,11 +114,14 @@ Token Cutter::token() {
     word();
     if (at_ == text_begin)
       fail(begin, fmt::format("found `{}` alone, expected a name after it", c));
+  } else if (c == '"') {
+    kind = TokenKind::Quoted;
+    quoted();
   } else {
     std::string_view two = text_.substr(at_, 2);
     at_ += two == ".." || two == "==" || two == "->" ? 2 : 1;
-    if (at_ == begin + 1 && std::string_view(":,=[]{}()*+-/").find(c) == std::string_view::npos) {
-      fail(begin, "a character that begins no token of kernel text");
+    if (at_ == begin + 1 && std::string_view(":,;=[]{}()*+-/#").find(c) == std::string_view::npos) {
+      fail(begin, "a character that begins no token");
     }
   }
   return {kind, text_.substr(text_begin, at_ - text_begin), span(begin)};

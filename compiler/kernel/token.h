@@ -1,4 +1,4 @@
-// Cuts kernel text into lines of tokens with their depth.
+// Cuts kernel and program text into lines of tokens with their depth.
 #pragma once
 
 #include <string_view>
@@ -13,6 +13,7 @@ enum class TokenKind : uint8_t {
   Number,  // digits, with a fraction or exponent perhaps
   Value,   // %12
   Name,    // @relu
+  Quoted,  // "hidden.w@m", with its quotes
   Symbol,  // .. == -> and single characters
   End,
 };

@@ -9,6 +9,7 @@
 #include "graph/builder.h"
 #include "graph/text.h"
 #include "kernel/text.h"
+#include "plan/text.h"
 
 namespace gradus::pipeline {
 

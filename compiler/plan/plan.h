@@ -1,6 +1,5 @@
-// Where each arena buffer lies: offsets chosen from live ranges, checked by an independent validator.
-//
-//   #3 %2 live [3, 9) arena [4096, 5376) align 64
+// Where each arena buffer lies: offsets chosen from live ranges, checked by an independent
+// validator.
 #pragma once
 
 #include <optional>
@@ -38,9 +37,13 @@ IdVector<BufferId, LiveRange> compute_liveness(const Program& program);
 Plan plan_memory(const Program& program);
 /// The first breach: two live buffers overlap without an offer to share, misaligned, out of bounds.
 /// Shares no code with the planner.
+struct PlanBreach {
+  std::string message;
+  BufferId buffer;  // where it is; of two that overlap the later one, invalid: the plan as a whole
+  BufferId other;   // the earlier one
+};
+std::optional<PlanBreach> find_breach(const Program& program, const Plan& plan);
+/// Its message alone.
 std::optional<std::string> validate_plan(const Program& program, const Plan& plan);
-
-std::string print_program(const Program& program);
-std::string print_plan(const Program& program, const Plan& plan);
 
 }  // namespace gradus::plan

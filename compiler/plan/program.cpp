@@ -47,7 +47,6 @@ class ProgramBuilder {
   BufferId buffer_of_slot(const kernel::Slot& slot);
   BufferId add_constant(NodeId id);
   void launch(ClusterId id);
-  void number_blocks();
   void add_checks();
   NodeId index_source(NodeId id) const;
   void add_check(NodeId index, Dim limit);
@@ -156,20 +155,6 @@ void ProgramBuilder::launch(ClusterId id) {
   program_.launches.push_back(std::move(launch));
 }
 
-void ProgramBuilder::number_blocks() {
-  for (BufferKind kind : {BufferKind::Input, BufferKind::Param, BufferKind::State,
-                          BufferKind::Output, BufferKind::Constant}) {
-    for (Buffer& buffer : program_.buffers) {
-      if (buffer.kind == kind) buffer.block = program_.block_count++;
-    }
-  }
-  program_.arena_block = program_.block_count++;
-  program_.worker_block = program_.block_count++;
-  for (Buffer& buffer : program_.buffers) {
-    if (buffer.kind == BufferKind::Arena) buffer.block = program_.arena_block;
-  }
-}
-
 /// The integer input whose elements `id` holds, perhaps moved or widened; invalid where there is
 /// none.
 NodeId ProgramBuilder::index_source(NodeId id) const {
@@ -221,13 +206,34 @@ Program ProgramBuilder::build() {
   add_leaves(OpKind::State, BufferKind::State);
   add_results();
   for (size_t i = 0; i < clustering_.clusters.size(); ++i) launch(ClusterId(i));
-  number_blocks();
+  number_blocks(program_);
   add_checks();
   choose_order(program_);
   return std::move(program_);
 }
 
 }  // namespace
+
+std::string_view buffer_kind_name(BufferKind kind) {
+  static constexpr std::string_view kNames[] = {"input",  "param",    "state",
+                                                "output", "constant", "arena"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+void number_blocks(Program& program) {
+  program.block_count = 0;
+  for (BufferKind kind : {BufferKind::Input, BufferKind::Param, BufferKind::State,
+                          BufferKind::Output, BufferKind::Constant}) {
+    for (Buffer& buffer : program.buffers) {
+      if (buffer.kind == kind) buffer.block = program.block_count++;
+    }
+  }
+  program.arena_block = program.block_count++;
+  program.worker_block = program.block_count++;
+  for (Buffer& buffer : program.buffers) {
+    if (buffer.kind == BufferKind::Arena) buffer.block = program.arena_block;
+  }
+}
 
 Program build_program(const Graph& graph, const Clustering& clustering, const Target& target,
                       int64_t capacity) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "graph/cluster.h"
@@ -14,8 +15,8 @@ using BufferId = Id<struct BufferTag>;
 using KernelId = Id<struct KernelTag>;
 
 enum class BufferKind : uint8_t {
-  Input,     // given by the caller each step, dense, read only
-  Param,     // given by the caller, kept between steps
+  Input,  // given by the caller each step, dense, read only
+  Param,  // given by the caller, kept between steps
   State,
   Output,    // results that the caller reads: outputs, loss, accumulators
   Constant,  // dense constants of the graph
@@ -24,11 +25,11 @@ enum class BufferKind : uint8_t {
 
 struct Buffer {
   BufferKind kind = BufferKind::Arena;
-  std::string name;        // leaf or result name; of an arena buffer the value's text name
+  std::string name;  // leaf or result name; of an arena buffer the value's text name
   TensorType type;
   NodeId value;
-  int64_t bytes = 0;       // at capacity
-  int64_t block = -1;      // index into the frame's blocks; all arena buffers share one block
+  int64_t bytes = 0;             // at capacity
+  int64_t block = -1;            // index into the frame's blocks; all arena buffers share one block
   std::vector<double> constant;  // Constant: its elements
 };
 
@@ -47,21 +48,26 @@ struct IndexCheck {
 
 struct Program {
   std::string name;
-  int64_t capacity = 1;    // the largest n
+  int64_t capacity = 1;  // the largest n
   IdVector<BufferId, Buffer> buffers;
   IdVector<KernelId, kernel::Kernel> kernels;
   std::vector<Launch> launches;
   std::vector<IndexCheck> checks;
-  int64_t worker_bytes = 0;     // scratch of one worker: the largest over the kernels
-  int64_t arena_block = -1;     // numbers of the frame's blocks
+  int64_t worker_bytes = 0;  // scratch of one worker: the largest over the kernels
+  int64_t arena_block = -1;  // numbers of the frame's blocks
   int64_t worker_block = -1;
   int64_t block_count = 0;
 };
 
-/// Blocks are numbered: inputs in order of the graph, then params, states, outputs (results in order),
-/// then constants (a block each, filled by whoever runs the step), the arena, the worker scratch. Within a
-/// kind the order is that of the graph's nodes or results. A result whose value is a leaf, or stands twice, is copied.
+/// Blocks are numbered: inputs in order of the graph, then params, states, outputs (results in
+/// order), then constants (a block each, filled by whoever runs the step), the arena, the worker
+/// scratch. Within a kind the order is that of the graph's nodes or results. A result whose value
+/// is a leaf, or stands twice, is copied.
 Program build_program(const Graph& graph, const Clustering& clustering, const Target& target,
                       int64_t capacity);
+
+std::string_view buffer_kind_name(BufferKind kind);
+/// Gives buffers their blocks in the order that build_program says.
+void number_blocks(Program& program);
 
 }  // namespace gradus::plan

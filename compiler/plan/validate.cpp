@@ -92,24 +92,38 @@ std::optional<std::string> check_pair(const Program& program, const Placement& a
 
 }  // namespace
 
-std::optional<std::string> validate_plan(const Program& program, const Plan& plan) {
+std::optional<PlanBreach> find_breach(const Program& program, const Plan& plan) {
   size_t expected = 0;
   for (const Buffer& buffer : program.buffers) expected += buffer.kind == BufferKind::Arena;
   if (plan.placements.size() != expected) {
-    return fmt::format("{} places for {} arena buffers", plan.placements.size(), expected);
+    return PlanBreach{
+        fmt::format("{} places for {} arena buffers", plan.placements.size(), expected), {}, {}};
   }
   for (size_t i = 0; i < plan.placements.size(); ++i) {
-    if (auto breach = check_place(program, plan, plan.placements[i])) return breach;
+    const Placement& place = plan.placements[i];
+    if (auto breach = check_place(program, plan, place)) {
+      return PlanBreach{*breach, place.buffer, {}};
+    }
     for (size_t j = 0; j < i; ++j) {
-      if (auto breach = check_pair(program, plan.placements[j], plan.placements[i])) return breach;
+      const Placement& before = plan.placements[j];
+      if (auto breach = check_pair(program, before, place)) {
+        return PlanBreach{*breach, place.buffer, before.buffer};
+      }
     }
   }
   for (const kernel::Kernel& kernel : program.kernels) {
-    if (kernel.worker_bytes > plan.worker_bytes) {
-      return fmt::format("kernel @{} needs {} bytes of scratch", kernel.name, kernel.worker_bytes);
-    }
+    if (kernel.worker_bytes <= plan.worker_bytes) continue;
+    return PlanBreach{
+        fmt::format("kernel @{} needs {} bytes of scratch", kernel.name, kernel.worker_bytes),
+        {},
+        {}};
   }
   return std::nullopt;
+}
+
+std::optional<std::string> validate_plan(const Program& program, const Plan& plan) {
+  std::optional<PlanBreach> breach = find_breach(program, plan);
+  return breach ? std::optional(std::move(breach->message)) : std::nullopt;
 }
 
 }  // namespace gradus::plan

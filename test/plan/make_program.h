@@ -48,6 +48,7 @@ inline Program make_program(const std::vector<int64_t>& bytes, const std::vector
     launch.kernel = program.kernels.push_back(kernel);
     program.launches.push_back(launch);
   }
+  number_blocks(program);
   return program;
 }
 

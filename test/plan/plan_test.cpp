@@ -9,6 +9,7 @@
 
 #include "plan/make_program.h"
 #include "plan/order.h"
+#include "plan/text.h"
 
 namespace gradus::plan {
 namespace {
@@ -74,11 +75,12 @@ TEST(Plan, AnEmptyProgramNeedsNothing) {
 TEST(Plan, PrintsRangesAndPlaces) {
   Program program = chain();
   EXPECT_EQ(print_plan(program, plan_memory(program)),
-            "#0 %0 live [0, 2) arena [0, 1024) align 64\n"
-            "#1 %1 live [1, 3) arena [1024, 2048) align 64\n"
-            "#2 %2 live [2, 4) arena [0, 1024) align 64\n"
-            "#3 %3 live [3, 5) arena [1024, 2048) align 64\n"
-            "peak 2048 bytes (optimal), 4096 without sharing; scratch 0 bytes a worker\n");
+            "plan:\n"
+            "  #0 %0 live [0, 2) arena [0, 1024) align 64\n"
+            "  #1 %1 live [1, 3) arena [1024, 2048) align 64\n"
+            "  #2 %2 live [2, 4) arena [0, 1024) align 64\n"
+            "  #3 %3 live [3, 5) arena [1024, 2048) align 64\n"
+            "  peak 2048 bytes (optimal), 4096 without sharing; scratch 0 bytes a worker\n");
 }
 
 Program random_program(std::mt19937& random, int buffers) {

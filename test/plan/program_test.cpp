@@ -14,7 +14,7 @@
 #include "graph/eval.h"
 #include "graph/text.h"
 #include "kernel/run.h"
-#include "plan/plan.h"
+#include "plan/text.h"
 
 namespace gradus::plan {
 namespace {
@@ -272,8 +272,8 @@ TEST(Program, PrintsBuffersAndLaunches) {
                                      8);
   const std::string text = print_program(program);
   EXPECT_NE(text.find("program @one {capacity=8}:\n"
-                      "  #0 input x : f32[batch,4] 128 bytes block 0\n"
-                      "  #1 output y : f32[batch,4] 128 bytes block 1\n"),
+                      "  #0 input \"x\" : f32[batch,4] 128 bytes block 0\n"
+                      "  #1 output \"y\" : f32[batch,4] 128 bytes block 1\n"),
             std::string::npos)
       << text;
   EXPECT_NE(text.find("1 kernels, 1 launches, 4 blocks"), std::string::npos) << text;
