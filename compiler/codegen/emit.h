@@ -101,6 +101,7 @@ class KernelEmitter {
   void emit_item_loop(const std::vector<const kernel::Loop*>& nest);
   void emit_seq(const kernel::Loop& loop);
   Scalar leaf(const kernel::Let& let);
+  Scalar random_bits(Scalar seed, Scalar stream, Scalar step, Scalar index);
   Value* frame_field(size_t offset, llvm::Type* type);
   Value* current(kernel::ValueId id) const;
   Value* operand(const kernel::Operand& operand);

@@ -3,6 +3,7 @@
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
 
+#include <array>
 #include <cstddef>
 
 #include "codegen/emit.h"
@@ -255,6 +256,30 @@ Scalar KernelEmitter::wrap(const kernel::Operand& operand) {
 
 void KernelEmitter::define(kernel::ValueId id, Value* value) { values_[id] = value; }
 
+/// A call of one function per width of the index: twenty rounds at each place would be most of the
+/// code of an initialiser.
+Scalar KernelEmitter::random_bits(Scalar seed, Scalar stream, Scalar step, Scalar index) {
+  llvm::Type* type = scalars_.value(index)->getType();
+  llvm::Type* word = ir_.getInt32Ty();
+  std::string name = fmt::format("gradus.random.{}", type->isVectorTy() ? width() : 1);
+  llvm::Function* function = module_.getFunction(name);
+  std::array<Value*, 4> arguments = {scalars_.value(seed), scalars_.value(stream),
+                                     scalars_.value(step), scalars_.value(index)};
+  if (!function) {
+    auto* signature = llvm::FunctionType::get(type, {word, word, word, type}, false);
+    function = llvm::Function::Create(signature, llvm::GlobalValue::InternalLinkage, name, module_);
+    function->setDoesNotThrow();
+    function->setDoesNotAccessMemory();
+    function->addFnAttr(llvm::Attribute::NoInline);
+    llvm::IRBuilder<> ir(llvm::BasicBlock::Create(module_.getContext(), "entry", function));
+    LlvmScalars scalars(ir, target_);
+    auto argument = [&](unsigned i) { return scalars.wrap(function->getArg(i), DType::I32); };
+    Scalar bits = random_bits_scalar(scalars, argument(0), argument(1), argument(2), argument(3));
+    ir.CreateRet(scalars.value(bits));
+  }
+  return scalars_.wrap(ir_.CreateCall(function, arguments), DType::I32);
+}
+
 /// Facts of the step come from the frame; they are read once, at entry.
 Scalar KernelEmitter::leaf(const kernel::Let& let) {
   auto fact = [&](size_t offset) {
@@ -276,9 +301,9 @@ Scalar KernelEmitter::leaf(const kernel::Let& let) {
     case OpKind::Seed:
       return low(offsetof(gradus_frame, seed));
     case OpKind::RandomBits:
-      return random_bits_scalar(scalars_, low(offsetof(gradus_frame, seed)),
-                                scalars_.bits(static_cast<uint32_t>(let.stream)),
-                                low(offsetof(gradus_frame, step)), wrap(let.operands[0]));
+      return random_bits(low(offsetof(gradus_frame, seed)),
+                         scalars_.bits(static_cast<uint32_t>(let.stream)),
+                         low(offsetof(gradus_frame, step)), wrap(let.operands[0]));
     default:
       break;
   }
