@@ -33,6 +33,9 @@ RowGraphs make_row_graphs(const Graph& graph, const Node& node) {
     operands.push_back(add_input(g, fmt::format("x{}", i), graph.type(node.operands[i])));
   }
   NodeId y = g.copy(node, operands);
+  // Both name things of the whole graph.
+  out.value[y].of = NodeId();
+  out.value[y].scope = -1;
   out.value.results = {{ResultKind::Value, "", y}};
   out.gradients = out.value;
   out.gradients.results.clear();
