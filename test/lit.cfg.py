@@ -5,7 +5,7 @@ import lit.formats
 
 config.name = "gradus"
 config.test_format = lit.formats.ShTest(execute_external=False)
-config.suffixes = [".gir", ".grad", ".kernel", ".test"]
+config.suffixes = [".gir", ".grad", ".kernel", ".plan", ".test"]
 config.excludes = ["CMakeLists.txt", "Inputs", "corpus", "bench"]
 config.test_source_root = os.path.join(config.source_dir, "test")
 config.test_exec_root = os.path.join(config.build_dir, "test", "out")

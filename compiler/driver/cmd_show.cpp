@@ -1,4 +1,4 @@
-// gradus show: any stage of the compilation as text. gradus opt: passes on graph text.
+// gradus show: any stage of the compilation as text.
 #include <fmt/format.h>
 
 #include "driver/commands.h"
@@ -35,15 +35,14 @@ Emit choose_stage(const Options& options) {
   throw CommandError(kBadFlags, fmt::format("--emit is `{}`, expected one of: {}", name, pipeline::stage_list()));
 }
 
-pipeline::CompileOptions compile_options(const Options& options, int64_t capacity) {
-  pipeline::CompileOptions out;
-  out.capacity = capacity;
-  out.dump_after = options.dump_after;
-  out.verify_roundtrip = options.verify_roundtrip;
-  out.dump = [](const std::string& title, const std::string& text) {
-    fmt::print("// after {}\n{}", title, text);
-  };
-  return out;
+void require_reads_back(const Options& options, Emit emit) {
+  if (!options.verify_roundtrip || pipeline::emit_info(emit).reads_back) return;
+  std::vector<std::string_view> names;
+  for (const pipeline::EmitInfo& stage : pipeline::emit_stages()) {
+    if (stage.reads_back) names.push_back(stage.name);
+  }
+  throw CommandError(kBadFlags, fmt::format("--emit={} prints what is not read; --verify-roundtrip expects one of: {}",
+                                            pipeline::emit_info(emit).name, fmt::join(names, ", ")));
 }
 
 std::string kernels_text(const plan::Program& program) {
@@ -98,24 +97,6 @@ int show_library() {
   return kDone;
 }
 
-std::vector<std::string> split_names(const std::string& list) {
-  std::vector<std::string> names;
-  size_t begin = 0;
-  while (begin < list.size()) {
-    size_t comma = std::min(list.find(',', begin), list.size());
-    names.push_back(list.substr(begin, comma - begin));
-    begin = comma + 1;
-  }
-  return names;
-}
-
-int list_all_passes() {
-  for (const pipeline::PassInfo& pass : pipeline::list_passes()) {
-    fmt::print("{:18} {}\n", pass.name, pass.summary);
-  }
-  return kDone;
-}
-
 }  // namespace
 
 int run_show(const Options& options) {
@@ -124,6 +105,7 @@ int run_show(const Options& options) {
     throw CommandError(kBadFlags, "`show` expects MODEL.grad, or --library");
   }
   Emit emit = choose_stage(options);
+  require_reads_back(options, emit);
   if (emit == Emit::Ast) return show_ast(options);
   auto session = open_session(options);
   Function function = choose_function(options, session->model);
@@ -133,26 +115,10 @@ int run_show(const Options& options) {
   session->stop_on_errors();
   const pipeline::Compiled& compiled = lowered->get(function);
   codegen::Unit unit = lowered->units(session->model).front();
-  fmt::print("{}", stage_text(compiled, emit, unit, session->target));
+  std::string text = stage_text(compiled, emit, unit, session->target);
+  if (options.verify_roundtrip) require_roundtrip("--emit=" + std::string(pipeline::emit_info(emit).name), text);
+  fmt::print("{}", text);
   print_extras(options, compiled);
-  return kDone;
-}
-
-int run_opt(const Options& options) {
-  if (options.list_passes) return list_all_passes();
-  if (options.input.empty()) throw CommandError(kBadFlags, "`opt` expects FILE, or --list-passes");
-  auto session = open_target(options);
-  int32_t file = open_source(*session, options.input);
-  std::optional<std::vector<Graph>> graphs = read_graphs(session->sources, file, session->diags);
-  session->stop_on_errors();
-  for (Graph& graph : *graphs) {
-    Stage stage = pipeline::stage_of(graph);
-    std::vector<pipeline::PassTime> times;
-    pipeline::run_passes(graph, split_names(options.passes), stage,
-                         compile_options(options, options.batch.value_or(32)), times, session->diags);
-    session->stop_on_errors();
-    fmt::print("{}", print_graph(graph));
-  }
   return kDone;
 }
 

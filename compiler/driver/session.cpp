@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "codegen/codegen.h"
+#include "pipeline/reprint.h"
 #include "runtime/train/atomic_file.h"
 
 namespace gradus::driver {
@@ -85,6 +86,22 @@ void write_output(Session& session, const std::string& path, std::string_view by
   std::optional<std::string> problem = runtime::write_file_atomically(path, bytes);
   if (problem) session.diags.error(Diag::UnwritableFile, {}, *problem);
   session.stop_on_errors();
+}
+
+pipeline::CompileOptions compile_options(const Options& options, int64_t capacity) {
+  pipeline::CompileOptions out;
+  out.capacity = capacity;
+  out.dump_after = options.dump_after;
+  out.verify_roundtrip = options.verify_roundtrip;
+  out.dump = [](const std::string& title, const std::string& text) {
+    fmt::print("// after {}\n{}", title, text);
+  };
+  return out;
+}
+
+void require_roundtrip(const std::string& what, const std::string& text) {
+  std::optional<std::string> problem = pipeline::find_roundtrip_problem(text);
+  if (problem) throw CommandError(kBadFile, fmt::format("{}: {}", what, *problem));
 }
 
 pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,

@@ -32,6 +32,11 @@ int32_t open_source(Session& session, const std::string& path);
 /// Writes the file whole or not at all; throws CommandError with the message.
 void write_output(Session& session, const std::string& path, std::string_view bytes);
 
+/// What the flags say about compiling; dumps go to standard output.
+pipeline::CompileOptions compile_options(const Options& options, int64_t capacity);
+/// `text` was printed for `what`: throws CommandError where it does not read back to itself.
+void require_roundtrip(const std::string& what, const std::string& text);
+
 /// The compiled functions; throws CommandError with the messages.
 pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,
                                 int64_t capacity);

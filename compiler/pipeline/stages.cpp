@@ -5,21 +5,23 @@ namespace gradus::pipeline {
 
 const std::vector<EmitInfo>& emit_stages() {
   static const std::vector<EmitInfo> stages = {
-      {Emit::Ast, "ast", "the syntax tree"},
-      {Emit::Graph, "graph", "the graph as elaborated, derivatives still nodes"},
-      {Emit::Joint, "joint", "forward, backward and update in one graph"},
-      {Emit::Opt, "opt", "the joint graph simplified"},
-      {Emit::Ordered, "ordered", "the graph with every rounding fixed"},
-      {Emit::Fused, "fused", "clusters: what becomes one kernel"},
-      {Emit::Kernels, "kernels", "loop trees"},
-      {Emit::Program, "program", "buffers and launches"},
-      {Emit::Plan, "plan", "where each buffer lies"},
-      {Emit::Llvm, "llvm", "LLVM IR"},
-      {Emit::Asm, "asm", "assembly"},
-      {Emit::Dot, "dot", "the simplified graph for Graphviz"},
+      {Emit::Ast, "ast", "the syntax tree", false},
+      {Emit::Graph, "graph", "the graph as elaborated, derivatives still nodes", true},
+      {Emit::Joint, "joint", "forward, backward and update in one graph", true},
+      {Emit::Opt, "opt", "the joint graph simplified", true},
+      {Emit::Ordered, "ordered", "the graph with every rounding fixed", true},
+      {Emit::Fused, "fused", "clusters: what becomes one kernel", false},
+      {Emit::Kernels, "kernels", "loop trees", true},
+      {Emit::Program, "program", "buffers, kernels by their slots, launches", true},
+      {Emit::Plan, "plan", "the program, and where each buffer lies", true},
+      {Emit::Llvm, "llvm", "LLVM IR", false},
+      {Emit::Asm, "asm", "assembly", false},
+      {Emit::Dot, "dot", "the simplified graph for Graphviz", false},
   };
   return stages;
 }
+
+const EmitInfo& emit_info(Emit emit) { return emit_stages()[static_cast<size_t>(emit)]; }
 
 std::optional<Emit> emit_from_name(std::string_view name) {
   for (const EmitInfo& stage : emit_stages()) {

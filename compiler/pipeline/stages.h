@@ -14,8 +14,10 @@ struct EmitInfo {
   Emit emit;
   std::string_view name;
   std::string_view summary;
+  bool reads_back;  // the text can be read again
 };
 const std::vector<EmitInfo>& emit_stages();
+const EmitInfo& emit_info(Emit emit);
 std::optional<Emit> emit_from_name(std::string_view name);
 /// "ast, graph, joint, ..."
 std::string stage_list();
