@@ -174,6 +174,12 @@ def kernel_seeds():
     yield from raw_strings("kernel")
 
 
+def plan_seeds():
+    yield from raw_strings("program")
+    for path in sorted((ROOT / "test" / "plan").glob("*.plan")):
+        yield b"".join(line for line in path.read_bytes().splitlines(True) if not line.startswith(b"//"))
+
+
 def model_seeds():
     for folder in ["examples", "test/lang/Inputs"]:
         for path in sorted((ROOT / folder).glob("*.grad")):
@@ -245,6 +251,7 @@ def mutate_text(seed, rng):
 TARGETS = {"csv": (csv_seeds, mutate_bytes, 60), "gzip": (gzip_seeds, mutate_bytes, 30), "idx": (idx_seeds, mutate_bytes, 60),
            "npy": (npy_seeds, mutate_bytes, 60), "safetensors": (safetensors_seeds, mutate_bytes, 60),
            "graph": (graph_seeds, mutate_text, 80), "kernel": (kernel_seeds, mutate_text, 60),
+           "plan": (plan_seeds, mutate_text, 60),
            "model": (model_seeds, mutate_text, 80)}
 
 

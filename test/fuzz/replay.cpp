@@ -20,10 +20,9 @@ struct Target {
 };
 
 const Target kTargets[] = {
-    {"csv", fuzz_csv},       {"graph", fuzz_graph},
-    {"gzip", fuzz_gzip},     {"idx", fuzz_idx},
-    {"kernel", fuzz_kernel}, {"model", fuzz_model},
-    {"npy", fuzz_npy},       {"safetensors", fuzz_safetensors},
+    {"csv", fuzz_csv}, {"graph", fuzz_graph},   {"gzip", fuzz_gzip},
+    {"idx", fuzz_idx}, {"kernel", fuzz_kernel}, {"model", fuzz_model},
+    {"npy", fuzz_npy}, {"plan", fuzz_plan},     {"safetensors", fuzz_safetensors},
 };
 
 std::vector<fs::path> files_of(const fs::path& folder) {

@@ -19,6 +19,7 @@ void fuzz_idx(Input input);
 void fuzz_kernel(Input input);
 void fuzz_model(Input input);
 void fuzz_npy(Input input);
+void fuzz_plan(Input input);
 void fuzz_safetensors(Input input);
 
 inline std::string text_of(Input input) { return {input.begin(), input.end()}; }
