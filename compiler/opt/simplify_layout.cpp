@@ -81,6 +81,22 @@ NodeId transpose_of_product(S& s, N n) {
       transposed_flags(!product.attrs.flag(AttrName::Tb), !product.attrs.flag(AttrName::Ta)));
 }
 
+/// x: [.., M, K] @ w: [K, N] = reshape([..*M, K] @ w): one product of many rows, not one for each
+/// leading index
+NodeId product_with_one_matrix(S& s, N n) {
+  const Shape& left = s.type(n.operands[0]).shape;
+  const Shape& right = s.type(n.operands[1]).shape;
+  if (n.attrs.flag(AttrName::Ta) || left.size() < 3 || right.size() != 2) return {};
+  // Elsewhere the batch lies outside of dimensions that stand before it.
+  const auto batch = std::ranges::find(left, true, &Dim::batch);
+  if (batch != left.end() && batch != left.begin()) return {};
+  const std::optional<Dim> rows = checked_count({left.begin(), left.end() - 1});
+  if (!rows) return {};
+  NodeId flat = s.reshape(n.operands[0], {*rows, left.back()});
+  NodeId product = s.make(OpKind::Matmul, {flat, n.operands[1]}, n.attrs);
+  return s.reshape(product, n.type.shape);
+}
+
 /// broadcast(reshape(x, [1, ..., shape of x])) = broadcast(x)
 NodeId broadcast_of_leading_ones(S& s, N n) {
   if (!s.is(first(n), OpKind::Reshape)) return {};
@@ -121,6 +137,7 @@ const SimplifyRule kRules[] = {
     {OpKind::Transpose, transpose_as_reshape},                                                                                                       // transpose(x: [1, 4]) = reshape(x, [4, 1])
     {OpKind::Transpose, transpose_of_product},
     {OpKind::Matmul, absorb_transpose},
+    {OpKind::Matmul, product_with_one_matrix},
     {OpKind::Slice, whole_slice},                                                                                                                    // x[:] = x
     {OpKind::Slice, slice_of_pad},
     {OpKind::Pad, empty_pad},                                                                                                                        // pad(x, 0, 0) = x

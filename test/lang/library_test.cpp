@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "autodiff/differentiate.h"
 #include "graph/eval.h"
 #include "lang/load.h"
 
@@ -24,7 +25,10 @@ Numbers output(const std::string& expression, const std::string& before = "") {
   leaves["x"] = {DType::F32, {3, 4}, kX, {}};
   EvalContext context;
   context.n = context.capacity = 3;
-  const Graph& predict = loaded.model->predict;
+  Graph& predict = loaded.model->predict;
+  std::vector<autodiff::DerivativeProblem> problems;
+  autodiff::differentiate(predict, problems);
+  EXPECT_TRUE(problems.empty()) << expression;
   auto initial = eval<double>(loaded.model->init, {}, EvalContext());
   for (const Result& result : loaded.model->init.results)
     leaves[result.name] = initial[result.value];
@@ -54,6 +58,20 @@ TEST(Library, Activations) {
   expect_near(output("silu(x)"), each([](double x) { return x / (1 + std::exp(-x)); }));
   expect_near(output("softplus(x)"), each([](double x) { return std::log(1 + std::exp(x)); }));
   expect_near(output("elu(x)"), each([](double x) { return x > 0 ? x : std::expm1(x); }));
+}
+
+TEST(Library, SlopesOfGelu) {
+  expect_near(output("grad(sum(gelu(x)), x)"), each([](double x) {
+                return 0.5 * std::erfc(-x / std::sqrt(2.0)) +
+                       x * std::exp(-x * x / 2) / std::sqrt(2 * M_PI);
+              }));
+  const auto tanh_form = [](double x) {
+    return x / (1 + std::exp(-2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+  };
+  constexpr double kStep = 1e-5;
+  expect_near(output("grad(sum(gelu_tanh(x)), x)"), each([&](double x) {
+                return (tanh_form(x + kStep) - tanh_form(x - kStep)) / (2 * kStep);
+              }));
 }
 
 Numbers softmax_rows() {

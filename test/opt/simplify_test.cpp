@@ -275,6 +275,16 @@ TEST(Simplify, ProductsAbsorbTransposes) {
        "  %0 = reshape %b : f32[2,2,3]\n  %1 = matmul %a, %0 {tb=true} : f32[2,2,2]\n"});
 }
 
+TEST(Simplify, ProductsWithOneMatrixAreOneProduct) {
+  expect_equation(
+      {"  %0 = reshape %b : f32[2,2,3]\n  %1 = matmul %0, %a {tb=true} : f32[2,2,2]\n",
+       "  %0 = reshape %b : f32[4,3]\n  %1 = matmul %0, %a {tb=true} : f32[4,2]\n  %2 = reshape %1 "
+       ": f32[2,2,2]\n"});
+  std::string batch_inside =
+      "  %x3 = input \"x3\" : f32[2,batch,3]\n  %0 = matmul %x3, %b : f32[2,batch,4]\n";
+  expect_equation({batch_inside, batch_inside});
+}
+
 TEST(Simplify, LeavesAProductThatOthersRead) {
   Graph graph = read_body(kLeaves +
                           "  %0 = matmul %a, %b : f32[2,4]\n"
