@@ -174,6 +174,8 @@ TEST(PlanText, EachWrongWordIsToldWithItsPlace) {
       {"b: in,", "b: in may share a,", "11:50: error: only outputs may share"},
       {"kernel 1 @v6", "kernel 3 @v6", "11:10: error: found kernel 3, expected 1"},
       {"check #0", "check #2", "13:9: error: #2 is no input of integers"},
+      {"#0 input", "#0 param", "13:9: error: #0 is no input of integers"},
+      {"i32[batch]", "f32[batch]", "13:9: error: #0 is no input of integers"},
       {"[0, 10)", "[1, 10)", "13:9: error: found a range from 1, expected from 0"},
       {"[0, 10)", "[0, 0)", "13:19: error: found `0`, expected more than 0"},
       {"kernel 1 (a=#5", "kernel 3 (a=#5", "15:23: error: kernel 3 is not declared"},
