@@ -32,11 +32,11 @@ def interrupt(model, name, number, code):
 
 digits, overfit = examples / "digits.grad", examples / "overfit.grad"
 train(digits, "whole", "--epochs", 4)
-for stops in ([1], [17], [34], [1, 1, 33, 40]):  # an epoch has 34 steps: its first, within, its end, again and again
+for stops in ([1], [17], [40], [1, 1, 39, 47]):  # an epoch has 40 steps: its first, within, its end, again and again
     name = "stopped" + "-".join(map(str, stops))
     for i, stop in enumerate(stops):
         out = train(digits, name, "--epochs", 4, "--stop-after", stop, *(["--resume"] if i else []))
-        require(f"paused at step {sum(stops[:i + 1])} of 136" in out, f"not paused: {out}")
+        require(f"paused at step {sum(stops[:i + 1])} of 160" in out, f"not paused: {out}")
     train(digits, name, "--epochs", 4, "--resume")
     require_same_files(folder / "whole", folder / name, *ENDINGS)
     print(f"stopped after {stops}: same files")
@@ -45,7 +45,7 @@ for stops in ([1], [17], [34], [1, 1, 33, 40]):  # an epoch has 34 steps: its fi
 train(digits, "longer", "--epochs", 2)
 train(digits, "longer", "--epochs", 4, "--resume")
 require_same_files(folder / "whole", folder / "longer", *ENDINGS)
-train(digits, "steps", "--steps", 34, "--validate-every", 34)
+train(digits, "steps", "--steps", 40, "--validate-every", 40)
 train(digits, "steps", "--epochs", 4, "--resume")
 require_same_files(folder / "whole", folder / "steps", *ENDINGS)
 
