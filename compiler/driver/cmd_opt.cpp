@@ -1,4 +1,4 @@
-// gradus opt: passes on graph text. Kernels and programs with their plans are read, verified and
+// gradus opt: passes on graph text. Clusters, kernels and programs with their plans are read, verified and
 // printed.
 #include <fmt/format.h>
 
@@ -29,7 +29,7 @@ int list_all_passes() {
   return kDone;
 }
 
-/// Kernels, or programs with their plans.
+/// Clusters, kernels, or programs with their plans.
 std::string lower_text(const Options& options, Session& session, int32_t file) {
   pipeline::TextKind kind = pipeline::text_kind(session.sources.file(file).text);
   if (!options.passes.empty() || !options.dump_after.empty()) {

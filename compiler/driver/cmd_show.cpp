@@ -59,7 +59,7 @@ std::string stage_text(const pipeline::Compiled& c, Emit emit, const codegen::Un
     case Emit::Joint: return print_graph(c.joint);
     case Emit::Opt: return print_graph(c.simplified);
     case Emit::Ordered: return print_graph(c.ordered);
-    case Emit::Fused: return fuse::print_clustering(c.ordered, c.clustering);
+    case Emit::Fused: return print_graph(c.ordered) + fuse::print_clustering(c.ordered, c.clustering);
     case Emit::Kernels: return kernels_text(c.program);
     case Emit::Program: return plan::print_program(c.program);
     case Emit::Plan: return plan::print_program(c.program) + plan::print_plan(c.program, c.plan);

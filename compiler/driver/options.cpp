@@ -45,7 +45,7 @@ const std::vector<Command>& commands() {
        {"seed", "batch", "set", "cpu", "json"}},
       {"bench", "MODEL.grad", true, "time of a step and of each kernel, share of the machine's limit",
        {"batch", "threads", "set", "cpu", "json"}},
-      {"opt", "FILE", false, "passes on graph text; kernels and plans are read, verified and printed",
+      {"opt", "FILE", false, "passes on graph text; clusters, kernels and plans are read, verified and printed",
        {"passes", "list-passes", "batch", "cpu", "remarks", "verify-roundtrip", "dump-after", "time-passes"}},
       {"ops", "[NAME]", false, "the operator table", {"json"}},
   };

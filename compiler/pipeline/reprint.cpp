@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "fuse/text.h"
 #include "graph/text.h"
 #include "kernel/text.h"
 #include "plan/text.h"
@@ -35,6 +36,37 @@ std::string difference(std::string_view printed, std::string_view again) {
                      line_at(printed, begin), line_at(again, begin));
 }
 
+/// One graph, read from the text before the clusters, at the same places.
+std::optional<Graph> read_graph_before(const SourceMap& sources, int32_t file, size_t end,
+                                       DiagEngine& diags) {
+  SourceMap parts;
+  DiagEngine problems(parts);
+  const SourceFile& whole = sources.file(file);
+  auto graphs = read_graphs(parts, parts.add(whole.name, whole.text.substr(0, end)), problems);
+  auto here = [&](Span span) { return Span{file, span.begin, span.end}; };
+  for (const Diagnostic& problem : problems.all()) {
+    auto error = diags.error(problem.kind, here(problem.span), problem.message);
+    for (const DiagNote& note : problem.notes) error.note(here(note.span), note.message);
+  }
+  if (!graphs) return std::nullopt;
+  std::optional<std::string> breach = verify_graph(graphs->back(), Stage::Ordered);
+  Span clusters{file, static_cast<uint32_t>(end), static_cast<uint32_t>(end + 1)};
+  if (!breach && graphs->size() > 1) breach = "found several graphs before clusters, expected one";
+  if (!breach) return std::move(graphs->back());
+  diags.error(Diag::GraphSyntax, clusters, *breach);
+  return std::nullopt;
+}
+
+std::optional<std::string> reprint_clusters(const SourceMap& sources, int32_t file,
+                                            DiagEngine& diags) {
+  size_t begin = fuse::find_clusters(sources.file(file).text);
+  std::optional<Graph> graph = read_graph_before(sources, file, begin, diags);
+  if (!graph) return std::nullopt;
+  auto clustering = fuse::read_clustering(*graph, sources, file, begin, diags);
+  if (!clustering) return std::nullopt;
+  return print_graph(*graph) + fuse::print_clustering(*graph, *clustering);
+}
+
 }  // namespace
 
 TextKind text_kind(std::string_view text) {
@@ -46,11 +78,11 @@ TextKind text_kind(std::string_view text) {
     if (line.substr(begin).starts_with("program ")) return TextKind::Programs;
     break;
   }
-  return TextKind::Graphs;
+  return fuse::find_clusters(text) < text.size() ? TextKind::Clusters : TextKind::Graphs;
 }
 
 std::string_view text_kind_name(TextKind kind) {
-  static constexpr std::string_view kNames[] = {"graphs", "kernels", "programs"};
+  static constexpr std::string_view kNames[] = {"graphs", "clusters", "kernels", "programs"};
   return kNames[static_cast<size_t>(kind)];
 }
 
@@ -59,6 +91,8 @@ std::optional<std::string> reprint(const SourceMap& sources, int32_t file, DiagE
     case TextKind::Graphs:
       return print_all(read_graphs(sources, file, diags),
                        [](const Graph& g) { return print_graph(g); });
+    case TextKind::Clusters:
+      return reprint_clusters(sources, file, diags);
     case TextKind::Kernels:
       return print_all(kernel::read_kernels(sources, file, diags), kernel::print_kernel);
     case TextKind::Programs:

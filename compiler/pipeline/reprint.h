@@ -1,4 +1,4 @@
-// Text of graphs, kernels or programs, told apart by its first word: read and printed again.
+// Text of graphs, clusters, kernels or programs, told apart by its first word: read and printed again.
 #pragma once
 
 #include <optional>
@@ -9,7 +9,8 @@
 
 namespace gradus::pipeline {
 
-enum class TextKind { Graphs, Kernels, Programs };
+/// Clusters stand behind their graph.
+enum class TextKind { Graphs, Clusters, Kernels, Programs };
 /// What the first word of the text, after comments, begins; graphs where it begins nothing known.
 TextKind text_kind(std::string_view text);
 std::string_view text_kind_name(TextKind kind);

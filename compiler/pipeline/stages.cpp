@@ -10,7 +10,7 @@ const std::vector<EmitInfo>& emit_stages() {
       {Emit::Joint, "joint", "forward, backward and update in one graph", true},
       {Emit::Opt, "opt", "the joint graph simplified", true},
       {Emit::Ordered, "ordered", "the graph with every rounding fixed", true},
-      {Emit::Fused, "fused", "clusters: what becomes one kernel", false},
+      {Emit::Fused, "fused", "the ordered graph, and clusters: what becomes one kernel", true},
       {Emit::Kernels, "kernels", "loop trees", true},
       {Emit::Program, "program", "buffers, kernels by their slots, launches", true},
       {Emit::Plan, "plan", "the program, and where each buffer lies", true},

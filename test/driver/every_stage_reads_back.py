@@ -4,7 +4,7 @@ import pathlib
 import subprocess
 import sys
 
-STAGES = ["graph", "joint", "opt", "ordered", "kernels", "program", "plan"]
+STAGES = ["graph", "joint", "opt", "ordered", "fused", "kernels", "program", "plan"]
 
 
 def gradus(*arguments, text=None):

@@ -19,6 +19,9 @@ TEST(Reprint, TheFirstWordSaysWhatATextHolds) {
   EXPECT_EQ(text_kind("program @p {capacity=1}:"), TextKind::Programs);
   EXPECT_EQ(text_kind("programs"), TextKind::Graphs);
   EXPECT_EQ(text_kind("graph @g {\n}\nkernel @k"), TextKind::Graphs);
+  EXPECT_EQ(text_kind("graph @g {\n}\ncluster @0 rows(%1) {"), TextKind::Clusters);
+  EXPECT_EQ(text_kind("graph @g {\n}\n cluster @0"), TextKind::Graphs);
+  EXPECT_EQ(text_kind("graph @g {\n}\ncopy @0 %x into"), TextKind::Clusters);
   EXPECT_EQ(text_kind(""), TextKind::Graphs);
   EXPECT_EQ(text_kind("\n"), TextKind::Graphs);
   EXPECT_EQ(text_kind("// kernel"), TextKind::Graphs);
