@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "driver/commands.h"
+#include "pipeline/describe.h"
 #include "pipeline/random_data.h"
 #include "driver/session.h"
 #include "runtime/machine_peak.h"
@@ -133,6 +134,11 @@ class Bench {
     return 2 * cost.fma + cost.simple + cost.divide + cost.transcendental;
   }
 
+  std::string what(const pipeline::CompiledModel& compiled, const pipeline::StepRunner& step,
+                   const plan::Launch& launch) const {
+    return pipeline::describe_launch(compiled.get(function_).ordered, step.program(), launch);
+  }
+
   void report(const pipeline::CompiledModel& compiled, const pipeline::StepRunner& step,
               const LaunchTimer& timer, const runtime::MachinePeak& peak, double step_us) {
     const plan::Program& program = step.program();
@@ -155,7 +161,7 @@ class Bench {
       double us = timer.median_us(i);
       auto [share, limit] = share_of_limit(program, launch, peak, us);
       fmt::print("{:10.2f} {:6.1f}% {:9.1f} {:5.0f}%{}  {}\n", us, 100 * us / step_us,
-                 flop_of(program, launch) / us * 1e-3, 100 * share, limit, launch.name);
+                 flop_of(program, launch) / us * 1e-3, 100 * share, limit, what(compiled, step, launch));
     }
   }
 
@@ -175,7 +181,8 @@ class Bench {
     nlohmann::json kernels = nlohmann::json::array();
     for (size_t i = 0; i < program.launches.size(); ++i) {
       const plan::Launch& launch = program.launches[i];
-      kernels.push_back({{"name", launch.name}, {"us", timer.median_us(i)}, {"flop", flop_of(program, launch)}});
+      kernels.push_back({{"name", launch.name}, {"what", what(compiled, step, launch)},
+                         {"us", timer.median_us(i)}, {"flop", flop_of(program, launch)}});
     }
     nlohmann::json out = {{"model", session_.model.name}, {"batch", rows_}, {"threads", threads_},
                           {"cpu", session_.target.cpu}, {"step_us", step_us}, {"flop", flop},
