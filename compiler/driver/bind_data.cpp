@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "runtime/data/text.h"
 #include "runtime/file_error.h"
 
 namespace gradus::driver {
@@ -21,11 +22,29 @@ using runtime::DataNode;
 /// Which files a source reads: the main ones, or those named by `validation:` or `test:`.
 enum class Part { Main, Validation, Test };
 
+/// Where the fitted constants keep the characters of the text; no input's place has a blank.
+constexpr const char* kVocabulary = "from text";
+
+/// The series that the main sources' windows are cut from.
+struct Windows {
+  int64_t length = 0, window = 0, stride = 1;
+};
+
 const char* part_option(Part part) { return part == Part::Validation ? "validation" : "test"; }
+
+std::vector<int64_t> range(int64_t begin, int64_t end) {
+  std::vector<int64_t> rows(static_cast<size_t>(end - begin));
+  std::iota(rows.begin(), rows.end(), begin);
+  return rows;
+}
 
 class Binder {
  public:
-  Binder(Session& session, const Options& options) : session_(session), options_(options) {
+  Binder(Session& session, const Options& options, const SavedData* saved) : session_(session), options_(options) {
+    if (saved) {
+      auto found = saved->fitted.categories.find(kVocabulary);
+      vocabulary_ = found == saved->fitted.categories.end() ? runtime::Vocabulary{} : found->second;
+    }
     for (const std::string& item : options.data) {
       size_t equals = item.find('=');
       bool named = equals != std::string::npos && has_input(item.substr(0, equals));
@@ -46,6 +65,16 @@ class Binder {
     auto file = replaced_.find(input);
     if (file == replaced_.end()) missing(input);
     return DataExpression(input, node_of(open_array(file->second)));
+  }
+
+  /// Of the main sources, where an input is cut from windows.
+  const std::optional<Windows>& windows() const { return windows_; }
+  /// The characters of the text, where one was read by them.
+  const std::optional<runtime::Vocabulary>& vocabulary() const { return vocabulary_; }
+  /// Whether the input's numbers are places in the vocabulary.
+  bool indexes_vocabulary(const std::string& input) const {
+    const lang::DataBinding* binding = find_binding(input);
+    return binding && binding->value.kind == DataExpr::Kind::Columns && from().kind == "text" && !in_bytes();
   }
 
   bool has_part(const std::string& input, Part part) const {
@@ -69,7 +98,7 @@ class Binder {
 
   bool expression_has(const DataExpr& expr, Part part) const {
     if (expr.kind == DataExpr::Kind::Columns) {
-      return session_.model.data.from && session_.model.data.from->options.count(part_option(part)) > 0;
+      return from().options.count(part_option(part)) > 0;
     }
     if (expr.kind == DataExpr::Kind::Array && expr.options.count(part_option(part)) > 0) return true;
     return std::any_of(expr.operands.begin(), expr.operands.end(),
@@ -163,25 +192,70 @@ class Binder {
     else node.number = std::get<double>(with->second);
   }
 
+  const lang::DataSource& from() const { return *session_.model.data.from; }
+  bool in_bytes() const { return text_option(from().options, "encoding") == "bytes"; }
+
+  std::shared_ptr<const runtime::TextFile> open_text(const std::string& path) {
+    auto& text = texts_[path];
+    if (text) return text;
+    runtime::Bytes bytes = runtime::read_bytes(path);
+    if (in_bytes()) {
+      text = std::make_shared<runtime::TextFile>(runtime::TextFile::of_bytes(std::move(bytes), path));
+    } else if (vocabulary_) {
+      if (vocabulary_->empty()) throw runtime::FileError(fmt::format("{}: the weights were trained on no text, its characters have no numbers", path));
+      text = std::make_shared<runtime::TextFile>(runtime::TextFile::of_characters(std::move(bytes), path, *vocabulary_));
+    } else {
+      text = std::make_shared<runtime::TextFile>(runtime::TextFile::of_characters(std::move(bytes), path));
+      vocabulary_ = text->vocabulary();
+    }
+    return text;
+  }
+
+  /// How windows are cut from a series of this length: those of files for validation and test follow one another.
+  Windows cut(int64_t length) {
+    auto number = [&](const char* name) {
+      auto found = from().options.find(name);
+      return found == from().options.end() ? 1 : static_cast<int64_t>(std::get<double>(found->second));
+    };
+    Windows windows{length, number("window"), number("stride")};
+    if (part_ == Part::Main) windows_ = windows;
+    else windows.stride = std::max(windows.stride, windows.window - 1);
+    return windows;
+  }
+
   DataNode columns(const DataExpr& expr) {
-    const lang::DataSource& from = *session_.model.data.from;
-    auto table = open_table(choose_path(from.path, from.options));
+    std::string path = choose_path(from().path, from().options);
+    if (from().kind == "text") {
+      std::shared_ptr<const runtime::TextFile> text = open_text(path);
+      Windows windows = cut(text->length());
+      return node_of(runtime::make_text_windows(text, windows.window, windows.stride, expr.time_from, expr.time_to));
+    }
+    std::shared_ptr<const runtime::CsvTable> table = open_table(path);
+    std::vector<int64_t> positions = positions_of(*table, expr);
+    if (!expr.window) return node_of(runtime::make_columns(table, positions, expr.single));
+    Windows windows = cut(table->rows());
+    return node_of(runtime::make_table_windows(table, positions, expr.single, windows.window, windows.stride,
+                                               expr.time_from, expr.time_to));
+  }
+
+  std::vector<int64_t> positions_of(const runtime::CsvTable& table, const DataExpr& expr) {
     std::vector<int64_t> positions;
     for (const DataExpr::Selection& selection : expr.columns) {
       if (selection.column) {
-        int64_t found = table->find(*selection.column);
-        if (found < 0) no_column(*table, *selection.column, expr.span);
+        int64_t found = table.find(*selection.column);
+        if (found < 0) no_column(table, *selection.column, expr.span);
         positions.push_back(found);
         continue;
       }
       for (int64_t i = selection.from; i < selection.to; ++i) positions.push_back(i);
     }
+    if (expr.columns.empty()) positions = range(0, table.columns());
     for (int64_t position : positions) {
-      if (position < 0 || position >= table->columns()) {
-        fail(expr.span, fmt::format("column {} of `{}`, which has {}", position, table->name(), table->columns()));
+      if (position < 0 || position >= table.columns()) {
+        fail(expr.span, fmt::format("column {} of `{}`, which has {}", position, table.name(), table.columns()));
       }
     }
-    return node_of(runtime::make_columns(table, positions, expr.single));
+    return positions;
   }
 
   [[noreturn]] void no_column(const runtime::CsvTable& table, const std::string& name, Span span) {
@@ -211,6 +285,9 @@ class Binder {
   std::map<std::string, std::string> replaced_;
   std::optional<std::string> replacement_;
   std::map<std::string, std::shared_ptr<const runtime::CsvTable>> tables_;
+  std::map<std::string, std::shared_ptr<const runtime::TextFile>> texts_;
+  std::optional<runtime::Vocabulary> vocabulary_;
+  std::optional<Windows> windows_;
   Part part_ = Part::Main;
   std::string input_;
 };
@@ -234,12 +311,6 @@ void check_width(Session& session, const lang::ModelInput& input, const DataExpr
   session.stop_on_errors();
 }
 
-std::vector<int64_t> range(int64_t begin, int64_t end) {
-  std::vector<int64_t> rows(static_cast<size_t>(end - begin));
-  std::iota(rows.begin(), rows.end(), begin);
-  return rows;
-}
-
 /// Rows of all inputs agree within a part.
 class PartRows {
  public:
@@ -259,20 +330,23 @@ class PartRows {
 
 class DataBuilder {
  public:
-  DataBuilder(Session& session, const Options& options, const std::vector<std::string>& inputs, bool whole)
-      : session_(session), binder_(session, options), whole_(whole) {
+  DataBuilder(Session& session, const Options& options, const std::vector<std::string>& inputs, const SavedData* saved, bool whole)
+      : session_(session), binder_(session, options, saved), saved_(saved), whole_(whole) {
     for (const lang::ModelInput& input : session.model.inputs) {
       if (std::find(inputs.begin(), inputs.end(), input.name) != inputs.end()) inputs_.push_back(&input);
     }
   }
 
-  BoundData build(uint64_t seed, const SavedData* saved) {
+  BoundData build(uint64_t seed) {
     open();
     out_.source_rows = rows_[0].rows();
-    split(seed, saved);
+    out_.rows = rows_[0].rows() + rows_[1].rows() + rows_[2].rows();
+    split(seed);
+    if (saved_) out_.fitted = saved_->fitted;
+    else if (binder_.vocabulary()) out_.fitted.categories[kVocabulary] = *binder_.vocabulary();
     for (size_t i = 0; i < inputs_.size(); ++i) {
-      if (saved) out_.fitted = saved->fitted;
-      else expressions_[0][i].fit(fit_rows_, out_.fitted);
+      if (!saved_) expressions_[0][i].fit(fit_rows_, out_.fitted);
+      check_indices(*inputs_[i]);
       evaluate(i);
     }
     return std::move(out_);
@@ -288,30 +362,56 @@ class DataBuilder {
         if (!expression) continue;
         check_width(session_, *input, *expression);
         if (has_batch(*input)) rows_[p].add(input->name, expression->rows());
+        else out_.whole.insert(input->name);
         expressions_[p].push_back(std::move(*expression));
       }
     }
   }
 
-  void split(uint64_t seed, const SavedData* saved) {
+  /// More words than the table that the input indexes has rows.
+  void check_indices(const lang::ModelInput& input) {
+    auto categories = out_.fitted.categories.find(input.name);
+    bool text = binder_.indexes_vocabulary(input.name);
+    if (!text && categories == out_.fitted.categories.end()) return;
+    size_t count = text ? binder_.vocabulary()->size() : categories->second.size();
+    if (input.index_limit == 0 || count <= static_cast<size_t>(input.index_limit)) return;
+    session_.diags.error(Diag::DataMismatch, input.span,
+                         fmt::format("input `{}` is an index below {}; its data have {} {}", input.name, input.index_limit,
+                                     count, text ? "characters" : "categories"));
+    session_.stop_on_errors();
+  }
+
+  void split(uint64_t seed) {
     const lang::DataBlock& data = session_.model.data;
     int64_t main = rows_[0].rows(), validation = rows_[1].rows(), test = rows_[2].rows();
-    bool same_run = saved && saved->same_run;
-    if (same_run && saved->rows != main) {
-      throw runtime::FileError(fmt::format("the data have {} rows, those of the run to go on with had {}", main, saved->rows));
+    bool same_run = saved_ && saved_->same_run;
+    if (same_run && saved_->rows != main) {
+      throw runtime::FileError(fmt::format("the data have {} rows, those of the run to go on with had {}", main, saved_->rows));
     }
-    bool other_data = saved && !same_run && (binder_.replaced() || saved->rows != main);
+    bool other_data = saved_ && !same_run && (binder_.replaced() || saved_->rows != main);
     bool all = whole_ || other_data;
     if (all) {
       out_.split.train = range(0, main);
     } else {
-      out_.validation_share = saved ? saved->validation_share.value_or(data.validation_share) : data.validation_share;
-      out_.test_share = saved ? saved->test_share.value_or(data.test_share) : data.test_share;
-      out_.split = runtime::split_by_seed(main, out_.validation_share, out_.test_share, saved ? saved->seed : seed);
+      out_.validation_share = saved_ ? saved_->validation_share.value_or(data.validation_share) : data.validation_share;
+      out_.test_share = saved_ ? saved_->test_share.value_or(data.test_share) : data.test_share;
+      if (binder_.windows()) split_windows(*binder_.windows());
+      else out_.split = runtime::split_by_seed(main, out_.validation_share, out_.test_share, saved_ ? saved_->seed : seed);
     }
     fit_rows_ = out_.split.train;
     if (validation > 0) out_.split.validation = range(main, main + validation);
     if (test > 0) out_.split.test = range(main + validation, main + validation + test);
+  }
+
+  void split_windows(const Windows& windows) {
+    out_.split = runtime::split_windows(windows.length, windows.window, windows.stride, out_.validation_share, out_.test_share);
+    auto check = [&](double share, const std::vector<int64_t>& rows, const char* part) {
+      if (share == 0 || !rows.empty()) return;
+      throw runtime::FileError(fmt::format("the {} part, {} of a series of {}, holds no window of {}", part, share,
+                                           windows.length, windows.window));
+    };
+    check(out_.validation_share, out_.split.validation, "validation");
+    check(out_.test_share, out_.split.test, "test");
   }
 
   void evaluate(size_t i) {
@@ -320,18 +420,15 @@ class DataBuilder {
     for (const std::vector<DataExpression>& part : expressions_) {
       if (part.empty()) continue;
       runtime::InputArray more = runtime::evaluate_input(input.name, part[i], out_.fitted, element_kind(input.type.dtype));
-      if (array.rows == 0) {
-        array = std::move(more);
-        continue;
-      }
-      array.rows += more.rows;
-      array.bytes.insert(array.bytes.end(), more.bytes.begin(), more.bytes.end());
+      if (array.rows == 0) array = std::move(more);
+      else array.append(more);
     }
     out_.dataset.add(input.name, std::move(array));
   }
 
   Session& session_;
   Binder binder_;
+  const SavedData* saved_;
   bool whole_;
   std::vector<const lang::ModelInput*> inputs_;
   std::vector<DataExpression> expressions_[3];
@@ -357,7 +454,7 @@ Diag diag_of(runtime::FileProblem problem, Diag otherwise) {
 BoundData bind_data(Session& session, const Options& options, const std::vector<std::string>& inputs,
                     uint64_t seed, const SavedData* saved, bool whole) {
   try {
-    return DataBuilder(session, options, inputs, whole).build(seed, saved);
+    return DataBuilder(session, options, inputs, saved, whole).build(seed);
   } catch (const runtime::FileError& error) {
     session.diags.error(diag_of(error.problem(), Diag::DataMismatch), {}, error.what());
     session.stop_on_errors();

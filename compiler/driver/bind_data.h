@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,9 @@ struct BoundData {
   runtime::Dataset dataset;
   runtime::Split split;        // over the dataset's rows
   runtime::Fitted fitted;
+  std::set<std::string> whole; // inputs without `batch`: all their rows are given to every step
   int64_t source_rows = 0;     // rows of the main sources, which the split was drawn over
+  int64_t rows = 0;            // with those of files for validation and test
   double validation_share = 0, test_share = 0;  // drawn from them
 };
 

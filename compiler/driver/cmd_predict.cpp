@@ -1,6 +1,7 @@
 // gradus eval: loss and metrics of saved weights. gradus predict: their outputs as .npy or .csv.
 #include <cstring>
 #include <filesystem>
+#include <numeric>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -44,10 +45,8 @@ std::vector<int64_t> choose_rows(const Options& options, const BoundData& data, 
   if (part == "validation") return split.validation;
   if (part == "test") return split.test;
   if (part != "all") throw CommandError(kBadFlags, fmt::format("--part is `{}`, expected train, validation, test or all", part));
-  std::vector<int64_t> rows = split.train;
-  rows.insert(rows.end(), split.validation.begin(), split.validation.end());
-  rows.insert(rows.end(), split.test.begin(), split.test.end());
-  std::sort(rows.begin(), rows.end());
+  std::vector<int64_t> rows(static_cast<size_t>(data.rows));
+  std::iota(rows.begin(), rows.end(), 0);
   return rows;
 }
 

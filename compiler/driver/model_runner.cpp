@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -76,9 +76,13 @@ void ModelRunner::fill_inputs(pipeline::StepRunner& step, std::span<const int64_
   for (const auto& [name, array] : data_->dataset.arrays()) {
     if (!step.has_input(name)) continue;
     std::span<std::byte> to = step.input(name);
-    bool whole = static_cast<size_t>(array.row_bytes) * static_cast<size_t>(capacity_) != to.size();
-    if (whole) std::memcpy(to.data(), array.bytes.data(), to.size());
-    else data_->dataset.gather(name, rows, to);
+    if (!data_->whole.count(name)) {
+      data_->dataset.gather(name, rows, to);
+      continue;
+    }
+    std::vector<int64_t> all(to.size() / static_cast<size_t>(array.row_bytes));
+    std::iota(all.begin(), all.end(), 0);
+    data_->dataset.gather(name, all, to);
   }
 }
 

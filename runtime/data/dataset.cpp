@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -53,28 +54,47 @@ const char* expected(ElementKind kind) {
 
 }  // namespace
 
+void InputArray::append(const InputArray& more) {
+  for (const Part& part : more.parts) {
+    parts.push_back({rows + part.row, static_cast<int64_t>(bytes.size()) + part.byte, part.step});
+  }
+  rows += more.rows;
+  bytes.insert(bytes.end(), more.bytes.begin(), more.bytes.end());
+}
+
+const std::byte* InputArray::row(int64_t index) const {
+  auto behind = std::upper_bound(parts.begin(), parts.end(), index,
+                                 [](int64_t row, const Part& part) { return row < part.row; });
+  const Part& part = *std::prev(behind);
+  return bytes.data() + part.byte + (index - part.row) * part.step;
+}
+
 InputArray evaluate_input(const std::string& name, const DataExpression& expression,
                           const Fitted& fitted, ElementKind kind) {
+  int64_t width = expression.width();
+  int64_t step = expression.bare_source() ? expression.bare_source()->row_step() : width;
+  auto size = static_cast<int64_t>(element_bytes(kind));
   InputArray array;
   array.kind = kind;
   array.rows = expression.rows();
-  size_t size = element_bytes(kind);
-  array.row_bytes = expression.width() * static_cast<int64_t>(size);
-  array.bytes.resize(static_cast<size_t>(array.rows * array.row_bytes));
+  array.row_bytes = width * size;
+  array.parts = {{0, 0, step * size}};
+  int64_t elements = (array.rows - 1) * step + width;
+  array.bytes.resize(static_cast<size_t>(elements * size));
   std::vector<double> values;
-  std::byte* to = array.bytes.data();
-  for (int64_t row = 0; row < array.rows; ++row) {
+  // Of rows that overlap, the last that leaves no gap: each number is read about once.
+  for (int64_t filled = 0; filled < elements;) {
+    int64_t row = std::min(filled / step, array.rows - 1);
     expression.apply(row, fitted, values);
-    int64_t element = 0;
-    for (double value : values) {
-      if (!fits(kind, value)) {
+    std::byte* to = array.bytes.data() + row * step * size;
+    for (size_t i = 0; i < values.size(); ++i, to += size) {
+      if (!fits(kind, values[i])) {
         throw FileError(FileProblem::Value, fmt::format("{}: input `{}` gives {}, expected {}",
-                                    expression.place(row, element), name, value, expected(kind)));
+                                    expression.place(row, static_cast<int64_t>(i)), name, values[i], expected(kind)));
       }
-      store(kind, value, to);
-      to += size;
-      ++element;
+      store(kind, values[i], to);
     }
+    filled = row * step + width;
   }
   return array;
 }
@@ -90,8 +110,7 @@ void Dataset::gather(const std::string& input, std::span<const int64_t> rows,
   const InputArray& array = arrays_.at(input);
   auto width = static_cast<size_t>(array.row_bytes);
   for (size_t i = 0; i < rows.size(); ++i) {
-    std::memcpy(to.data() + i * width, array.bytes.data() + static_cast<size_t>(rows[i]) * width,
-                width);
+    std::memcpy(to.data() + i * width, array.row(rows[i]), width);
   }
 }
 

@@ -15,11 +15,20 @@ namespace gradus::runtime {
 
 enum class ElementKind { Float32, Int32, Bool };
 
+/// Rows that overlap in their source overlap here too: a text is in memory once, whatever its windows.
 struct InputArray {
   ElementKind kind = ElementKind::Float32;
   int64_t row_bytes = 0;
   int64_t rows = 0;
   std::vector<std::byte> bytes;
+  /// Sources one after the other: the first row, the byte where it begins, bytes from row to row.
+  struct Part {
+    int64_t row = 0, byte = 0, step = 0;
+  };
+  std::vector<Part> parts;
+
+  void append(const InputArray& more);
+  const std::byte* row(int64_t index) const;
 };
 
 /// Evaluates `expression` on all its rows. Integers have to come out whole and fit; else FileError.

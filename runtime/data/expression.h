@@ -54,6 +54,8 @@ class DataExpression {
   int64_t rows() const { return rows_; }
   std::vector<int64_t> row_sizes() const;
   int64_t width() const { return width_; }
+  /// The source where the expression is nothing else.
+  const RowSource* bare_source() const { return root_.source.get(); }
 
   /// Fits on these rows, in the order of the tree. Throws FileError.
   void fit(const std::vector<int64_t>& training_rows, Fitted& fitted) const;

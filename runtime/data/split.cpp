@@ -32,6 +32,11 @@ class SplitMix {
 
 constexpr uint64_t kSplitStream = UINT64_MAX;
 
+// A hair is added so that 0.29 of 100 rows are 29, not 28.
+int64_t share_of(int64_t rows, double part) {
+  return static_cast<int64_t>(static_cast<double>(rows) * part + 1e-6);
+}
+
 }  // namespace
 
 void permute(std::vector<int64_t>& order, uint64_t seed, uint64_t stream) {
@@ -46,13 +51,23 @@ std::vector<int64_t> permutation(int64_t count, uint64_t seed, uint64_t stream) 
   return order;
 }
 
+Split split_windows(int64_t length, int64_t window, int64_t stride, double validation, double test) {
+  int64_t test_begin = length - share_of(length, test);
+  int64_t validation_begin = test_begin - share_of(length, validation);
+  int64_t apart = std::max<int64_t>(window - 1, 1);
+  int64_t far = (apart + stride - 1) / stride;  // in rows
+  auto rows_in = [&](int64_t begin, int64_t end, int64_t step) {
+    std::vector<int64_t> rows;
+    for (int64_t row = (begin + stride - 1) / stride; row * stride + window <= end; row += step) rows.push_back(row);
+    return rows;
+  };
+  return {rows_in(0, validation_begin, 1), rows_in(validation_begin, test_begin, far), rows_in(test_begin, length, far)};
+}
+
 Split split_by_seed(int64_t rows, double validation, double test, uint64_t seed) {
   std::vector<int64_t> order = permutation(rows, seed, kSplitStream);
-  // A hair is added so that 0.29 of 100 rows are 29, not 28.
-  auto share = [&](double part) {
-    return static_cast<std::ptrdiff_t>(static_cast<double>(rows) * part + 1e-6);
-  };
-  auto test_end = order.begin() + share(test), validation_end = test_end + share(validation);
+  auto test_end = order.begin() + share_of(rows, test);
+  auto validation_end = test_end + share_of(rows, validation);
   Split split{{validation_end, order.end()}, {test_end, validation_end}, {order.begin(), test_end}};
   for (std::vector<int64_t>* part : {&split.train, &split.validation, &split.test})
     std::sort(part->begin(), part->end());

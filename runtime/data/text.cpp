@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -53,6 +54,7 @@ class TextWindows : public RowSource {
   void read(int64_t row, double* to) const override {
     for (int64_t i = from_; i < to_; ++i) *to++ = text_->number(row * stride_ + i);
   }
+  int64_t row_step() const override { return std::min(stride_, to_ - from_); }
   std::string place(int64_t row, int64_t element) const override {
     return fmt::format("{}: character {}", text_->name(), row * stride_ + from_ + element + 1);
   }

@@ -57,5 +57,20 @@ TEST(Split, EveryPlaceIsAboutEquallyLikely) {
   for (int count : counts) EXPECT_NEAR(count, 2000, 200);  // five standard deviations
 }
 
+TEST(Split, CutsTheLastStretchesOfWindows) {
+  // 20 places: 0..11 train, 12..16 validate, 17..19 test; windows of 3.
+  Split split = split_windows(20, 3, 1, 0.25, 0.15);
+  EXPECT_EQ(split.train, (Rows{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  EXPECT_EQ(split.validation, (Rows{12, 14}));  // places 12 to 14 and 14 to 16
+  EXPECT_EQ(split.test, (Rows{17}));
+  // Windows begin at 0, 3, 6 ..: the validation's first at 12, row 4.
+  split = split_windows(20, 3, 3, 0.25, 0.15);
+  EXPECT_EQ(split.train, (Rows{0, 1, 2, 3}));
+  EXPECT_EQ(split.validation, (Rows{4}));
+  EXPECT_TRUE(split.test.empty());  // at 18, one place too late
+  EXPECT_EQ(split_windows(6, 1, 1, 0.5, 0).validation, (Rows{3, 4, 5}));
+  EXPECT_EQ(split_windows(5, 5, 1, 0, 0).train, (Rows{0}));
+}
+
 }  // namespace
 }  // namespace gradus::runtime

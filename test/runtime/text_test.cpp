@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/data/dataset.h"
 #include "runtime/data/utf8.h"
 #include "runtime/temporary_folder.h"
 
@@ -24,6 +25,7 @@ std::vector<double> row(const RowSource& source, int64_t index) {
 using Words = std::vector<uint32_t>;
 using Numbers = std::vector<double>;
 using Sizes = std::vector<int64_t>;
+using Rows = std::vector<int64_t>;
 
 TEST(Utf8, ReadsBackEveryCodePoint) {
   for (uint32_t code = 0; code <= 0x10FFFF; ++code) {
@@ -118,6 +120,30 @@ TEST(TableWindows, PutTimeFirst) {
   auto last = make_table_windows(table, {0}, true, 3, 1, 2, 3);
   EXPECT_EQ(last->row_sizes(), Sizes{1});
   EXPECT_EQ(row(*last, 0), Numbers{3});
+}
+
+TEST(Dataset, KeepsOverlappingWindowsOnce) {
+  auto text = std::make_shared<TextFile>(TextFile::of_bytes(bytes_of("abcdefghij"), "f"));
+  auto input = [&](int64_t window, int64_t stride, int64_t from, int64_t to) {
+    DataNode node;
+    node.kind = DataNode::Kind::Source;
+    node.source = make_text_windows(text, window, stride, from, to);
+    return evaluate_input("x", DataExpression("x", node), {}, ElementKind::Int32);
+  };
+  auto rows_of = [](const InputArray& array, Rows rows) {
+    Dataset data;
+    data.add("x", array);
+    std::vector<int32_t> out(rows.size() * static_cast<size_t>(array.row_bytes) / 4);
+    data.gather("x", rows, std::as_writable_bytes(std::span(out)));
+    return std::string(out.begin(), out.end());
+  };
+  InputArray near = input(5, 1, 0, 4), far = input(5, 4, 1, 5);
+  EXPECT_EQ(near.bytes.size(), 9u * 4);
+  EXPECT_EQ(rows_of(near, {0, 3, 5}), "abcddefgfghi");
+  EXPECT_EQ(rows_of(input(3, 2, 0, 3), {0, 1, 3}), "abccdeghi");
+  EXPECT_EQ(rows_of(input(5, 5, 1, 3), {0, 1}), "bcgh");
+  near.append(far);  // rows of other steps behind the six
+  EXPECT_EQ(rows_of(near, {5, 6, 7, 0}), "fghibcdefghiabcd");
 }
 
 }  // namespace
