@@ -52,14 +52,14 @@ bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
 bool wants_left_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
                      const Target& target) {
   bool transposed = shape.left.outer_stride() == 1 && shape.left.inner_stride() != 1;
-  if (!transposed || size.n < (wide_registers(target) ? 384 : 96)) return false;
+  if (!transposed || size.n < 96) return false;
   return collides(kc, shape.left.inner_stride(), target);
 }
 
 int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& target) {
   int64_t whole = wide_registers(target) ? 1024 : 640;
   // A K that the run-time batch decides is cut so that blocks never straddle a chunk of the sum.
-  if (shape.inner.batch) return wide_registers(target) ? 1024 : 512;
+  if (shape.inner.batch) return size.k <= whole && wide_registers(target) ? 1024 : 512;
   return size.k <= whole ? std::max<int64_t>(1, size.k) : 512;
 }
 
@@ -76,8 +76,8 @@ int64_t block_for(int64_t size, int64_t unit, int64_t count) {
 }
 
 /// Cuts blocks further until there is something for every thread: columns first where a pack of the
-/// right operand would be repeated for each block of rows, else rows. The other side is cut only
-/// while items are few, as every cut reads or packs an operand once more.
+/// right operand alone would be repeated for each block of rows, else rows. The other side is cut
+/// only while items are few, as every cut reads or packs an operand once more.
 void cut_for_threads(Schedule& s, const Sizes& size, int64_t width) {
   constexpr int64_t kFew = 8;
   const int64_t wanted = ceil_div(wanted_items(size), size.products);
@@ -91,7 +91,7 @@ void cut_for_threads(Schedule& s, const Sizes& size, int64_t width) {
     if (row_blocks() * column_blocks() >= items) return;
     s.mc = std::min(s.mc, block_for(size.m, s.mr, ceil_div(items, column_blocks())));
   };
-  if (s.pack_right) {
+  if (s.pack_right && !s.pack_left) {
     cut_columns(wanted);
     cut_rows(std::min(wanted, kFew));
   } else {
