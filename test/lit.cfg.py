@@ -13,6 +13,8 @@ config.test_exec_root = os.path.join(config.build_dir, "test", "out")
 llvm_tools = "/usr/lib/llvm-19/bin"
 config.environment["PATH"] = os.pathsep.join([config.build_dir, llvm_tools, os.environ["PATH"]])
 config.environment["NO_COLOR"] = "1"
+# Compiled code is kept under the build folder, never in the user's own cache.
+config.environment["XDG_CACHE_HOME"] = os.path.join(config.build_dir, "test", "cache")
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 for name in ("HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS"):
     if name in os.environ:

@@ -29,6 +29,7 @@ using StepFunction = int32_t (*)(const gradus_frame* frame);
 struct CompileTimes {
   double emit_ms = 0;     // kernels to IR
   double codegen_ms = 0;  // IR to object
+  double cache_ms = 0;    // key, and the object out of the cache or into it
   double link_ms = 0;     // object into the process
 };
 
@@ -38,8 +39,13 @@ class Jit {
   virtual ~Jit() = default;
   virtual StepFunction find(const std::string& symbol) const = 0;
   virtual const CompileTimes& times() const = 0;
+  /// Whether the object came out of the cache.
+  virtual bool cached() const = 0;
 };
-std::unique_ptr<Jit> compile_jit(const std::vector<Unit>& units, const Target& target);
+class ObjectCache;
+/// The same object is linked whether `cache` had it, did not, or is null.
+std::unique_ptr<Jit> compile_jit(const std::vector<Unit>& units, const Target& target,
+                                 const ObjectCache* cache = nullptr);
 
 /// A relocatable object (PIC) with the units' functions, and the constants they need.
 std::vector<char> compile_object(const std::vector<Unit>& units, const Target& target);

@@ -26,6 +26,8 @@ void set_option(const char* option, const char* value) {
   found->second->addOccurrence(0, option, value);
 }
 
+}  // namespace
+
 void initialize_llvm() {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -39,8 +41,6 @@ void initialize_llvm() {
     set_option("enable-misched", "false");
   });
 }
-
-}  // namespace
 
 std::string llvm_cpu(const Target& target) {
   if (target.cpu == "test-avx2") return "x86-64-v3";

@@ -17,6 +17,8 @@ namespace gradus::codegen {
 /// LLVM's name for the CPU of a target: frozen test tables stand for a micro-architecture level.
 std::string llvm_cpu(const Target& target);
 std::string llvm_triple(const Target& target);
+/// Registers the code generator and sets its options; once.
+void initialize_llvm();
 /// Strict about contraction: no product and sum become one rounding unless the IR says so.
 std::unique_ptr<llvm::TargetMachine> make_machine(const Target& target);
 

@@ -45,6 +45,7 @@ int run_check(const Options& options) {
   pipeline::GradientCheckOptions check;
   check.rows = options.batch.value_or(8);
   check.seed = static_cast<uint64_t>(options.seed.value_or(0));
+  check.cache = cache_of(*session);
   pipeline::GradientReport report =
       pipeline::check_gradients(session->model, session->target, check, session->diags);
   session->stop_on_errors();

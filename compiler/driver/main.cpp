@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "driver/commands.h"
+#include "driver/session.h"
 #include "support/check.h"
 
 namespace gradus::driver {
@@ -50,5 +51,6 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace gradus::driver
 
 int main(int argc, char** argv) {
+  gradus::driver::process_startup_ms();
   return gradus::driver::run(std::vector<std::string>(argv + 1, argv + argc));
 }

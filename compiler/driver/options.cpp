@@ -31,20 +31,20 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
       {"train", "MODEL.grad", true, "compile the model and train it: weights, history and plot are written",
        {"data", "epochs", "batch", "rate", "seed", "threads", "steps", "validate-every", "stop-after", "init", "resume", "set",
-        "cpu", "json", "output-file"}},
+        "cpu", "no-cache", "json", "output-file"}},
       {"eval", "MODEL.grad", true, "loss and metrics of saved weights",
-       {"weights", "data", "part", "batch", "threads", "set", "cpu", "json"}},
+       {"weights", "data", "part", "batch", "threads", "set", "cpu", "no-cache", "json"}},
       {"predict", "MODEL.grad", true, "outputs of saved weights, as .npy or .csv",
-       {"weights", "data", "part", "output", "batch", "threads", "set", "cpu", "output-file"}},
+       {"weights", "data", "part", "output", "batch", "threads", "set", "cpu", "no-cache", "output-file"}},
       {"compile", "MODEL.grad", true, "an object file and a C header with the step, no library needed",
        {"batch", "steps", "set", "cpu", "rate", "header", "output-file"}},
       {"show", "MODEL.grad", false, "any stage of the compilation as text",
        {"emit", "function", "library", "batch", "set", "cpu", "rate", "remarks", "dump-after", "time-passes",
         "verify-roundtrip"}},
       {"check", "MODEL.grad", true, "gradients against finite differences in f64",
-       {"seed", "batch", "set", "cpu", "json"}},
+       {"seed", "batch", "set", "cpu", "no-cache", "json"}},
       {"bench", "MODEL.grad", true, "time of a step and of each kernel, share of the machine's limit",
-       {"batch", "threads", "set", "cpu", "json"}},
+       {"batch", "threads", "set", "cpu", "cache", "no-cache", "json"}},
       {"opt", "FILE", false, "passes on graph text; clusters, kernels and plans are read, verified and printed",
        {"passes", "list-passes", "batch", "cpu", "remarks", "verify-roundtrip", "dump-after", "time-passes"}},
       {"ops", "[NAME]", false, "the operator table", {"json"}},
@@ -84,6 +84,8 @@ void describe(po::options_description& to, std::string_view name, Options& o) {
   if (name == "weights") text("weights", &o.weights, "WEIGHTS", "weights to use, .safetensors");
   if (name == "resume") on("resume", &o.resume, "go on from the checkpoint beside the weights");
   if (name == "cpu") text("cpu", &o.cpu, "NAME", "generate for this CPU instead of the host's");
+  if (name == "cache") on("cache", &o.cache, "use code kept by earlier runs; without it the compiler's own time is told");
+  if (name == "no-cache") on("no-cache", &o.no_cache, "neither use nor keep compiled code in the cache folder");
   if (name == "json") on("json", &o.json, "print the answer as JSON");
   if (name == "part") text("part", &o.part, "PART", "train, validation, test or all");
   if (name == "header") text("header", &o.header, "FILE.h", "C header to write");

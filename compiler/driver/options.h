@@ -49,6 +49,8 @@ struct Options {
   std::optional<int64_t> epochs, batch, steps, threads, seed, validate_every, stop_after;
   std::optional<double> rate;
   bool resume = false;
+  bool cache = false;                 // bench
+  bool no_cache = false;
   bool json = false;
   bool library = false;
   bool remarks = false;

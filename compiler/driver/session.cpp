@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <iostream>
 #include <iterator>
 
@@ -30,6 +31,14 @@ Target choose_target(const Options& options) {
                                               options.cpu));
   }
   return *target;
+}
+
+/// A bench times the compiler, so there the cache must be asked for.
+bool wants_cache(const Options& options) {
+  if (options.cache && options.no_cache) {
+    throw CommandError(kBadFlags, "--cache and --no-cache exclude each other");
+  }
+  return options.command == "bench" ? options.cache : !options.no_cache;
 }
 
 lang::ElaborateOptions elaborate_options(const Options& options) {
@@ -68,6 +77,8 @@ int32_t open_source(Session& session, const std::string& path) {
 std::unique_ptr<Session> open_target(const Options& options) {
   auto session = std::make_unique<Session>();
   session->target = choose_target(options);
+  std::optional<std::string> folder = codegen::default_cache_folder();
+  if (wants_cache(options) && folder) session->cache.emplace(*folder);
   return session;
 }
 
@@ -104,15 +115,29 @@ void require_roundtrip(const std::string& what, const std::string& text) {
   if (problem) throw CommandError(kBadFile, fmt::format("{}: {}", what, *problem));
 }
 
+const codegen::ObjectCache* cache_of(const Session& session) {
+  return session.cache ? &*session.cache : nullptr;
+}
+
 pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,
                                 int64_t capacity) {
   pipeline::CompileOptions options;
   options.capacity = capacity;
+  options.cache = cache_of(session);
   auto compiled =
       pipeline::compile_model(session.model, functions, session.target, options, session.diags);
   session.stop_on_errors();
   GRADUS_CHECK(compiled.has_value(), "no code and no message");
   return std::move(*compiled);
+}
+
+double process_startup_ms() {
+  static const double milliseconds = [] {
+    timespec used = {};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return static_cast<double>(used.tv_sec) * 1e3 + static_cast<double>(used.tv_nsec) * 1e-6;
+  }();
+  return milliseconds;
 }
 
 std::string bytes_text(int64_t bytes) {

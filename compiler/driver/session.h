@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "driver/options.h"
@@ -17,6 +18,7 @@ struct Session {
   DiagEngine diags{sources};
   Target target;
   lang::Model model;
+  std::optional<codegen::ObjectCache> cache;  // of code in this process, where it is wanted
 
   /// Ends the command with the messages where there are any.
   void stop_on_errors() const;
@@ -24,7 +26,7 @@ struct Session {
 
 /// Reads and elaborates the model file. Throws CommandError with the messages.
 std::unique_ptr<Session> open_session(const Options& options);
-/// A session without a model: the target alone.
+/// A session without a model: the target and the cache alone.
 std::unique_ptr<Session> open_target(const Options& options);
 /// `path` as a source of `session`; "-" is standard input.
 int32_t open_source(Session& session, const std::string& path);
@@ -37,10 +39,14 @@ pipeline::CompileOptions compile_options(const Options& options, int64_t capacit
 /// `text` was printed for `what`: throws CommandError where it does not read back to itself.
 void require_roundtrip(const std::string& what, const std::string& text);
 
+/// The session's cache; null where there is none.
+const codegen::ObjectCache* cache_of(const Session& session);
 /// The compiled functions; throws CommandError with the messages.
 pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,
                                 int64_t capacity);
 
+/// Processor time of the process up to the first call, which is main's.
+double process_startup_ms();
 /// "12.3 KiB"
 std::string bytes_text(int64_t bytes);
 /// "1.2 M"

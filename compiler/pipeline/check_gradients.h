@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/object_cache.h"
 #include "graph/target.h"
 #include "lang/model.h"
 #include "support/diag.h"
@@ -16,6 +17,7 @@ struct GradientCheckOptions {
   uint64_t seed = 0;
   int entries = 32;     // sampled per tensor
   int directions = 4;   // random directions per tensor
+  const codegen::ObjectCache* cache = nullptr;
 };
 
 struct TensorCheck {
