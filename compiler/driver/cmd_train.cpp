@@ -221,7 +221,7 @@ class Trainer {
     bool keep = outcome.end != runtime::TrainEnd::Diverged || best;
     if (keep) {
       write_output(session_, paths_.weights,
-                   bytes_of(paths_.weights, [&] { return weights_bytes(runner_.variables(), metadata_); }));
+                   bytes_of(paths_.weights, [&] { return weights_bytes(session_.model, runner_.variables(), metadata_); }));
     }
     if (!state_.history.records.empty()) {
       write_output(session_, paths_.history, runtime::history_csv(state_.history));

@@ -1,6 +1,7 @@
 // Fitted constants are JSON strings in the metadata, numbers as hexadecimal floats.
 #include "driver/weights.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -68,6 +69,21 @@ std::optional<double> share(const std::map<std::string, std::string>& metadata, 
   throw CommandError(kBadFile, message);
 }
 
+bool is_average(const lang::Model& model, const std::string& path) {
+  return std::any_of(model.variables.begin(), model.variables.end(), [&](const lang::Variable& variable) {
+    return variable.path == path && !variable.average_of.empty();
+  });
+}
+
+/// A parameter's average begins as what was loaded for the parameter.
+void load_averages(const lang::Model& model, const pipeline::VariableStore& store) {
+  for (const lang::Variable& variable : model.variables) {
+    if (variable.average_of.empty() || !store.contains(variable.path)) continue;
+    std::span<std::byte> from = store.bytes(variable.average_of);
+    std::memcpy(store.bytes(variable.path).data(), from.data(), from.size());
+  }
+}
+
 }  // namespace
 
 std::vector<runtime::NamedTensor> named_tensors(const lang::Model& model, const pipeline::VariableStore& store) {
@@ -75,7 +91,7 @@ std::vector<runtime::NamedTensor> named_tensors(const lang::Model& model, const 
   for (const lang::Variable& variable : model.variables) {
     if (!store.contains(variable.path)) continue;
     tensors.push_back({variable.path, safetensors_dtype(variable.type.dtype), fixed_sizes(variable.type.shape),
-                       store.bytes(variable.path), variable.of_optimizer});
+                       store.bytes(variable.path), variable.of_optimizer && variable.average_of.empty()});
   }
   return tensors;
 }
@@ -126,7 +142,7 @@ void load_weights(Session& session, const runtime::SafetensorsFile& file, const 
   std::vector<std::string> names;
   for (const runtime::TensorView& tensor : file.tensors()) names.push_back(tensor.name);
   for (const runtime::NamedTensor& variable : named_tensors(session.model, store)) {
-    if (variable.of_optimizer) continue;
+    if (variable.of_optimizer || is_average(session.model, variable.path)) continue;
     const runtime::TensorView* tensor = file.find(variable.path);
     if (!tensor) {
       std::string near = nearest_name(variable.path, names);
@@ -139,12 +155,23 @@ void load_weights(Session& session, const runtime::SafetensorsFile& file, const 
     }
     std::memcpy(variable.bytes.data(), tensor->bytes.data(), tensor->bytes.size());
   }
+  load_averages(session.model, store);
 }
 
-std::string weights_bytes(const std::vector<runtime::NamedTensor>& tensors, const std::map<std::string, std::string>& metadata) {
+std::string weights_bytes(const lang::Model& model, const std::vector<runtime::NamedTensor>& tensors,
+                          const std::map<std::string, std::string>& metadata) {
+  std::map<std::string, std::span<const std::byte>> averages;
+  for (const lang::Variable& variable : model.variables) {
+    if (variable.average_of.empty()) continue;
+    for (const runtime::NamedTensor& tensor : tensors) {
+      if (tensor.path == variable.path) averages[variable.average_of] = tensor.bytes;
+    }
+  }
   std::vector<runtime::TensorView> views;
   for (const runtime::NamedTensor& tensor : tensors) {
-    if (!tensor.of_optimizer) views.push_back({tensor.path, tensor.dtype, tensor.sizes, tensor.bytes});
+    if (tensor.of_optimizer || is_average(model, tensor.path)) continue;
+    auto average = averages.find(tensor.path);
+    views.push_back({tensor.path, tensor.dtype, tensor.sizes, average == averages.end() ? tensor.bytes : average->second});
   }
   return runtime::write_safetensors(views, metadata);
 }

@@ -27,7 +27,8 @@ runtime::SafetensorsFile open_weights(Session& session, const std::string& path)
 /// error that names it.
 void load_weights(Session& session, const runtime::SafetensorsFile& file, const std::string& path,
                   const pipeline::VariableStore& store);
-/// The file's bytes: parameters and the model's own states.
-std::string weights_bytes(const std::vector<runtime::NamedTensor>& tensors, const std::map<std::string, std::string>& metadata);
+/// The file's bytes: parameters (their averages where they have some) and the model's own states.
+std::string weights_bytes(const lang::Model& model, const std::vector<runtime::NamedTensor>& tensors,
+                          const std::map<std::string, std::string>& metadata);
 
 }  // namespace gradus::driver

@@ -311,7 +311,7 @@ void Elaborator::finish_tables(Model& model) {
   Graph& init = graph(Place::Init);
   for (const VariableRecord& record : variables_) {
     model.variables.push_back({record.path, record.type, record.is_state, record.of_optimizer,
-                               frozen(record.path), record.span});
+                               frozen(record.path), record.span, record.average_of});
     init.results.push_back({ResultKind::Update, record.path, record.initial});
   }
 }

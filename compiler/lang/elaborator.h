@@ -46,6 +46,7 @@ struct VariableRecord {
   NodeId current;  // latest value in this step
   NodeId initial;  // in the initialisers' graph
   std::string path;
+  std::string average_of;  // path of the parameter whose average this is
 };
 
 /// One call under way: its names, sizes and sites.

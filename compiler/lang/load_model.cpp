@@ -30,6 +30,20 @@ void check_same_variables(const Elaborator& training, const Elaborator& other, D
   }
 }
 
+/// What is evaluated and predicted with is the average of a parameter, where it has one.
+void read_averages(const Model& model, Graph& graph) {
+  for (size_t i = 0; i < graph.size(); ++i) {
+    Node& node = graph[NodeId(i)];
+    if (node.op != OpKind::Param) continue;
+    for (const Variable& variable : model.variables) {
+      if (variable.average_of == leaf_name(node)) {
+        node.attrs.set(AttrName::Name, variable.path);
+        break;
+      }
+    }
+  }
+}
+
 void check_outputs(const ElaborateOptions& options, const Model& model, DiagEngine& diags) {
   for (const std::string& name : options.outputs) {
     if (std::find(model.outputs.begin(), model.outputs.end(), name) != model.outputs.end())
@@ -61,6 +75,8 @@ std::optional<Model> load_model(SourceMap& sources, int32_t file, const Elaborat
     if (!diags.has_errors()) other.finish(model);
   }
   if (diags.has_errors()) return std::nullopt;
+  read_averages(model, model.evaluate);
+  read_averages(model, model.predict);
   return model;
 }
 

@@ -16,8 +16,8 @@ namespace gradus::lang {
 
 /// A parameter of the model, or a state: of the model (running means) or of an optimizer (Adam's
 /// moments, whose path is the parameter's path, then "@", then the state's name: "fc.w@m"). With
-/// `average =` in the train block each trained parameter has a state "fc.w@average": evaluation,
-/// prediction and saved weights take it in place of the parameter.
+/// `average =` in the train block each trained parameter has a state "fc.w@average", which evaluation
+/// and prediction read in place of the parameter; weights are saved and loaded under the parameter's path.
 struct Variable {
   std::string path;
   TensorType type;
@@ -25,6 +25,7 @@ struct Variable {
   bool of_optimizer = false;  // needed by training alone
   bool frozen = false;
   Span span;
+  std::string average_of;     // the parameter whose average this is
 };
 
 /// An input of the model, in order of declaration.

@@ -65,12 +65,12 @@ void Elaborator::train_step() {
   }
 }
 
-/// The averaged weight is kept as a state "fc.w@average": evaluation, prediction and saved weights
-/// take it in place of the parameter.
+/// The averaged weight is kept as a state "fc.w@average", which begins as the parameter.
 void Elaborator::add_average(const Update& update, NodeId value) {
   VariableRecord record;
   const VariableRecord& parameter = variables_[update.variable];
   record.path = parameter.path + "@average";
+  record.average_of = parameter.path;
   record.name = "average";
   record.site = &root_;
   record.type = parameter.type;
