@@ -51,6 +51,7 @@ class Planner {
   }
 
   Plan plan();
+  int64_t lower_bound() const;
 
  private:
   const Program& program_;
@@ -61,7 +62,6 @@ class Planner {
   int64_t bytes(BufferId id) const { return placed_bytes(program_.buffers[id]); }
   void find_offers();
   bool fits(const Launch& launch, int64_t at, const Offer& offer) const;
-  int64_t lower_bound() const;
   std::vector<Block> blocks(bool share) const;
   void keep_better(Plan& best, const std::vector<Block>& blocks) const;
   Plan with_places(const std::vector<Block>& blocks, const std::vector<int64_t>& offsets,
@@ -143,52 +143,53 @@ struct Packing {
   int64_t peak = 0;
 };
 
-/// For each block, those that live with it.
-using Neighbours = std::vector<std::vector<size_t>>;
-
-Neighbours neighbours_of(const std::vector<Block>& blocks) {
-  Neighbours result(blocks.size());
+/// How many blocks live with another, summed over all blocks.
+int64_t count_neighbours(const std::vector<Block>& blocks) {
+  int64_t result = 0;
   for (size_t i = 0; i < blocks.size(); ++i) {
-    for (size_t j = 0; j < i; ++j) {
-      if (!meet(blocks[i].live, blocks[j].live)) continue;
-      result[i].push_back(j);
-      result[j].push_back(i);
-    }
+    for (size_t j = 0; j < i; ++j) result += meet(blocks[i].live, blocks[j].live) ? 2 : 0;
   }
   return result;
 }
 
-/// The place for a block among those that live with it, sorted by offset: the lowest gap that holds
-/// it, or the tightest.
-int64_t find_gap(const std::vector<std::pair<int64_t, int64_t>>& used, int64_t bytes,
-                 bool tightest) {
+/// A block that has its place.
+struct Placed {
+  int64_t begin = 0, end = 0;
+  LiveRange live;
+};
+
+/// The place for a block among those that live with it: the lowest gap that holds it, or the
+/// tightest. `placed` is sorted by its beginnings.
+int64_t find_gap(const std::vector<Placed>& placed, const Block& block, bool tightest) {
   int64_t end = 0;
   int64_t best = -1;
   int64_t best_size = 0;
-  for (auto [begin, stop] : used) {
-    int64_t gap = begin - end;
-    if (gap >= bytes && (best < 0 || (tightest && gap < best_size))) {
+  for (const Placed& other : placed) {
+    if (!meet(other.live, block.live)) continue;
+    int64_t gap = other.begin - end;
+    if (gap >= block.bytes && (best < 0 || gap < best_size)) {
+      if (!tightest) return end;
       best = end;
       best_size = gap;
     }
-    end = std::max(end, stop);
+    end = std::max(end, other.end);
   }
   return best >= 0 ? best : end;
 }
 
-Packing pack(const std::vector<Block>& blocks, const Neighbours& neighbours,
-             const std::vector<size_t>& sequence, bool tightest) {
+Packing pack(const std::vector<Block>& blocks, const std::vector<size_t>& sequence, bool tightest) {
   Packing packing{std::vector<int64_t>(blocks.size(), -1), 0};
-  std::vector<std::pair<int64_t, int64_t>> used;
+  std::vector<Placed> placed;
+  placed.reserve(blocks.size());
   for (size_t id : sequence) {
-    used.clear();
-    for (size_t other : neighbours[id]) {
-      if (packing.offsets[other] < 0) continue;
-      used.push_back({packing.offsets[other], packing.offsets[other] + blocks[other].bytes});
-    }
-    std::sort(used.begin(), used.end());
-    packing.offsets[id] = find_gap(used, blocks[id].bytes, tightest);
-    packing.peak = std::max(packing.peak, packing.offsets[id] + blocks[id].bytes);
+    int64_t begin = find_gap(placed, blocks[id], tightest);
+    Placed here{begin, begin + blocks[id].bytes, blocks[id].live};
+    auto behind =
+        std::upper_bound(placed.begin(), placed.end(), here,
+                         [](const Placed& x, const Placed& y) { return x.begin < y.begin; });
+    placed.insert(behind, here);
+    packing.offsets[id] = begin;
+    packing.peak = std::max(packing.peak, here.end);
   }
   return packing;
 }
@@ -219,12 +220,11 @@ std::vector<std::vector<size_t>> sequences(const std::vector<Block>& blocks) {
 }
 
 /// Moves the block that makes the peak to the front of the sequence, again and again.
-Packing improve(const std::vector<Block>& blocks, const Neighbours& neighbours,
-                std::vector<size_t> sequence, bool tightest, int64_t bound) {
-  int64_t looks = static_cast<int64_t>(blocks.size());
-  for (const std::vector<size_t>& list : neighbours) looks += static_cast<int64_t>(list.size());
+Packing improve(const std::vector<Block>& blocks, int64_t neighbours, std::vector<size_t> sequence,
+                bool tightest, int64_t bound) {
+  const int64_t looks = static_cast<int64_t>(blocks.size()) + neighbours;
   const int64_t rounds = std::min(kImprovements, kLooks / 16 / std::max<int64_t>(1, looks));
-  Packing current = pack(blocks, neighbours, sequence, tightest);
+  Packing current = pack(blocks, sequence, tightest);
   Packing best = current;
   for (int64_t round = 0; round < rounds && best.peak > bound; ++round) {
     auto top = std::find_if(sequence.begin(), sequence.end(), [&](size_t id) {
@@ -232,7 +232,7 @@ Packing improve(const std::vector<Block>& blocks, const Neighbours& neighbours,
     });
     if (top == sequence.end() || top == sequence.begin()) break;
     std::rotate(sequence.begin(), top, top + 1);
-    current = pack(blocks, neighbours, sequence, tightest);
+    current = pack(blocks, sequence, tightest);
     if (current.peak < best.peak) best = current;
   }
   return best;
@@ -255,7 +255,7 @@ Plan Planner::with_places(const std::vector<Block>& blocks, const std::vector<in
 }
 
 void Planner::keep_better(Plan& best, const std::vector<Block>& blocks) const {
-  const Neighbours neighbours = neighbours_of(blocks);
+  const int64_t neighbours = count_neighbours(blocks);
   for (const std::vector<size_t>& sequence : sequences(blocks)) {
     for (bool tightest : {false, true}) {
       if (best.arena_bytes == best.lower_bound) return;
@@ -291,6 +291,8 @@ int64_t Plan::offset_of(BufferId buffer) const {
   }
   check_failed(__FILE__, __LINE__, "placement", "a buffer that lies in the arena");
 }
+
+int64_t arena_lower_bound(const Program& program) { return Planner(program).lower_bound(); }
 
 Plan plan_memory(const Program& program) { return Planner(program).plan(); }
 

@@ -157,21 +157,29 @@ std::vector<std::vector<size_t>> launch_dependences(const Program& program) {
   return result;
 }
 
+/// The first of the orders with the smallest arena. Planning is most of the work, so orders are
+/// planned from the lowest bound upwards, until no bound is below what is reached.
 void choose_order(Program& program) {
   ListScheduler scheduler(program);
-  std::vector<std::vector<size_t>> orders;
-  for (const Better& better : notions()) orders.push_back(scheduler.order(better));
-  const std::vector<Launch> given = program.launches;
-  std::vector<Launch> best = given;
-  int64_t least = plan_memory(program).arena_bytes;
-  for (const std::vector<size_t>& order : orders) {
-    for (size_t i = 0; i < order.size(); ++i) program.launches[i] = given[order[i]];
-    const int64_t bytes = plan_memory(program).arena_bytes;
-    if (bytes >= least) continue;
-    least = bytes;
-    best = program.launches;
+  std::vector<std::vector<Launch>> orders{program.launches};
+  for (const Better& better : notions()) {
+    std::vector<Launch> launches;
+    for (size_t launch : scheduler.order(better)) launches.push_back(program.launches[launch]);
+    orders.push_back(std::move(launches));
   }
-  program.launches = std::move(best);
+  std::vector<std::pair<int64_t, size_t>> bounds;
+  for (size_t i = 0; i < orders.size(); ++i) {
+    program.launches = orders[i];
+    bounds.emplace_back(arena_lower_bound(program), i);
+  }
+  std::sort(bounds.begin(), bounds.end());
+  std::pair<int64_t, size_t> best{std::numeric_limits<int64_t>::max(), 0};
+  for (const auto& bound : bounds) {
+    if (bound >= best) continue;
+    program.launches = orders[bound.second];
+    best = std::min(best, {plan_memory(program).arena_bytes, bound.second});
+  }
+  program.launches = std::move(orders[best.second]);
 }
 
 }  // namespace gradus::plan

@@ -33,6 +33,8 @@ struct Plan {
 };
 
 IdVector<BufferId, LiveRange> compute_liveness(const Program& program);
+/// No plan of the program as it is ordered has a smaller arena.
+int64_t arena_lower_bound(const Program& program);
 /// The best of several orders and placements; deterministic.
 Plan plan_memory(const Program& program);
 /// The first breach: two live buffers overlap without an offer to share, misaligned, out of bounds.
