@@ -23,6 +23,18 @@ bool contains(const std::vector<NodeId>& nodes, NodeId id) {
   return std::find(nodes.begin(), nodes.end(), id) != nodes.end();
 }
 
+/// Members are sorted.
+bool is_member(const Cluster& cluster, NodeId id) {
+  return std::binary_search(cluster.members.begin(), cluster.members.end(), id);
+}
+
+template <typename T>
+std::vector<T> sorted_once(std::vector<T> values) {
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  return values;
+}
+
 OpClass class_of(const Graph& graph, NodeId id) { return op_def(graph[id].op).cls; }
 
 ClusterClass first_class(const Graph& graph, NodeId id) {
@@ -138,7 +150,7 @@ bool Drafts::cycle_through(DraftId id) const {
 bool Drafts::updates_fit(const Cluster& cluster) const {
   std::optional<ClusterSpace> space;
   for (const Update& update : updates_) {
-    if (!update.in_place || !contains(cluster.members, update.value)) continue;
+    if (!update.in_place || !is_member(cluster, update.value)) continue;
     for (NodeId reader : cluster.members) {
       if (!contains(sources_[reader], update.leaf)) continue;
       if (class_of(*graph_, reader) == OpClass::Contract) return false;
@@ -190,13 +202,15 @@ std::vector<DraftId> Drafts::producers(DraftId id) const {
 }
 
 std::vector<DraftId> Drafts::successors(DraftId id) const {
-  std::set<DraftId> result;
+  std::vector<DraftId> result;
+  const auto add = [&](NodeId node) {
+    if (draft_of_[node] != id) result.push_back(draft_of_[node]);
+  };
   for (NodeId member : drafts_[id].members) {
-    for (NodeId reader : readers_[member]) result.insert(draft_of_[reader]);
-    for (NodeId later : after_[member]) result.insert(draft_of_[later]);
+    for (NodeId reader : readers_[member]) add(reader);
+    for (NodeId later : after_[member]) add(later);
   }
-  result.erase(id);
-  return {result.begin(), result.end()};
+  return sorted_once(std::move(result));
 }
 
 /// The first draft of a path from `from` to `to` that has others between; nothing where there is
@@ -251,13 +265,17 @@ bool Drafts::is_read_outside(NodeId node) const {
 // Merging.
 
 int Drafts::count_slots(const Cluster& cluster) const {
-  int slots = 0;
-  for (NodeId read : reads_of(*graph_, cluster)) slots += is_buffer((*graph_)[read]) ? 1 : 0;
+  std::vector<NodeId> reads;
+  for (NodeId member : cluster.members) {
+    for (NodeId source : sources_[member]) {
+      if (is_buffer((*graph_)[source]) && !is_member(cluster, source)) reads.push_back(source);
+    }
+  }
+  int slots = static_cast<int>(sorted_once(std::move(reads)).size());
   for (NodeId member : cluster.members) {
     const auto& readers = readers_[member];
-    const bool outside = std::any_of(readers.begin(), readers.end(), [&](NodeId reader) {
-      return !contains(cluster.members, reader);
-    });
+    const bool outside = std::any_of(readers.begin(), readers.end(),
+                                     [&](NodeId reader) { return !is_member(cluster, reader); });
     slots += outside || wanted_[member] ? 1 : 0;
   }
   return slots;
@@ -293,9 +311,8 @@ class ClassRules {
   }
   bool contract_holds() const {
     const std::vector<NodeId> sources = sources_of(graph_, cluster_.anchor);
-    const bool prologue = std::any_of(sources.begin(), sources.end(), [&](NodeId source) {
-      return contains(cluster_.members, source);
-    });
+    const bool prologue = std::any_of(sources.begin(), sources.end(),
+                                      [&](NodeId source) { return is_member(cluster_, source); });
     return count(OpClass::Contract) == 1 && count(OpClass::Reduce) == 0 && !prologue;
   }
   bool lanes_hold() const {
@@ -318,8 +335,7 @@ class ClassRules {
       if (level_of(graph_, space_, member) != Level::Full) return false;
       const std::vector<NodeId> sources = sources_of(graph_, member);
       return std::any_of(sources.begin(), sources.end(), [&](NodeId source) {
-        return contains(cluster_.members, source) &&
-               level_of(graph_, space_, source) == Level::Folded;
+        return is_member(cluster_, source) && level_of(graph_, space_, source) == Level::Folded;
       });
     });
   }
@@ -347,7 +363,7 @@ class ClassRules {
     const bool per_row = fold || level_of(graph_, space_, member) == Level::Full;
     if (partial && !per_row) return false;
     for (NodeId source : sources_of(graph_, member)) {
-      if (!contains(cluster_.members, source)) continue;
+      if (!is_member(cluster_, source)) continue;
       const bool sum = class_of(graph_, source) == OpClass::Reduce;
       if (per_row && (sum || level_of(graph_, space_, source) == Level::Folded)) return false;
       if (!per_row && !sum && level_of(graph_, space_, source) == Level::Full) return false;
@@ -378,9 +394,8 @@ std::optional<std::string> Drafts::why_not(const Cluster& merged, DraftId a, Dra
       if (class_of(*graph_, member) == OpClass::Reduce) continue;
       if (level_of(*graph_, *space, member) == Level::Folded) continue;
       const auto& readers = readers_[member];
-      const bool outside = std::any_of(readers.begin(), readers.end(), [&](NodeId reader) {
-        return !contains(merged.members, reader);
-      });
+      const bool outside = std::any_of(readers.begin(), readers.end(),
+                                       [&](NodeId reader) { return !is_member(merged, reader); });
       if (outside || wanted_[member]) return "L3 rows of a chain read outside";
     }
   }
@@ -436,7 +451,7 @@ void Drafts::fill_yields(Clustering& clustering) const {
       if (is_read_outside(member)) cluster.yields.push_back(member);
     }
     for (const Update& update : updates_) {
-      if (update.in_place && contains(cluster.members, update.value)) {
+      if (update.in_place && is_member(cluster, update.value)) {
         cluster.updates.emplace_back(update.value, update.leaf);
       }
     }

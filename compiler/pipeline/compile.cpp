@@ -30,9 +30,10 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-void require(const std::optional<std::string>& problem, const std::string& stage,
-             const std::string& text) {
-  GRADUS_CHECK(!problem, fmt::format("after {}: {}\n{}", stage, problem.value_or(""), text));
+/// `print` makes the text of what is wrong, which costs more than the check.
+template <typename Print>
+void require(const std::optional<std::string>& problem, const std::string& stage, Print print) {
+  GRADUS_CHECK(!problem, fmt::format("after {}: {}\n{}", stage, problem.value_or(""), print()));
 }
 
 /// An initialising graph writes variables that it never read: each gets its leaf, so that an update always
@@ -82,16 +83,17 @@ std::optional<Compiled> compile_graph(const Graph& source, const Target& target,
   Stopwatch watch(out.times);
   out.clustering = fuse::fuse(out.ordered, target, options.capacity, out.remarks);
   require(fuse::verify_clustering(out.ordered, out.clustering), "fuse",
-          fuse::print_clustering(out.ordered, out.clustering));
+          [&] { return fuse::print_clustering(out.ordered, out.clustering); });
   watch.lap("fuse");
   out.program = plan::build_program(out.ordered, out.clustering, target, options.capacity);
   for (const kernel::Kernel& kernel : out.program.kernels) {
-    require(kernel::verify_kernel(kernel), "build-program", kernel::print_kernel(kernel));
+    require(kernel::verify_kernel(kernel), "build-program",
+            [&] { return kernel::print_kernel(kernel); });
   }
   watch.lap("build-program");
   out.plan = plan::plan_memory(out.program);
   require(plan::validate_plan(out.program, out.plan), "plan-memory",
-          plan::print_plan(out.program, out.plan));
+          [&] { return plan::print_plan(out.program, out.plan); });
   watch.lap("plan-memory");
   return out;
 }
