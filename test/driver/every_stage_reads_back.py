@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""every_stage_reads_back.py FOLDER...: what `show` prints for a stage, `opt` reads and prints the same."""
+"""every_stage_reads_back.py FOLDER...: what `show` prints for a stage, `opt` reads and prints the same. Of models of one name in
+several folders the first is taken."""
 import pathlib
 import subprocess
 import sys
@@ -14,8 +15,12 @@ def gradus(*arguments, text=None):
     return done.stdout
 
 
+seen = set()
 for folder in sys.argv[1:]:
     for model in sorted(pathlib.Path(folder).glob("*.grad")):
+        if model.name in seen:
+            continue
+        seen.add(model.name)
         for function in ["init", "train", "evaluate", "predict"]:
             for stage in STAGES:
                 text = gradus("show", model, f"--emit={stage}", "--function", function, "--verify-roundtrip")
