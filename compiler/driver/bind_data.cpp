@@ -339,13 +339,14 @@ class DataBuilder {
 
   BoundData build(uint64_t seed) {
     open();
+    if (!session_.model.has_batch) rows_[0].add("", 1);  // all data are one step's
     out_.source_rows = rows_[0].rows();
     out_.rows = rows_[0].rows() + rows_[1].rows() + rows_[2].rows();
     split(seed);
     if (saved_) out_.fitted = saved_->fitted;
     else if (binder_.vocabulary()) out_.fitted.categories[kVocabulary] = *binder_.vocabulary();
     for (size_t i = 0; i < inputs_.size(); ++i) {
-      if (!saved_) expressions_[0][i].fit(fit_rows_, out_.fitted);
+      if (!saved_) fit(expressions_[0][i], *inputs_[i]);
       check_indices(*inputs_[i]);
       evaluate(i);
     }
@@ -366,6 +367,12 @@ class DataBuilder {
         expressions_[p].push_back(std::move(*expression));
       }
     }
+  }
+
+  /// On the training part; an input that is given whole has no parts.
+  void fit(const DataExpression& expression, const lang::ModelInput& input) {
+    bool whole = out_.whole.count(input.name) > 0;
+    expression.fit(whole ? range(0, expression.rows()) : fit_rows_, out_.fitted);
   }
 
   /// More words than the table that the input indexes has rows.
@@ -395,7 +402,10 @@ class DataBuilder {
     } else {
       out_.validation_share = saved_ ? saved_->validation_share.value_or(data.validation_share) : data.validation_share;
       out_.test_share = saved_ ? saved_->test_share.value_or(data.test_share) : data.test_share;
-      if (binder_.windows()) split_windows(*binder_.windows());
+      if (!session_.model.has_batch && out_.validation_share + out_.test_share > 0) {
+        throw runtime::FileError("no input has the size `batch`, so there are no rows to hold out for `validation` or `test`");
+      }
+      if (binder_.windows() && session_.model.has_batch) split_windows(*binder_.windows());
       else out_.split = runtime::split_by_seed(main, out_.validation_share, out_.test_share, saved_ ? saved_->seed : seed);
     }
     fit_rows_ = out_.split.train;
