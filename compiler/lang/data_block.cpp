@@ -288,9 +288,11 @@ class DataReader {
       e_.fail(Diag::BadSetting, base.span,
               fmt::format("`{}` without `from csv(..)`: no table to take them from", base.text));
     if (!window && model_.data.from->kind == "text")
-      e_.fail(Diag::BadSetting, base.span, "a text has no columns; `window[..]` takes its characters");
+      e_.fail(Diag::BadSetting, base.span,
+              "a text has no columns; `window[..]` takes its characters");
     if (window && model_.data.from->kind == "text" && e.indices.size() > 1)
-      e_.fail(Diag::BadSetting, e.span, "a text has no columns: `window` takes time alone, as in `window[0:64]`");
+      e_.fail(Diag::BadSetting, e.span,
+              "a text has no columns: `window` takes time alone, as in `window[0:64]`");
     if (window && !model_.data.from->options.count("window"))
       e_.fail(Diag::BadSetting, base.span, "`window[..]` needs `window:` in `from`");
     DataExpr made = node(DataExpr::Kind::Columns, e);

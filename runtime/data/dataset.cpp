@@ -89,8 +89,10 @@ InputArray evaluate_input(const std::string& name, const DataExpression& express
     std::byte* to = array.bytes.data() + row * step * size;
     for (size_t i = 0; i < values.size(); ++i, to += size) {
       if (!fits(kind, values[i])) {
-        throw FileError(FileProblem::Value, fmt::format("{}: input `{}` gives {}, expected {}",
-                                    expression.place(row, static_cast<int64_t>(i)), name, values[i], expected(kind)));
+        throw FileError(FileProblem::Value,
+                        fmt::format("{}: input `{}` gives {}, expected {}",
+                                    expression.place(row, static_cast<int64_t>(i)), name, values[i],
+                                    expected(kind)));
       }
       store(kind, values[i], to);
     }

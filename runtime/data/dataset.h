@@ -15,7 +15,8 @@ namespace gradus::runtime {
 
 enum class ElementKind { Float32, Int32, Bool };
 
-/// Rows that overlap in their source overlap here too: a text is in memory once, whatever its windows.
+/// Rows that overlap in their source overlap here too: a text is in memory once, whatever its
+/// windows.
 struct InputArray {
   ElementKind kind = ElementKind::Float32;
   int64_t row_bytes = 0;

@@ -26,7 +26,8 @@ class RowSource {
   virtual bool has_text() const { return false; }
   /// Where a value stands, for messages: "housing.csv: row 12 (line 13), column `total_bedrooms`".
   virtual std::string place(int64_t row, int64_t element) const = 0;
-  /// By how many numbers a row begins behind the one before it: less than width() where rows overlap.
+  /// By how many numbers a row begins behind the one before it: less than width() where rows
+  /// overlap.
   virtual int64_t row_step() const { return width(); }
 
   int64_t width() const;

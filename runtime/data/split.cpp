@@ -51,17 +51,20 @@ std::vector<int64_t> permutation(int64_t count, uint64_t seed, uint64_t stream) 
   return order;
 }
 
-Split split_windows(int64_t length, int64_t window, int64_t stride, double validation, double test) {
+Split split_windows(int64_t length, int64_t window, int64_t stride, double validation,
+                    double test) {
   int64_t test_begin = length - share_of(length, test);
   int64_t validation_begin = test_begin - share_of(length, validation);
   int64_t apart = std::max<int64_t>(window - 1, 1);
   int64_t far = (apart + stride - 1) / stride;  // in rows
   auto rows_in = [&](int64_t begin, int64_t end, int64_t step) {
     std::vector<int64_t> rows;
-    for (int64_t row = (begin + stride - 1) / stride; row * stride + window <= end; row += step) rows.push_back(row);
+    for (int64_t row = (begin + stride - 1) / stride; row * stride + window <= end; row += step)
+      rows.push_back(row);
     return rows;
   };
-  return {rows_in(0, validation_begin, 1), rows_in(validation_begin, test_begin, far), rows_in(test_begin, length, far)};
+  return {rows_in(0, validation_begin, 1), rows_in(validation_begin, test_begin, far),
+          rows_in(test_begin, length, far)};
 }
 
 Split split_by_seed(int64_t rows, double validation, double test, uint64_t seed) {

@@ -15,10 +15,10 @@ struct Split {
 /// down.
 Split split_by_seed(int64_t rows, double validation, double test, uint64_t seed);
 
-/// For windows over a series of `length`: the test part is the last stretch, the validation part the
-/// one before it, and neither shares anything with another part. Windows that train begin `stride`
-/// apart; the others follow one another and share one place: what one asks for last, the next is
-/// given first. Rows are numbered as the windows of the whole series.
+/// For windows over a series of `length`: the test part is the last stretch, the validation part
+/// the one before it, and neither shares anything with another part. Windows that train begin
+/// `stride` apart; the others follow one another and share one place: what one asks for last, the
+/// next is given first. Rows are numbered as the windows of the whole series.
 Split split_windows(int64_t length, int64_t window, int64_t stride, double validation, double test);
 
 /// A permutation of [0, order.size()), or of [0, count): Fisher and Yates, bits from SplitMix64

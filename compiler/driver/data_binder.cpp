@@ -1,0 +1,255 @@
+// Sources become trees of runtime::DataNode. A file is read once, whoever asks for it.
+#include "driver/data_binder.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "runtime/file_error.h"
+
+namespace gradus::driver {
+
+namespace {
+
+using lang::DataExpr;
+using runtime::DataExpression;
+using runtime::DataNode;
+
+const char* part_option(Part part) { return part == Part::Validation ? "validation" : "test"; }
+
+}  // namespace
+
+std::vector<int64_t> range(int64_t begin, int64_t end) {
+  std::vector<int64_t> rows(static_cast<size_t>(end - begin));
+  std::iota(rows.begin(), rows.end(), begin);
+  return rows;
+}
+
+DataBinder::DataBinder(Session& session, const Options& options, const SavedData* saved) : session_(session), options_(options) {
+  if (saved) {
+    auto found = saved->fitted.categories.find(kVocabulary);
+    vocabulary_ = found == saved->fitted.categories.end() ? runtime::Vocabulary{} : found->second;
+  }
+  for (const std::string& item : options.data) {
+    size_t equals = item.find('=');
+    bool named = equals != std::string::npos && has_input(item.substr(0, equals));
+    if (named) replaced_[item.substr(0, equals)] = item.substr(equals + 1);
+    else replacement_ = item;
+  }
+}
+
+std::optional<DataExpression> DataBinder::expression(const std::string& input, Part part) {
+  if (part != Part::Main && (replaced() || !has_part(input, part))) return std::nullopt;
+  part_ = part;
+  input_ = input;
+  const lang::DataBinding* binding = find_binding(input);
+  if (binding) return DataExpression(input, convert(binding->value));
+  auto file = replaced_.find(input);
+  if (file == replaced_.end()) missing(input);
+  return DataExpression(input, node_of(open_array(file->second)));
+}
+
+bool DataBinder::indexes_vocabulary(const std::string& input) const {
+  const lang::DataBinding* binding = find_binding(input);
+  return binding && binding->value.kind == DataExpr::Kind::Columns && from().kind == "text" && !in_bytes();
+}
+
+bool DataBinder::has_part(const std::string& input, Part part) const {
+  if (part == Part::Main) return true;
+  const lang::DataBinding* binding = find_binding(input);
+  return binding && expression_has(binding->value, part);
+}
+
+bool DataBinder::has_input(const std::string& name) const {
+  return std::any_of(session_.model.inputs.begin(), session_.model.inputs.end(),
+                     [&](const lang::ModelInput& input) { return input.name == name; });
+}
+
+const lang::DataBinding* DataBinder::find_binding(const std::string& input) const {
+  for (const lang::DataBinding& binding : session_.model.data.bindings) {
+    if (binding.input == input) return &binding;
+  }
+  return nullptr;
+}
+
+bool DataBinder::expression_has(const DataExpr& expr, Part part) const {
+  if (expr.kind == DataExpr::Kind::Columns) {
+    return from().options.count(part_option(part)) > 0;
+  }
+  if (expr.kind == DataExpr::Kind::Array && expr.options.count(part_option(part)) > 0) return true;
+  return std::any_of(expr.operands.begin(), expr.operands.end(),
+                     [&](const DataExpr& operand) { return expression_has(operand, part); });
+}
+
+void DataBinder::missing(const std::string& input) {
+  const lang::ModelInput* found = nullptr;
+  for (const lang::ModelInput& candidate : session_.model.inputs) {
+    if (candidate.name == input) found = &candidate;
+  }
+  session_.diags.error(Diag::NoData, found ? found->span : Span{},
+                       fmt::format("input `{0}` has no data; bind it in the `data` block or with --data {0}=FILE", input));
+  session_.stop_on_errors();
+  throw CommandError(kBadFile, "no data");
+}
+
+std::string DataBinder::resolve(const std::string& path) const {
+  std::filesystem::path given(path);
+  if (given.is_absolute() || options_.input == "-") return path;
+  return (std::filesystem::path(options_.input).parent_path() / given).lexically_normal().string();
+}
+
+std::string DataBinder::text_option(const std::map<std::string, std::variant<double, std::string>>& options, const std::string& name) {
+  auto found = options.find(name);
+  if (found == options.end() || !std::holds_alternative<std::string>(found->second)) return "";
+  return std::get<std::string>(found->second);
+}
+
+std::string DataBinder::choose_path(const std::string& main, const std::map<std::string, std::variant<double, std::string>>& options) {
+  auto named = replaced_.find(input_);
+  if (named != replaced_.end()) return named->second;
+  if (replacement_) return *replacement_;
+  return resolve(part_ == Part::Main ? main : text_option(options, part_option(part_)));
+}
+
+DataNode DataBinder::node_of(std::shared_ptr<const runtime::RowSource> source) {
+  DataNode node;
+  node.kind = DataNode::Kind::Source;
+  node.source = std::move(source);
+  return node;
+}
+
+std::shared_ptr<const runtime::RowSource> DataBinder::open_array(const std::string& path) {
+  runtime::Bytes bytes = runtime::read_bytes(path);
+  bool npy = bytes.size() > 6 && bytes[0] == 0x93 && bytes[1] == 'N';
+  if (npy) return runtime::read_npy(std::move(bytes), path);
+  return runtime::read_idx(std::move(bytes), path);
+}
+
+std::shared_ptr<const runtime::CsvTable> DataBinder::open_table(const std::string& path) {
+  auto& table = tables_[path];
+  if (!table) table = std::make_shared<runtime::CsvTable>(runtime::read_bytes(path), path);
+  return table;
+}
+
+DataNode DataBinder::convert(const DataExpr& expr) {
+  switch (expr.kind) {
+    case DataExpr::Kind::Number: {
+      DataNode node;
+      node.number = expr.number;
+      return node;
+    }
+    case DataExpr::Kind::Columns: return columns(expr);
+    case DataExpr::Kind::Array: return array(expr);
+    case DataExpr::Kind::Unary:
+    case DataExpr::Kind::Binary:
+    case DataExpr::Kind::Call: break;
+  }
+  static const std::map<std::string, DataNode::Kind> kinds = {
+      {"+", DataNode::Kind::Add}, {"*", DataNode::Kind::Mul}, {"/", DataNode::Kind::Div},
+      {"log", DataNode::Kind::Log}, {"standardize", DataNode::Kind::Standardize}, {"minmax", DataNode::Kind::MinMax},
+      {"fill_missing", DataNode::Kind::FillMissing}, {"category", DataNode::Kind::Category}};
+  DataNode node;
+  if (expr.name == "-") node.kind = expr.operands.size() == 1 ? DataNode::Kind::Neg : DataNode::Kind::Sub;
+  else node.kind = kinds.at(expr.name);
+  for (const DataExpr& operand : expr.operands) node.operands.push_back(convert(operand));
+  if (node.kind == DataNode::Kind::FillMissing) set_fill(node, expr);
+  if (auto unknown = expr.options.find("unknown"); unknown != expr.options.end()) {
+    node.unknown = std::get<double>(unknown->second);
+  }
+  return node;
+}
+
+void DataBinder::set_fill(DataNode& node, const DataExpr& expr) {
+  auto with = expr.options.find("with");
+  if (with == expr.options.end()) return;
+  if (std::holds_alternative<std::string>(with->second)) node.strategy = std::get<std::string>(with->second);
+  else node.number = std::get<double>(with->second);
+}
+
+std::shared_ptr<const runtime::TextFile> DataBinder::open_text(const std::string& path) {
+  auto& text = texts_[path];
+  if (text) return text;
+  runtime::Bytes bytes = runtime::read_bytes(path);
+  if (in_bytes()) {
+    text = std::make_shared<runtime::TextFile>(runtime::TextFile::of_bytes(std::move(bytes), path));
+  } else if (vocabulary_) {
+    if (vocabulary_->empty()) throw runtime::FileError(fmt::format("{}: the weights were trained on no text, its characters have no numbers", path));
+    text = std::make_shared<runtime::TextFile>(runtime::TextFile::of_characters(std::move(bytes), path, *vocabulary_));
+  } else {
+    text = std::make_shared<runtime::TextFile>(runtime::TextFile::of_characters(std::move(bytes), path));
+    vocabulary_ = text->vocabulary();
+  }
+  return text;
+}
+
+Windows DataBinder::cut(int64_t length) {
+  auto number = [&](const char* name) {
+    auto found = from().options.find(name);
+    return found == from().options.end() ? 1 : static_cast<int64_t>(std::get<double>(found->second));
+  };
+  Windows windows{length, number("window"), number("stride")};
+  if (part_ == Part::Main) windows_ = windows;
+  else windows.stride = std::max(windows.stride, windows.window - 1);
+  return windows;
+}
+
+DataNode DataBinder::columns(const DataExpr& expr) {
+  std::string path = choose_path(from().path, from().options);
+  if (from().kind == "text") {
+    std::shared_ptr<const runtime::TextFile> text = open_text(path);
+    Windows windows = cut(text->length());
+    return node_of(runtime::make_text_windows(text, windows.window, windows.stride, expr.time_from, expr.time_to));
+  }
+  std::shared_ptr<const runtime::CsvTable> table = open_table(path);
+  std::vector<int64_t> positions = positions_of(*table, expr);
+  if (!expr.window) return node_of(runtime::make_columns(table, positions, expr.single));
+  Windows windows = cut(table->rows());
+  return node_of(runtime::make_table_windows(table, positions, expr.single, windows.window, windows.stride,
+                                             expr.time_from, expr.time_to));
+}
+
+std::vector<int64_t> DataBinder::positions_of(const runtime::CsvTable& table, const DataExpr& expr) {
+  std::vector<int64_t> positions;
+  for (const DataExpr::Selection& selection : expr.columns) {
+    if (selection.column) {
+      int64_t found = table.find(*selection.column);
+      if (found < 0) no_column(table, *selection.column, expr.span);
+      positions.push_back(found);
+      continue;
+    }
+    for (int64_t i = selection.from; i < selection.to; ++i) positions.push_back(i);
+  }
+  if (expr.columns.empty()) positions = range(0, table.columns());
+  for (int64_t position : positions) {
+    if (position < 0 || position >= table.columns()) {
+      fail(expr.span, fmt::format("column {} of `{}`, which has {}", position, table.name(), table.columns()));
+    }
+  }
+  return positions;
+}
+
+void DataBinder::no_column(const runtime::CsvTable& table, const std::string& name, Span span) {
+  std::string near = nearest_name(name, table.header());
+  fail(span, fmt::format("`{}` has no column `{}`{}", table.name(), name,
+                         table.header().empty() ? "; it has no header, columns are numbered from 0"
+                         : near.empty()         ? std::string()
+                                                : fmt::format("; did you mean `{}`?", near)));
+}
+
+void DataBinder::fail(Span span, const std::string& message) {
+  session_.diags.error(Diag::NoColumn, span, message);
+  session_.stop_on_errors();
+  throw CommandError(kBadFile, message);
+}
+
+DataNode DataBinder::array(const DataExpr& expr) {
+  if (expr.name == "linspace") {
+    auto number = [&](const char* name) { return std::get<double>(expr.options.at(name)); };
+    return node_of(runtime::make_linspace(number("from"), number("to"), static_cast<int64_t>(number("count"))));
+  }
+  return node_of(open_array(choose_path(text_option(expr.options, "path"), expr.options)));
+}
+
+}  // namespace gradus::driver
