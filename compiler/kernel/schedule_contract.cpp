@@ -40,20 +40,24 @@ struct Sizes {
   }
 };
 
-bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
-                      const Target& target) {
-  if (!shape.right_runs_along_lanes()) return true;
-  bool wide = wide_registers(target);
-  if (size.m >= (wide ? 384 : 48) && collides(kc, shape.right.inner_stride(), target)) return true;
-  int64_t large = (wide ? 4 : 1) * int64_t{1 << 20};
-  return size.m >= (wide ? 192 : 96) && size.k * size.n * 4 > large;
-}
-
+/// A transposed left operand whose rows collide is packed where many columns use it; the more,
+/// where the right operand has to be packed as well for every block of rows.
 bool wants_left_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
                      const Target& target) {
   bool transposed = shape.left.outer_stride() == 1 && shape.left.inner_stride() != 1;
-  if (!transposed || size.n < 96) return false;
+  if (!transposed || size.n < (shape.right_runs_along_lanes() ? 96 : 384)) return false;
   return collides(kc, shape.left.inner_stride(), target);
+}
+
+bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc, bool left,
+                      const Target& target) {
+  if (!shape.right_runs_along_lanes()) return true;
+  bool wide = wide_registers(target);
+  bool far = collides(kc, shape.right.inner_stride(), target);
+  bool fits = left && size.k * size.n * 4 <= target.l2_bytes;
+  if (far && !fits && size.m >= (wide ? 384 : 48)) return true;
+  int64_t large = (wide ? 4 : 1) * int64_t{1 << 20};
+  return size.m >= (wide ? 192 : 96) && size.k * size.n * 4 > large;
 }
 
 int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& target) {
@@ -126,8 +130,8 @@ Schedule schedule_contract(const Graph& graph, const Cluster& cluster, const Tar
   s.nv = tile.nv;
   s.kc = choose_kc(shape, size, target);
   int64_t kc = std::min(s.kc, size.k);
-  s.pack_right = wants_right_pack(shape, size, kc, target);
   s.pack_left = wants_left_pack(shape, size, kc, target);
+  s.pack_right = wants_right_pack(shape, size, kc, s.pack_left, target);
   int ops = simple_epilogue_ops(graph, cluster);
   s.strip = ops < 0 || ops > kTileEpilogueOps;
   choose_blocks(s, size, target);
