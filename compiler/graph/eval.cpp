@@ -148,39 +148,66 @@ void eval_pointwise(const Node& node, const Operands<Held<T>>& x, const EvalCont
 }
 
 template <typename T>
+Array<Held<T>> eval_node(const Node& node, const Operands<Held<T>>& x, const Leaves<T>& leaves,
+                         const EvalContext& context) {
+  auto result = make_array<Held<T>>(node.type.dtype, sizes_at(node.type.shape, context.n));
+  switch (op_def(node.op).cls) {
+    case OpClass::Leaf:
+      eval_leaf<T>(node, leaves, context, result);
+      break;
+    case OpClass::Pointwise:
+      eval_pointwise<T>(node, x, context, result);
+      break;
+    case OpClass::Reduce:
+      eval_reduce<T>(node, *x.at(0), result);
+      break;
+    case OpClass::Contract:
+      eval_contract<T>(node, x, context, result);
+      break;
+    case OpClass::Layout:
+      eval_layout<Held<T>>(node, x, result);
+      break;
+    case OpClass::Indexed:
+      eval_indexed<T>(node, x, result);
+      break;
+    case OpClass::Derivative:
+      GRADUS_CHECK(false,
+                   fmt::format("`{}` has no value before differentiation", op_def(node.op).name));
+  }
+  return result;
+}
+
+template <typename T>
 IdVector<NodeId, Array<Held<T>>> eval_nodes(const Graph& graph, const Leaves<T>& leaves,
                                             const EvalContext& context) {
   IdVector<NodeId, Array<Held<T>>> values;
   for (const Node& node : graph.nodes) {
     Operands<Held<T>> x;
     for (NodeId operand : node.operands) x.push_back(&values[operand]);
-    auto result = make_array<Held<T>>(node.type.dtype, sizes_at(node.type.shape, context.n));
-    switch (op_def(node.op).cls) {
-      case OpClass::Leaf:
-        eval_leaf<T>(node, leaves, context, result);
-        break;
-      case OpClass::Pointwise:
-        eval_pointwise<T>(node, x, context, result);
-        break;
-      case OpClass::Reduce:
-        eval_reduce<T>(node, *x.at(0), result);
-        break;
-      case OpClass::Contract:
-        eval_contract<T>(node, x, context, result);
-        break;
-      case OpClass::Layout:
-        eval_layout<Held<T>>(node, x, result);
-        break;
-      case OpClass::Indexed:
-        eval_indexed<T>(node, x, result);
-        break;
-      case OpClass::Derivative:
-        GRADUS_CHECK(false,
-                     fmt::format("`{}` has no value before differentiation", op_def(node.op).name));
-    }
-    values.push_back(std::move(result));
+    values.push_back(eval_node<T>(node, x, leaves, context));
   }
   return values;
+}
+
+Array<double> eval_moved(const Graph& graph, const IdVector<NodeId, Array<double>>& base,
+                         const std::string& leaf, const Array<double>& value, NodeId wanted,
+                         const EvalContext& context) {
+  std::map<NodeId, Array<double>> moved;
+  for (size_t i = 0; i <= wanted.index(); ++i) {
+    const NodeId id(i);
+    const Node& node = graph[id];
+    if (node.op == OpKind::Param && leaf_name(node) == leaf) moved[id] = value;
+    bool depends = false;
+    Operands<double> x;
+    for (NodeId operand : node.operands) {
+      const auto found = moved.find(operand);
+      depends |= found != moved.end();
+      x.push_back(found != moved.end() ? &found->second : &base[operand]);
+    }
+    if (depends) moved[id] = eval_node<double>(node, x, {}, context);
+  }
+  const auto found = moved.find(wanted);
+  return found != moved.end() ? found->second : base[wanted];
 }
 
 template <typename T>

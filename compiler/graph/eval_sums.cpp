@@ -154,9 +154,29 @@ void argmax(const Node& node, const Array<V>& x, Array<V>& result) {
   }
 }
 
+/// Row by row, all of a row's sums at once: each adds in ascending k.
 template <typename T, typename Real>
-void multiply(const Product& p, const Array<Held<T>>& a, const Array<Held<T>>& b,
-              const EvalContext& context, Array<Held<T>>& result) {
+void multiply_plainly(const Product& p, const Array<Held<T>>& a, const Array<Held<T>>& b,
+                      Array<Held<T>>& result) {
+  std::vector<Real> totals(static_cast<size_t>(p.columns));
+  for (int64_t i = 0; i < p.rows; ++i) {
+    std::ranges::fill(totals, Real{});
+    for (int64_t k = 0; k < p.inner; ++k) {
+      const auto left = static_cast<Real>(
+          a.floats[static_cast<size_t>(p.left + i * p.left_row + k * p.left_inner)]);
+      const Held<T>* right = &b.floats[static_cast<size_t>(p.right + k * p.right_inner)];
+      for (int64_t j = 0; j < p.columns; ++j) {
+        Real& total = totals[static_cast<size_t>(j)];
+        total = total + left * static_cast<Real>(right[j * p.right_column]);
+      }
+    }
+    std::ranges::copy(totals, result.floats.begin() + (p.result + i * p.columns));
+  }
+}
+
+template <typename T, typename Real>
+void multiply_exactly(const Product& p, const Array<Held<T>>& a, const Array<Held<T>>& b,
+                      const EvalContext& context, Array<Held<T>>& result) {
   for (int64_t i = 0; i < p.rows; ++i) {
     for (int64_t j = 0; j < p.columns; ++j) {
       const auto left = [&](int64_t k) {
@@ -167,14 +187,8 @@ void multiply(const Product& p, const Array<Held<T>>& a, const Array<Held<T>>& b
         return static_cast<Real>(
             b.floats[static_cast<size_t>(p.right + k * p.right_inner + j * p.right_column)]);
       };
-      Held<T>& element = result.floats[static_cast<size_t>(p.result + i * p.columns + j)];
-      if constexpr (kExact<T>) {
-        element = sum_products<Real>(p.inner, context.fused_multiply_add, left, right);
-      } else {
-        Real total{};
-        for (int64_t k = 0; k < p.inner; ++k) total = total + left(k) * right(k);
-        element = total;
-      }
+      result.floats[static_cast<size_t>(p.result + i * p.columns + j)] =
+          sum_products<Real>(p.inner, context.fused_multiply_add, left, right);
     }
   }
 }
@@ -204,8 +218,13 @@ void eval_contract(const Node& node, const Operands<Held<T>>& x, const EvalConte
   const auto products = products_of(x.at(0)->sizes, x.at(1)->sizes, result.sizes,
                                     node.attrs.flag(AttrName::Ta), node.attrs.flag(AttrName::Tb));
   with_real<T>(result.dtype, [&](auto zero) {
+    using Real = decltype(zero);
     for (const Product& p : products) {
-      multiply<T, decltype(zero)>(p, *x[0], *x[1], context, result);
+      if constexpr (kExact<T>) {
+        multiply_exactly<T, Real>(p, *x[0], *x[1], context, result);
+      } else {
+        multiply_plainly<T, Real>(p, *x[0], *x[1], result);
+      }
     }
   });
 }

@@ -78,6 +78,7 @@ class Checker {
     if (!differentiate_graph(loss_, diags_) || !differentiate_graph(gradients, diags_)) return {};
     make_leaves();
     auto values = eval<double>(gradients, leaves_, context_);
+    losses_ = eval<double>(loss_, leaves_, context_);
     std::map<std::string, std::vector<double>> jit = run_jit();
     GradientReport report;
     for (const Result& result : gradients.results) {
@@ -117,20 +118,22 @@ class Checker {
     }
   }
 
-  double loss_at(const Values& leaves) {
-    auto values = eval<double>(loss_, leaves, context_);
-    return values[loss_.results[0].value].floats[0];
+  /// The loss where the parameter has moved by h along `direction`.
+  double loss_at(const std::string& path, const std::vector<double>& direction, double h) const {
+    Array<double> x = leaves_.at(path);
+    for (size_t i = 0; i < x.floats.size(); ++i) x.floats[i] += h * direction[i];
+    return eval_moved(loss_, losses_, path, x, loss_.results[0].value, context_).floats[0];
   }
 
   /// Compares the derivative along `direction` with differences of shrinking width; tells kinks apart:
   /// there the one-sided differences disagree, as a wrong rule's never do.
   void compare_along(const std::string& path, const std::vector<double>& direction, double derivative,
                      TensorCheck& check) {
-    double at = loss_at(leaves_);
+    double at = losses_[loss_.results[0].value].floats[0];
     double best = INFINITY;
     bool kink = false;
     for (double h : {1e-5, 1e-6, 1e-4}) {
-      double above = loss_at(moved(path, direction, h)), below = loss_at(moved(path, direction, -h));
+      double above = loss_at(path, direction, h), below = loss_at(path, direction, -h);
       double central = (above - below) / (2 * h);
       double right = (above - at) / h, left = (at - below) / h;
       double error = std::abs(central - derivative) / (1 + std::abs(derivative));
@@ -145,13 +148,6 @@ class Checker {
     }
     check.worst = std::max(check.worst, best);
     check.difference_agrees &= agrees;
-  }
-
-  Values moved(const std::string& path, const std::vector<double>& direction, double h) const {
-    Values leaves = leaves_;
-    std::vector<double>& x = leaves.at(path).floats;
-    for (size_t i = 0; i < x.size(); ++i) x[i] += h * direction[i];
-    return leaves;
   }
 
   void compare_differences(const std::vector<double>& gradient, TensorCheck& check) {
@@ -238,6 +234,7 @@ class Checker {
   GradientGraphs graphs_;
   Graph loss_;
   Values leaves_;
+  IdVector<NodeId, Array<double>> losses_;  // every node of loss_ at leaves_
 };
 
 }  // namespace

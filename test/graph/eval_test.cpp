@@ -367,6 +367,28 @@ float lanes_again(const std::vector<float>& x) {
   return tree(lanes);
 }
 
+TEST(Eval, a_moved_parameter_changes_what_depends_on_it) {
+  const Graph graph = read(R"(%x = input "x" : f32[2]
+    %w = param "w" : f32[2]
+    %b = param "b" : f32[2]
+    %0 = exp %b : f32[2]
+    %1 = mul %x, %w : f32[2]
+    %2 = add %1, %0 : f32[2]
+    %3 = sum %2 {dims=[0]} : f32[]
+    return %3, %0)");
+  Environment<double> leaves{{"x", floats<double>({2}, {2, 3})},
+                             {"w", floats<double>({2}, {0.5, -1})},
+                             {"b", floats<double>({2}, {0.25, 0})}};
+  const auto base = eval<double>(graph, leaves, {});
+  const Array<double> moved = floats<double>({2}, {0.75, 7});
+  const NodeId total = graph.results[0].value, beside = graph.results[1].value;
+  EXPECT_EQ(eval_moved(graph, base, "w", moved, beside, {}).floats, base[beside].floats);
+  const double found = eval_moved(graph, base, "w", moved, total, {}).floats[0];
+  leaves["w"] = moved;
+  EXPECT_EQ(found, eval<double>(graph, leaves, {})[total].floats[0]);
+  EXPECT_NE(found, base[total].floats[0]);
+}
+
 TEST(EvalExact, sums_in_lanes) {
   for (size_t count : {1, 2, 5, 31, 32, 33, 1000, 4097, 16384, 16385, 20001}) {
     const std::vector<float> x = random_floats(count, static_cast<uint32_t>(count));
