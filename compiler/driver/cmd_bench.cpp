@@ -137,8 +137,7 @@ class Bench {
   }
 
   static double flop_of(const plan::Program& program, const plan::Launch& launch) {
-    const kernel::Cost& cost = program.kernels[launch.kernel].cost;
-    return 2 * cost.fma + cost.simple + cost.divide + cost.transcendental;
+    return program.kernels[launch.kernel].cost.flop();
   }
 
   std::string what(const pipeline::CompiledModel& compiled, const pipeline::StepRunner& step,

@@ -166,8 +166,7 @@ class Trainer {
     const plan::Program& program = runner_.compiled().get(Function::Train).program;
     double flop = 0;
     for (const plan::Launch& launch : program.launches) {
-      const kernel::Cost& cost = program.kernels[launch.kernel].cost;
-      flop += 2 * cost.fma + cost.simple + cost.divide + cost.transcendental;
+      flop += program.kernels[launch.kernel].cost.flop();
     }
     return flop;
   }

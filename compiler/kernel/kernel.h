@@ -256,6 +256,8 @@ struct Cost {
   double transcendental = 0;
   double bytes = 0;           // read and written at least once
   int64_t items = 1;
+
+  double flop() const { return 2 * fma + simple + divide + transcendental; }
 };
 
 struct Kernel {
