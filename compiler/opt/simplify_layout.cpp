@@ -126,6 +126,47 @@ NodeId slice_of_pad(S& s, N n) {
   return exact ? s.operand(first(n)) : NodeId();
 }
 
+/// The operands of a concatenation along `axis`; any other node is the only part of itself.
+std::vector<NodeId> parts_along(S& s, NodeId x, int64_t axis) {
+  const Node& node = s[x];
+  bool joined = node.op == OpKind::Concat && node.attrs.integer(AttrName::Axis) == axis;
+  return joined ? node.operands : std::vector<NodeId>{x};
+}
+
+/// The one dimension along which two pads of equal shape add different borders; -1: none or several.
+int64_t dim_apart(N a, N b) {
+  const Ints &a_low = a.attrs.integers(AttrName::Low), &a_high = a.attrs.integers(AttrName::High);
+  const Ints &b_low = b.attrs.integers(AttrName::Low), &b_high = b.attrs.integers(AttrName::High);
+  int64_t found = -1;
+  for (size_t d = 0; d < a_low.size(); ++d) {
+    if (a_low[d] == b_low[d] && a_high[d] == b_high[d]) continue;
+    if (found >= 0) return -1;
+    found = static_cast<int64_t>(d);
+  }
+  return found;
+}
+
+/// pad(a) + pad(b) = pad(concat(a, b)), where a ends as b begins: what `split` leaves of a derivative
+NodeId sum_of_neighbours(S& s, N n) {
+  if (!s.is(n.operands[0], OpKind::Pad) || !s.is(n.operands[1], OpKind::Pad)) return {};
+  const Node left = s[n.operands[0]], right = s[n.operands[1]];
+  const auto is_zero = [](N pad) { return pad.attrs.get_or<double>(AttrName::Value, 0.0) == 0; };
+  if (left.type != right.type || !is_zero(left) || !is_zero(right)) return {};
+  const int64_t axis = dim_apart(left, right);
+  if (axis < 0) return {};
+  const auto d = static_cast<size_t>(axis);
+  const auto low = [&](N pad) { return pad.attrs.integers(AttrName::Low)[d]; };
+  const Node &before = low(left) < low(right) ? left : right, &after = &before == &left ? right : left;
+  if (low(before) + s.type(first(before)).shape[d].value != low(after)) return {};
+  std::vector<NodeId> parts = parts_along(s, first(before), axis);
+  for (NodeId part : parts_along(s, first(after), axis)) parts.push_back(part);
+  NodeId joined = s.make(OpKind::Concat, std::move(parts), {{AttrName::Axis, axis}});
+  Ints high = before.attrs.integers(AttrName::High);
+  high[d] = after.attrs.integers(AttrName::High)[d];
+  return s.make(OpKind::Pad, {joined},
+                {{AttrName::Low, before.attrs.integers(AttrName::Low)}, {AttrName::High, high}});
+}
+
 // clang-format off
 const SimplifyRule kRules[] = {
     {OpKind::Reshape, [](S& s, N n) { return s.type(first(n)) == n.type ? first(n) : NodeId(); }},                                                   // reshape(x, its shape) = x
@@ -141,6 +182,7 @@ const SimplifyRule kRules[] = {
     {OpKind::Slice, whole_slice},                                                                                                                    // x[:] = x
     {OpKind::Slice, slice_of_pad},
     {OpKind::Pad, empty_pad},                                                                                                                        // pad(x, 0, 0) = x
+    {OpKind::Add, sum_of_neighbours},
     {OpKind::Concat, [](S&, N n) { return n.operands.size() == 1 ? first(n) : NodeId(); }},                                                          // concat(x) = x
 };
 // clang-format on
