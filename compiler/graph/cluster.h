@@ -6,6 +6,20 @@
 //     %8 = add %7, %fc.b : f32[batch,256]
 //   } yields %8
 //
+// A strip is several clusters, its parts, over the same items (leading dimensions): an item goes
+// through all of them before the next, so that what passes between parts is never more than an item
+// of scratch. A part may compute again what another cluster computes, where that is cheaper to read
+// never; and may store its value straight to where a layout node would move it.
+//
+//   cluster @9 strip(%24) over [batch,4] {
+//     part contract(%24) {
+//       ...
+//     } yields %24
+//     part contract(%35) {
+//       %35 = matmul %34, %22 : f32[batch,4,64,32]
+//     } moves %37 = %35
+//   } yields %37
+//
 // Every node that needs computing is a member of exactly one cluster, but for those that a cluster
 // reads in place: leaves, and layout nodes that are views (strides) of a buffer or of a leaf.
 #pragma once
@@ -34,6 +48,14 @@ struct Cluster {
   /// leaf's buffer: everyone else who reads the old value runs before this cluster. Such a yield
   /// has no buffer of its own; whoever else reads it reads the leaf, after this cluster.
   std::vector<std::pair<NodeId, NodeId>> updates;
+  /// A strip and its parts: extents of the item dimensions, which lead every value that passes
+  /// between parts. Spaces keep them apart from what follows.
+  std::vector<Dim> items;
+  std::vector<Cluster> parts;   // in the order in which an item goes through them
+  bool again = false;           // a part whose members other clusters have computed
+  std::vector<NodeId> repeats;  // a strip's: members of such parts, in order
+  /// A part's: values stored straight into the buffer of the layout node that moves them.
+  std::vector<std::pair<NodeId, NodeId>> moves;
   /// A copy cluster (else -1): no members; `anchor` (a leaf, a view or another cluster's yield) is
   /// stored into the buffer of this result (of an Update: the leaf's), which has no other writer.
   int32_t copy_result = -1;
@@ -59,6 +81,10 @@ struct View {
 View resolve_view(const Graph& graph, NodeId id);
 /// `view` seen as `shape`, repeated where broadcasting repeats; shapes are known to fit.
 View broadcast_view(const View& view, const Shape& shape);
+/// Where the elements of `value` lie in the buffer of `moved`, a layout node (reshape, or concat
+/// around such) that reads it through others: a view of the shape of `value`. Nothing where strides
+/// cannot say it.
+std::optional<View> stored_view(const Graph& graph, NodeId value, NodeId moved);
 /// The view with other extents of equal count; nothing where strides cannot say it.
 std::optional<View> reshape_view(const View& view, const Shape& shape);
 

@@ -165,5 +165,55 @@ TEST(View, broadcast_view_of_a_strided_view) {
   EXPECT_EQ(out.extents, shape("[2,3,4]"));
 }
 
+/// The evaluator says where each element of x ends up in the chain's last value.
+void expect_stored(const Chain& chain) {
+  const std::optional<View> view = stored_view(chain.graph, NodeId(0), chain.x);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->source, chain.x);
+  for (int64_t n : {1, 3}) {
+    Array<double> x{.dtype = DType::F32, .sizes = {}, .floats = {}, .integers = {}};
+    for (const Dim& dim : chain.graph.type(NodeId(0)).shape) x.sizes.push_back(dim.at(n));
+    for (int64_t i = 0; i < x.count(); ++i) x.floats.push_back(static_cast<double>(i + 1));
+    EvalContext context;
+    context.n = context.capacity = n;
+    const auto values = eval<double>(chain.graph, {{"x", x}}, context);
+    for (int64_t i = 0; i < x.count(); ++i) {
+      int64_t place = view->offset, rest = i;
+      for (size_t d = x.sizes.size(); d-- > 0; rest /= x.sizes[d]) {
+        place += rest % x.sizes[d] * view->strides[d];
+      }
+      ASSERT_EQ(values[chain.x].floats[static_cast<size_t>(place)], static_cast<double>(i + 1));
+    }
+  }
+}
+
+TEST(StoredView, heads_side_by_side) {
+  Chain chain("[batch,4,3,5]");
+  expect_stored(chain.transpose({0, 2, 1, 3}).reshape("[3*batch,20]"));
+}
+
+TEST(StoredView, a_dimension_cut_and_joined_again) {
+  Chain chain("[6,4]");
+  expect_stored(chain.reshape("[2,3,4]").transpose({2, 0, 1}).reshape("[4,6]"));
+}
+
+TEST(StoredView, a_part_of_a_concatenation) {
+  Chain chain("[batch,2,3]");
+  chain.transpose({0, 2, 1}).reshape("[batch,6]");
+  const NodeId other = chain.g.zeros({DType::F32, shape("[batch,5]")});
+  chain.x = chain.g.make(OpKind::Concat, {other, chain.x}, {{AttrName::Axis, int64_t{1}}});
+  expect_stored(chain);
+}
+
+TEST(StoredView, none_where_no_stride_says_it) {
+  Chain uneven("[4,6]");
+  uneven.transpose({1, 0}).reshape("[8,3]");
+  EXPECT_FALSE(stored_view(uneven.graph, NodeId(0), uneven.x));
+  Chain computed("[4,6]");
+  computed.x = computed.g.neg(computed.x);
+  computed.reshape("[6,4]");
+  EXPECT_FALSE(stored_view(computed.graph, NodeId(0), computed.x));
+}
+
 }  // namespace
 }  // namespace gradus
