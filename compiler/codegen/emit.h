@@ -124,7 +124,8 @@ class KernelEmitter {
   void emit_main(const kernel::Loop& loop, Value* from, Value* to);
   void emit_vectors(const kernel::Loop& loop, Value* base, llvm::Instruction* hoist, int64_t delta,
                     int64_t elements);
-  void emit_masked_vector(const kernel::Loop& loop, Value* at, Value* to, size_t piece);
+  void emit_last_vector(const kernel::Loop& loop, Value* at, Value* to, size_t piece);
+  Value* end_of_vectors(Value* from, Value* to);
   int64_t vectors_a_turn(const kernel::Loop& loop) const;
   bool reads_held(const kernel::Loop& loop) const;
   /// The place where what depends on values known here may be computed.

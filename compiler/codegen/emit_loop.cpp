@@ -140,6 +140,13 @@ void KernelEmitter::emit_lanes(const Loop& loop) {
   finish_folds();
 }
 
+/// The end of the last vector.
+Value* KernelEmitter::end_of_vectors(Value* from, Value* to) {
+  auto lanes = static_cast<uint64_t>(target_.lanes);
+  Value* length = ir_.CreateAdd(ir_.CreateSub(to, from), ir_.getInt64(lanes - 1));
+  return ir_.CreateAdd(from, ir_.CreateAnd(length, ir_.getInt64(-lanes)));
+}
+
 /// Vectors of one turn of the main loop: as many as hold the 32 lanes of a sum, so that each has
 /// its accumulator; else as the schedule says.
 int64_t KernelEmitter::vectors_a_turn(const Loop& loop) const {
@@ -192,6 +199,7 @@ void KernelEmitter::emit_dynamic_range(const Loop& loop, Value* from, Value* to)
   GRADUS_CHECK(!loop.held && !reads_held(loop), "values are held over a range of constant length");
   int64_t lanes = target_.lanes;
   int64_t vectors = vectors_a_turn(loop);
+  if (loop.whole) to = end_of_vectors(from, to);
   auto whole = [&](Value* start, int64_t step) {
     Value* length = ir_.CreateSub(to, start);
     Value* rounded = ir_.CreateAnd(length, ir_.getInt64(static_cast<uint64_t>(-step)));
@@ -204,7 +212,7 @@ void KernelEmitter::emit_dynamic_range(const Loop& loop, Value* from, Value* to)
     for (size_t piece = 0; piece < fold_vectors(); ++piece) {
       int64_t offset = static_cast<int64_t>(piece) * lanes;
       Value* at = ir_.CreateAdd(main_end, ir_.getInt64(static_cast<uint64_t>(offset)));
-      emit_if_folding(ir_.CreateICmpSLT(at, to), [&] { emit_masked_vector(loop, at, to, piece); });
+      emit_if_folding(ir_.CreateICmpSLT(at, to), [&] { emit_last_vector(loop, at, to, piece); });
     }
     return;
   }
@@ -215,14 +223,16 @@ void KernelEmitter::emit_dynamic_range(const Loop& loop, Value* from, Value* to)
       emit_vectors(loop, at, hoist, 0, lanes);
     });
   }
-  emit_if(ir_.CreateICmpSLT(rest, to), [&] { emit_masked_vector(loop, rest, to, 0); });
+  if (loop.whole) return;
+  emit_if(ir_.CreateICmpSLT(rest, to), [&] { emit_last_vector(loop, rest, to, 0); });
 }
 
-void KernelEmitter::emit_masked_vector(const Loop& loop, Value* at, Value* to, size_t piece) {
+void KernelEmitter::emit_last_vector(const Loop& loop, Value* at, Value* to, size_t piece) {
   Lanes lanes;
   lanes.axis = loop.axis;
   lanes.piece = piece;
-  lanes.mask = mask_below(ir_.CreateSub(to, at));
+  lanes.live = loop.whole ? target_.lanes : 0;
+  lanes.mask = loop.whole ? nullptr : mask_below(ir_.CreateSub(to, at));
   ++depth_;
   set_axis(loop.axis, at, 0, fence());
   emit_vector(loop, lanes);

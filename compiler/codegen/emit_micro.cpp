@@ -80,6 +80,7 @@ void KernelEmitter::emit_columns(MicroTile micro, Value* j_from, Value* j_to) {
   Value* width = ir_.getInt64(static_cast<uint64_t>(step));
   std::vector<int64_t> rests = remainders(tile.j_from, tile.j_to, step);
   Value* length = ir_.CreateSub(j_to, j_from);
+  if (tile.whole) rests = {0};
   bool even = rests == std::vector<int64_t>{0};
   Value* rest = even ? nullptr : ir_.CreateURem(length, width);
   Value* whole = even ? j_to : ir_.CreateSub(j_to, rest);
@@ -313,6 +314,7 @@ void KernelEmitter::emit_inner(MicroTile& micro) {
   DType dtype = kernel_.slots[product.left.slot].dtype;
   GRADUS_CHECK(is_float(dtype), "a product of floats");
   std::vector<Value*> start = tile_start(micro);
+  set_row(micro, 0, false);
   Value* from = affine(product.k_from);
   Value* count = ir_.CreateSub(bound(product.k_to), from);
   ++depth_;

@@ -1,7 +1,8 @@
 // The passes in their order. Products first, as they are stored anyway; then rows; the rest by
-// bytes.
+// bytes; strips of what there is then.
 #include "fuse/fuse.h"
 
+#include "fuse/fuse_strips.h"
 #include "fuse/legality.h"
 
 namespace gradus::fuse {
@@ -13,7 +14,9 @@ Clustering fuse(const Graph& graph, const Target& /*target*/, int64_t capacity, 
   fuse_contract(drafts);
   fuse_rows(drafts);
   fuse_pointwise(drafts);
-  return drafts.finish();
+  Clustering clustering = drafts.finish();
+  fuse_strips(graph, capacity, clustering, remarks);
+  return clustering;
 }
 
 }  // namespace gradus::fuse

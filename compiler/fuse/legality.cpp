@@ -436,8 +436,7 @@ Clustering Drafts::finish() {
   clustering.cluster_of = IdVector<NodeId, ClusterId>(graph_->size());
   for (Cluster& draft : drafts_) {
     if (draft.members.empty()) continue;
-    const ClusterId id = clustering.clusters.push_back(draft);
-    for (NodeId member : draft.members) clustering.cluster_of[member] = id;
+    clustering.clusters.push_back(draft);
   }
   fill_yields(clustering);
   add_copies(clustering);

@@ -29,10 +29,14 @@ std::vector<NodeId> sources_of(const Graph& graph, NodeId node) {
 std::vector<NodeId> reads_of(const Graph& graph, const Cluster& cluster) {
   if (cluster.copy_result >= 0) return {resolve_view(graph, cluster.anchor).source};
   std::set<NodeId> reads;
-  for (NodeId member : cluster.members) {
-    for (NodeId source : sources_of(graph, member)) reads.insert(source);
+  for (const std::vector<NodeId>* computed : {&cluster.members, &cluster.repeats}) {
+    for (NodeId member : *computed) {
+      for (NodeId source : sources_of(graph, member)) reads.insert(source);
+    }
   }
-  for (NodeId member : cluster.members) reads.erase(member);
+  for (const std::vector<NodeId>* computed : {&cluster.members, &cluster.repeats}) {
+    for (NodeId member : *computed) reads.erase(member);
+  }
   return {reads.begin(), reads.end()};
 }
 
@@ -78,6 +82,11 @@ IdVector<ClusterId, std::vector<ClusterId>> find_predecessors(const Graph& graph
 }
 
 void put_in_order(const Graph& graph, Clustering& clustering) {
+  for (size_t i = 0; i < clustering.clusters.size(); ++i) {
+    for (NodeId member : clustering.clusters[ClusterId(i)].members) {
+      clustering.cluster_of[member] = ClusterId(i);
+    }
+  }
   const auto before = find_predecessors(graph, clustering);
   const size_t count = clustering.clusters.size();
   IdVector<ClusterId, std::vector<ClusterId>> after(count);

@@ -1,6 +1,8 @@
 // Cluster text, as graph/cluster.h shows it: nodes by the names that print_graph gives them.
 #include <fmt/format.h>
 
+#include <set>
+
 #include "fuse/fuse.h"
 #include "graph/text.h"
 
@@ -35,23 +37,52 @@ class Printer {
       return fmt::format("copy @{} {} into {} \"{}\"\n", number, names_[cluster.anchor], kind,
                          result.name);
     }
-    std::string text = fmt::format("cluster @{} {}({}) {{\n", number,
-                                   cluster_class_name(cluster.cls), names_[cluster.anchor]);
-    for (NodeId member : cluster.members) text += print_member(member);
-    std::vector<std::string> yields, updates;
+    std::string text = fmt::format("cluster @{} {}({}) ", number, cluster_class_name(cluster.cls),
+                                   names_[cluster.anchor]);
+    if (cluster.cls == ClusterClass::Strip) {
+      text += fmt::format("over {} {{\n", to_string(cluster.items)) + print_parts(cluster);
+    } else {
+      text += "{\n";
+      for (NodeId member : cluster.members) text += "  " + print_member(member);
+    }
+    return text + "}" + print_stored(cluster) + "\n";
+  }
+  std::string print_parts(const Cluster& strip) const {
+    std::string text;
+    std::set<NodeId> printed;
+    for (const Cluster& part : strip.parts) {
+      text += fmt::format("  part {}({}) {}{{\n", cluster_class_name(part.cls), names_[part.anchor],
+                          part.again ? "again " : "");
+      for (NodeId member : part.members) text += "    " + print_member(member);
+      text += "  }" + print_stored(part) + "\n";
+      printed.insert(part.members.begin(), part.members.end());
+    }
+    for (NodeId member : strip.members) {
+      if (printed.count(member) == 0) text += "  " + print_member(member);
+    }
+    return text;
+  }
+  /// What leaves a cluster, each kind that there is.
+  std::string print_stored(const Cluster& cluster) const {
+    std::vector<std::string> yields, updates, moves;
     for (NodeId yield : cluster.yields) yields.push_back(names_[yield]);
     for (const auto& [value, leaf] : cluster.updates) {
       updates.push_back(names_[leaf] + " = " + names_[value]);
     }
-    text += "} yields " + joined(yields);
+    for (const auto& [value, into] : cluster.moves) {
+      moves.push_back(names_[into] + " = " + names_[value]);
+    }
+    std::string text;
+    if (!yields.empty()) text += " yields " + joined(yields);
     if (!updates.empty()) text += " updates " + joined(updates);
-    return text + "\n";
+    if (!moves.empty()) text += " moves " + joined(moves);
+    return text;
   }
   std::string print_member(NodeId member) const {
     const Node& node = graph_[member];
     std::vector<std::string> operands;
     for (NodeId operand : node.operands) operands.push_back(print_operand(operand));
-    return fmt::format("  {} = {} {} : {}\n", names_[member], op_def(node.op).name,
+    return fmt::format("{} = {} {} : {}\n", names_[member], op_def(node.op).name,
                        joined(operands), to_string(node.type));
   }
   std::string print_operand(NodeId operand) const {

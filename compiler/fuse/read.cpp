@@ -77,6 +77,12 @@ class Reader {
 
   NodeId value();
   ClusterClass cluster_class();
+  std::vector<NodeId> values();
+  std::vector<std::pair<NodeId, NodeId>> pairs(bool of_leaves);
+  void stored(Cluster& cluster);
+  void members(Cluster& cluster, std::string_view indent);
+  void part(Cluster& strip);
+  void strip(Cluster& strip);
   void cluster();
   void copy();
   void compare();
@@ -104,32 +110,95 @@ ClusterClass Reader::cluster_class() {
   fail("expected the cluster's class and its anchor, as `rows(%3)`");
 }
 
+std::vector<NodeId> Reader::values() {
+  std::vector<NodeId> values;
+  do values.push_back(value());
+  while (accept(", "));
+  return values;
+}
+
+/// `%y = %x, ...`: (x, y).
+std::vector<std::pair<NodeId, NodeId>> Reader::pairs(bool of_leaves) {
+  std::vector<std::pair<NodeId, NodeId>> pairs;
+  do {
+    size_t begin = at_;
+    NodeId into = value();
+    OpKind op = graph_[into].op;
+    if (of_leaves && op != OpKind::Param && op != OpKind::State) {
+      at_ = begin;
+      fail("expected a parameter or state");
+    }
+    expect(" = ");
+    pairs.emplace_back(value(), into);
+  } while (accept(", "));
+  return pairs;
+}
+
+void Reader::stored(Cluster& cluster) {
+  if (accept(" yields ")) cluster.yields = values();
+  if (accept(" updates ")) cluster.updates = pairs(true);
+  if (accept(" moves ")) cluster.moves = pairs(false);
+}
+
+/// Lines of members, up to the brace that closes them.
+void Reader::members(Cluster& cluster, std::string_view indent) {
+  for (next_line(); !accept(std::string(indent) + "}"); next_line()) {
+    expect(std::string(indent) + "  ");
+    cluster.members.push_back(value());
+  }
+}
+
+void Reader::part(Cluster& strip) {
+  Cluster part;
+  part.items = strip.items;
+  part.cls = cluster_class();
+  expect("(");
+  part.anchor = value();
+  expect(") ");
+  part.again = accept("again ");
+  expect("{");
+  members(part, "  ");
+  stored(part);
+  std::vector<NodeId>& computed = part.again ? strip.repeats : strip.members;
+  computed.insert(computed.end(), part.members.begin(), part.members.end());
+  strip.parts.push_back(std::move(part));
+}
+
+void Reader::strip(Cluster& strip) {
+  expect(") over ");
+  size_t end = std::min(rest().find(']') + 1, rest().size());
+  const std::optional<TensorType> type =
+      type_from_string("f32" + std::string(rest().substr(0, end)));
+  if (!type || type->shape.empty()) fail("expected the sizes of the items, as `[batch,4]`");
+  strip.items = type->shape;
+  at_ += end;
+  expect(" {");
+  for (next_line(); !accept("}"); next_line()) {
+    if (accept("  part ")) {
+      part(strip);
+    } else {
+      expect("  ");
+      strip.members.push_back(value());
+    }
+  }
+  if (strip.parts.empty()) fail("expected the parts of the strip");
+  std::ranges::sort(strip.members);
+  std::ranges::sort(strip.repeats);
+}
+
 void Reader::cluster() {
   expect(fmt::format("cluster @{} ", clustering_.clusters.size()));
   Cluster cluster;
   cluster.cls = cluster_class();
   expect("(");
   cluster.anchor = value();
-  expect(") {");
-  for (next_line(); !accept("} yields "); next_line()) {
-    expect("  ");
-    cluster.members.push_back(value());
+  if (cluster.cls == ClusterClass::Strip) {
+    strip(cluster);
+  } else {
+    expect(") {");
+    members(cluster, "");
   }
-  do cluster.yields.push_back(value());
-  while (accept(", "));
-  if (accept(" updates ")) {
-    do {
-      size_t begin = at_;
-      NodeId leaf = value();
-      OpKind op = graph_[leaf].op;
-      if (op != OpKind::Param && op != OpKind::State) {
-        at_ = begin;
-        fail("expected a parameter or state");
-      }
-      expect(" = ");
-      cluster.updates.emplace_back(value(), leaf);
-    } while (accept(", "));
-  }
+  stored(cluster);
   clustering_.clusters.push_back(std::move(cluster));
 }
 

@@ -3,7 +3,8 @@
 //   members stand in the order of the graph, yields are members, and what others read is yielded;
 //   clusters run after those they read (so no path leaves one and comes back);
 //   a parameter or state has one writer, and nobody reads the old value after it;
-//   every result is stored: by its yield, by an update in place, or by a copy.
+//   every result is stored: by its yield, by an update in place, or by a copy;
+//   parts of a strip compute all of it in order, and what they compute again belongs to others.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -85,6 +86,29 @@ class Verifier {
       const ClusterId producer = clustering_.cluster_of[read];
       require(producer.valid() && producer < id,
               fmt::format("@{} runs before {} is computed", id.index(), names_[read]));
+    }
+    if (here.cls == ClusterClass::Strip) check_parts(id);
+  }
+  void check_parts(ClusterId id) const {
+    const Cluster& strip = cluster(id);
+    std::set<NodeId> known, moved;
+    for (const Cluster& part : strip.parts) {
+      for (NodeId read : reads_of(graph_, part)) {
+        const bool inside = std::binary_search(strip.members.begin(), strip.members.end(), read) ||
+                            std::binary_search(strip.repeats.begin(), strip.repeats.end(), read);
+        require(!inside || known.count(read) > 0,
+                fmt::format("a part of @{} reads {} before it is computed", id.index(), names_[read]));
+      }
+      known.insert(part.members.begin(), part.members.end());
+      for (const auto& [value, into] : part.moves) {
+        require(stored_view(graph_, value, into).has_value(),
+                fmt::format("{} has no place in {}", names_[value], names_[into]));
+        moved.insert(into);
+      }
+    }
+    for (NodeId yield : strip.yields) {
+      require(known.count(yield) > 0 || moved.count(yield) > 0,
+              fmt::format("no part of @{} stores {}", id.index(), names_[yield]));
     }
   }
   void check_yields() const {

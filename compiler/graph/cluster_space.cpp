@@ -107,6 +107,8 @@ class Cuts {
       if (!shape[i].is_one()) cuts_.insert(strides[i]);
     }
   }
+  /// The ends of items: elements of one, of the row of items around it, ...
+  void add_items(const std::vector<int64_t>& ends) { cuts_.insert(ends.begin(), ends.end()); }
   /// A shape of the kept dimensions: its steps are stretched over the folded ones.
   void add_kept(const Shape& shape) {
     const std::vector<int64_t> strides = memory_strides(shape);
@@ -264,31 +266,53 @@ class Accesses {
   const ClusterSpace& space_;
 };
 
-bool mergeable(const ClusterSpace& space, const std::vector<Place>& places, size_t outer) {
+/// Elements from one item to the next, for each dimension of items but the outermost.
+std::vector<int64_t> item_ends(const std::vector<Dim>& items, Dim total) {
+  std::vector<int64_t> ends;
+  int64_t end = total.value;
+  for (Dim item : items) {
+    end /= item.value;
+    ends.push_back(end);
+  }
+  return ends;
+}
+
+/// What coarsening looks at: neighbours are one dimension where all places step alike and no item
+/// ends between them.
+struct Coarsening {
+  std::vector<Place> places;
+  std::vector<int64_t> ends;  // of items
+};
+
+bool mergeable(const ClusterSpace& space, const Coarsening& by, size_t outer) {
   const size_t inner = outer + 1;
+  const std::vector<Place>& places = by.places;
   if (space.folded[outer] != space.folded[inner] || space.extents[inner].batch) return false;
+  const int64_t end = count_of({space.extents.begin() + static_cast<std::ptrdiff_t>(inner),
+                                space.extents.end()}).value;
+  if (std::ranges::find(by.ends, end) != by.ends.end()) return false;
   return std::all_of(places.begin(), places.end(), [&](const Place& place) {
     return place.strides[outer] == place.strides[inner] * space.extents[inner].value;
   });
 }
 
-void merge(ClusterSpace& space, std::vector<Place>& places, size_t outer) {
+void merge(ClusterSpace& space, Coarsening& by, size_t outer) {
   space.extents[outer] = times(space.extents[outer], space.extents[outer + 1]);
   const auto erase = [outer](auto& items) {
     items.erase(items.begin() + static_cast<std::ptrdiff_t>(outer) + 1);
   };
   erase(space.extents);
   erase(space.folded);
-  for (Place& place : places) {
+  for (Place& place : by.places) {
     place.strides[outer] = place.strides[outer + 1];
     erase(place.strides);
   }
 }
 
-void coarsen(ClusterSpace& space, std::vector<Place> places) {
+void coarsen(ClusterSpace& space, Coarsening by) {
   for (size_t j = 0; j + 1 < space.extents.size();) {
-    if (mergeable(space, places, j)) {
-      merge(space, places, j);
+    if (mergeable(space, by, j)) {
+      merge(space, by, j);
     } else {
       ++j;
     }
@@ -296,16 +320,15 @@ void coarsen(ClusterSpace& space, std::vector<Place> places) {
 }
 
 /// A product keeps its dimensions: each must come out of the finest ones as one.
-std::optional<ClusterSpace> contract_space(const Shape& shape, ClusterSpace fine,
-                                           std::vector<Place> places) {
+std::optional<ClusterSpace> contract_space(const Shape& shape, ClusterSpace fine, Coarsening by) {
   ClusterSpace space{shape, std::vector<bool>(shape.size(), false)};
   size_t j = 0;
   for (Dim dim : shape) {
     if (dim.is_one()) continue;
     if (j >= fine.extents.size()) return std::nullopt;
     while (fine.extents[j] != dim) {
-      if (j + 1 >= fine.extents.size() || !mergeable(fine, places, j)) return std::nullopt;
-      merge(fine, places, j);
+      if (j + 1 >= fine.extents.size() || !mergeable(fine, by, j)) return std::nullopt;
+      merge(fine, by, j);
     }
     ++j;
   }
@@ -457,7 +480,7 @@ std::optional<ClusterSpace> copy_space(const Graph& graph, NodeId copied) {
   if (!space) return std::nullopt;
   const auto place = copied_place(graph, *space, copied);
   if (!place) return std::nullopt;
-  coarsen(*space, {own_place(graph, *space, copied), *place});
+  coarsen(*space, {{own_place(graph, *space, copied), *place}, {}});
   return space;
 }
 
@@ -490,15 +513,17 @@ std::optional<ClusterSpace> find_space(const Graph& graph, const Cluster& cluste
     }
     if (is_fold(node)) cuts.add_full(graph.type(node.operands[0]).shape);
   }
+  const std::vector<int64_t> ends = item_ends(cluster.items, full);
+  cuts.add_items(ends);
   std::optional<ClusterSpace> space = cuts.space();
   if (!space) return std::nullopt;
   add_unit_fold(frame, *space);
   Accesses accesses(graph, cluster, *space);
   if (!accesses.collect()) return std::nullopt;
   if (cluster.cls == ClusterClass::Contract) {
-    return contract_space(graph.type(cluster.anchor).shape, *space, accesses.places);
+    return contract_space(graph.type(cluster.anchor).shape, *space, {accesses.places, {}});
   }
-  coarsen(*space, accesses.places);
+  coarsen(*space, {accesses.places, ends});
   return space;
 }
 

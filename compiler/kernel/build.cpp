@@ -26,6 +26,7 @@ Schedule choose_schedule(const Graph& graph, const Cluster& cluster, const Targe
     case ClusterClass::Scalar:
       return {};
     case ClusterClass::Strip:
+      return schedule_strip(graph, cluster, target, capacity);
     case ClusterClass::Window:
       break;
   }
@@ -46,10 +47,9 @@ std::optional<std::string> check_schedule(const Graph& graph, const Cluster& clu
   return std::nullopt;
 }
 
-Kernel build_kernel(const Graph& graph, const Clustering& clustering, ClusterId id,
-                    const Schedule& schedule, const Target& target, int64_t capacity) {
-  const BuildInput input{graph, clustering, id, schedule, target, capacity};
-  const Cluster& cluster = input.cluster();
+Kernel build_cluster(const BuildInput& input) {
+  const Graph& graph = input.graph;
+  const Cluster& cluster = input.cluster;
   if (cluster.copy_result >= 0) return build_copy(input);
   switch (cluster.cls) {
     case ClusterClass::Pointwise:
@@ -57,17 +57,23 @@ Kernel build_kernel(const Graph& graph, const Clustering& clustering, ClusterId 
     case ClusterClass::Rows:
       return is_chain(graph, cluster) ? build_chain(input) : build_rows(input);
     case ClusterClass::Contract:
-      return build_contract(graph, clustering, id, schedule, target, capacity);
+      return build_contract(input);
     case ClusterClass::Scatter:
       return graph[cluster.anchor].op == OpKind::CumulativeSum ? build_cumulative(input)
                                                                : build_scatter(input);
     case ClusterClass::Scalar:
       return build_scalar(input);
     case ClusterClass::Strip:
+      return build_strip(input);
     case ClusterClass::Window:
       break;
   }
   GRADUS_CHECK(false, "a cluster of a class that has a builder");
+}
+
+Kernel build_kernel(const Graph& graph, const Clustering& clustering, ClusterId id,
+                    const Schedule& schedule, const Target& target, int64_t capacity) {
+  return build_cluster({graph, clustering, clustering.clusters[id], schedule, target, capacity});
 }
 
 }  // namespace gradus::kernel

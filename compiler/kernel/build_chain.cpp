@@ -23,9 +23,9 @@ class ChainBuilder {
   explicit ChainBuilder(const BuildInput& input)
       : input_(input),
         graph_(input.graph),
-        builder_(input.graph, input.clustering, input.id, space_of(input)),
+        builder_(input.graph, input.clustering, input.cluster, space_of(input)),
         point_(builder_.space().extents.size()) {
-    for (NodeId member : input.cluster().members) {
+    for (NodeId member : input.cluster.members) {
       if (op_def(graph_[member].op).cls == OpClass::Reduce) folds_.push_back({member, {}, {}});
     }
   }
@@ -47,7 +47,7 @@ class ChainBuilder {
     SlotId best, index;
   };
   static ClusterSpace space_of(const BuildInput& input) {
-    const auto space = find_space(input.graph, input.cluster());
+    const auto space = find_space(input.graph, input.cluster);
     GRADUS_CHECK(space.has_value(), "a chain has a space");
     return *space;
   }

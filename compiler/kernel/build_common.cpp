@@ -42,11 +42,11 @@ Point point_of(const std::vector<AxisId>& axes) {
 
 Bound bound_of(Dim dim) { return {Affine::of(dim), 1, std::nullopt}; }
 
-KernelBuilder::KernelBuilder(const Graph& graph, const Clustering& clustering, ClusterId cluster,
-                             ClusterSpace space)
+KernelBuilder::KernelBuilder(const Graph& graph, const Clustering& clustering,
+                             const Cluster& cluster, ClusterSpace space)
     : graph_(&graph),
       clustering_(&clustering),
-      cluster_(&clustering.clusters[cluster]),
+      cluster_(&cluster),
       space_(std::move(space)),
       names_(value_names(graph)) {
   kernel_.cls = cluster_->cls;
@@ -62,6 +62,14 @@ bool KernelBuilder::is_member(NodeId id) const {
 bool KernelBuilder::is_yield(NodeId id) const {
   const auto& yields = cluster_->yields;
   return std::find(yields.begin(), yields.end(), id) != yields.end();
+}
+
+std::vector<NodeId> KernelBuilder::stored() const {
+  std::vector<NodeId> stored = cluster_->yields;
+  for (const auto& [value, into] : cluster_->moves) {
+    if (!is_yield(value)) stored.push_back(value);
+  }
+  return stored;
 }
 
 AxisId KernelBuilder::make_axis(std::string name) {
@@ -411,7 +419,19 @@ void KernelBuilder::store_yields(const std::vector<NodeId>& yields, const Point&
   std::vector<Operand> values;
   for (NodeId yield : yields) values.push_back(value_of(yield, point));
   for (size_t i = 0; i < yields.size(); ++i) {
-    store(yields[i], own_place(*graph_, space_, yields[i]), point, values[i]);
+    if (is_yield(yields[i])) {
+      store(yields[i], own_place(*graph_, space_, yields[i]), point, values[i]);
+    }
+    store_moved(yields[i], point, values[i]);
+  }
+}
+
+void KernelBuilder::store_moved(NodeId value, const Point& point, Operand what) {
+  for (const auto& [from, into] : cluster_->moves) {
+    if (from != value) continue;
+    const std::optional<View> view = stored_view(*graph_, value, into);
+    GRADUS_CHECK(view.has_value(), fmt::format("{} has a place in {}", names_[value], names_[into]));
+    append({Store{access(*view, SlotDir::Out, coordinates(value, point)), what}});
   }
 }
 

@@ -21,7 +21,7 @@ using Point = std::vector<Index>;
 
 class KernelBuilder {
  public:
-  KernelBuilder(const Graph& graph, const Clustering& clustering, ClusterId cluster,
+  KernelBuilder(const Graph& graph, const Clustering& clustering, const Cluster& cluster,
                 ClusterSpace space);
 
   const Graph& graph() const { return *graph_; }
@@ -30,6 +30,8 @@ class KernelBuilder {
   Kernel& kernel() { return kernel_; }
   bool is_member(NodeId id) const;
   bool is_yield(NodeId id) const;
+  /// Yields, and values that are stored at a moved place.
+  std::vector<NodeId> stored() const;
 
   AxisId make_axis(std::string name);
   ValueId make_value(DType dtype);
@@ -70,8 +72,9 @@ class KernelBuilder {
   /// of a fold or of a micro.
   void bind(NodeId member, const Point& point, ValueId value);
   bool is_bound(NodeId member, const Point& point) const;
-  /// Stores these yields at this point, an update into its leaf. All values stand before the first
-  /// store: a leaf that one of them overwrites is read by others.
+  /// Stores these members at this point: yields in their buffers (an update in its leaf), moved ones
+  /// where they go. All values stand before the first store: a leaf that one of them overwrites is
+  /// read by others.
   void store_yields(const std::vector<NodeId>& yields, const Point& point);
   /// Stores into the buffer of `value`; `place` as in access.
   void store(NodeId value, const Place& place, const Point& point, Operand what);
@@ -105,6 +108,7 @@ class KernelBuilder {
     std::vector<Block> held;  // what closed held loops inside this block left behind
   };
 
+  void store_moved(NodeId value, const Point& point, Operand what);
   size_t floor() const;
   size_t depth_of(const Affine& affine) const;
   size_t depth_of(const Operand& operand) const;

@@ -69,15 +69,13 @@ ProductSpace product_space(const Graph& graph, const Cluster& cluster) {
 
 class ContractBuilder {
  public:
-  ContractBuilder(const Graph& graph, const Clustering& clustering, ClusterId id,
-                  ProductSpace space, const Schedule& schedule, const Target& target,
-                  int64_t capacity)
-      : builder_(graph, clustering, id, std::move(space.space)),
+  ContractBuilder(const BuildInput& input, ProductSpace space)
+      : builder_(input.graph, input.clustering, input.cluster, std::move(space.space)),
         space_dims_(std::move(space.dims)),
-        shape_(contract_shape(graph, builder_.cluster(), schedule.swapped)),
-        schedule_(schedule),
-        width_(schedule.nv * target.lanes),
-        capacity_(capacity) {}
+        shape_(contract_shape(input.graph, input.cluster, input.schedule.swapped)),
+        schedule_(input.schedule),
+        width_(input.schedule.nv * input.target.lanes),
+        capacity_(input.capacity) {}
 
   Kernel build();
 
@@ -238,7 +236,7 @@ void ContractBuilder::product() {
     builder_.append({Store{band_access(*band_), operand_of_value(tile.micro.result, DType::F32)}});
   } else {
     builder_.bind(anchor(), point(), tile.micro.result);
-    builder_.store_yields(builder_.cluster().yields, point());
+    builder_.store_yields(builder_.stored(), point());
   }
   tile.epilogue = builder_.close_body();
   builder_.append({std::move(tile)});
@@ -249,7 +247,7 @@ void ContractBuilder::strip() {
   builder_.open_loop(LoopKind::Lanes, j_.axis, j_.from(), j_.to());
   Operand product = builder_.load_here(band_access(*band_));
   builder_.bind(anchor(), point(), product.value);
-  builder_.store_yields(builder_.cluster().yields, point());
+  builder_.store_yields(builder_.stored(), point());
   builder_.close_loop();
   builder_.close_loop();
 }
@@ -299,14 +297,11 @@ Kernel ContractBuilder::build() {
 
 }  // namespace
 
-Kernel build_contract(const Graph& graph, const Clustering& clustering, ClusterId id,
-                      const Schedule& schedule, const Target& target, int64_t capacity) {
-  const Cluster& cluster = clustering.clusters[id];
-  std::optional<std::string> problem = check_contract_schedule(graph, cluster, schedule, target);
+Kernel build_contract(const BuildInput& input) {
+  std::optional<std::string> problem =
+      check_contract_schedule(input.graph, input.cluster, input.schedule, input.target);
   GRADUS_CHECK(!problem, problem.value_or(""));
-  return ContractBuilder(graph, clustering, id, product_space(graph, cluster), schedule, target,
-                         capacity)
-      .build();
+  return ContractBuilder(input, product_space(input.graph, input.cluster)).build();
 }
 
 }  // namespace gradus::kernel

@@ -153,6 +153,15 @@ class Work {
   double size(const Affine& affine) const {
     return static_cast<double>(affine.constant) + static_cast<double>(affine.per_n) * rows_;
   }
+  /// Its value where the loops around stand in their middles.
+  double middle(const Affine& affine) const {
+    double size = this->size(affine);
+    for (const Affine::Term& term : affine.terms) {
+      const auto found = middles_.find(term.axis);
+      if (found != middles_.end()) size += static_cast<double>(term.coefficient) * found->second;
+    }
+    return size;
+  }
   double blocks(const Affine& from) const {
     double blocks = 1;
     for (const Affine::Term& term : from.terms) {
@@ -162,7 +171,7 @@ class Work {
     return blocks;
   }
   double span(const Affine& from, const Bound& to) const {
-    double span = (size(to.value) - size(from)) / static_cast<double>(to.divisor);
+    double span = (middle(to.value) - middle(from)) / static_cast<double>(to.divisor);
     if (to.cap) span = std::min(span, (size(*to.cap) - size(from)) / blocks(from));
     return std::max(span, 0.0);
   }
@@ -172,16 +181,20 @@ class Work {
     const double turns = span(loop.from, loop.to) / step;
     const double whole = loop.from.terms.empty() ? std::ceil(turns) : turns;
     turns_[loop.axis] = blocks(loop.from) * whole;
+    middles_[loop.axis] = middle(loop.from) + turns * step / 2;
     return whole;
   }
   void count_tile(const Tile& tile, double times) {
-    const double elements = times * span(tile.i_from, tile.i_to) * span(tile.j_from, tile.j_to);
+    const double rows = span(tile.i_from, tile.i_to);
+    middles_[tile.i] = middle(tile.i_from) + rows / 2;
+    const double elements = times * rows * span(tile.j_from, tile.j_to);
     cost.fma += elements * span(tile.micro.k_from, tile.micro.k_to);
     count(tile.epilogue, elements);
   }
 
   double rows_;
-  std::map<AxisId, double> turns_;  // of each loop around, in all its blocks
+  std::map<AxisId, double> turns_;    // of each loop around, in all its blocks
+  std::map<AxisId, double> middles_;  // of their ranges, for those that begin or end at an axis
 };
 
 void Work::count(const std::vector<Stmt>& body, double times) {

@@ -66,7 +66,7 @@ class ItemLoops {
 };
 
 ClusterSpace space_of(const BuildInput& input) {
-  const auto space = find_space(input.graph, input.cluster());
+  const auto space = find_space(input.graph, input.cluster);
   GRADUS_CHECK(space.has_value(), "a pointwise cluster has a space");
   return *space;
 }
@@ -87,7 +87,7 @@ Schedule schedule_pointwise(const Graph& graph, const Cluster& cluster, const Ta
 }
 
 Kernel build_pointwise(const BuildInput& input) {
-  KernelBuilder builder(input.graph, input.clustering, input.id, space_of(input));
+  KernelBuilder builder(input.graph, input.clustering, input.cluster, space_of(input));
   ItemLoops loops(builder, input.schedule.block);
   const Point point = loops.open();
   builder.store_yields(builder.cluster().yields, point);
@@ -127,7 +127,7 @@ SlotId copy_target(KernelBuilder& builder, const Place& dense) {
 }  // namespace
 
 Kernel build_copy(const BuildInput& input) {
-  KernelBuilder builder(input.graph, input.clustering, input.id, space_of(input));
+  KernelBuilder builder(input.graph, input.clustering, input.cluster, space_of(input));
   const NodeId copied = builder.cluster().anchor;
   ItemLoops loops(builder, input.schedule.block);
   const Point point = loops.open();
@@ -145,7 +145,7 @@ Kernel build_copy(const BuildInput& input) {
 }
 
 Kernel build_scalar(const BuildInput& input) {
-  KernelBuilder builder(input.graph, input.clustering, input.id, ClusterSpace{});
+  KernelBuilder builder(input.graph, input.clustering, input.cluster, ClusterSpace{});
   builder.store_yields(builder.cluster().yields, {});
   return builder.finish(input.schedule, input.capacity);
 }

@@ -39,8 +39,8 @@ class RowsBuilder {
   explicit RowsBuilder(const BuildInput& input)
       : input_(input),
         graph_(input.graph),
-        builder_(input.graph, input.clustering, input.id, space_of(input)),
-        stages_(find_stages(graph_, input.cluster(), builder_.space())) {}
+        builder_(input.graph, input.clustering, input.cluster, space_of(input)),
+        stages_(find_stages(graph_, input.cluster, builder_.space())) {}
 
   Kernel build() {
     const auto& folded = builder_.space().folded;
@@ -66,7 +66,7 @@ class RowsBuilder {
 
  private:
   static ClusterSpace space_of(const BuildInput& input) {
-    const auto space = find_space(input.graph, input.cluster());
+    const auto space = find_space(input.graph, input.cluster);
     GRADUS_CHECK(space.has_value(), "a rows cluster has a space");
     return *space;
   }

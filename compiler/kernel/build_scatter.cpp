@@ -53,9 +53,9 @@ class ScatterBuilder {
  public:
   explicit ScatterBuilder(const BuildInput& input)
       : input_(input),
-        builder_(input.graph, input.clustering, input.id, ClusterSpace{}),
-        node_(input.graph[input.cluster().anchor]),
-        table_(resolve_view(input.graph, input.cluster().anchor)),
+        builder_(input.graph, input.clustering, input.cluster, ClusterSpace{}),
+        node_(input.graph[input.cluster.anchor]),
+        table_(resolve_view(input.graph, input.cluster.anchor)),
         index_(resolve_view(input.graph, node_.operands[0])),
         source_(resolve_view(input.graph, node_.operands[1])),
         row_(table_.extents.begin() + 1, table_.extents.end()) {}
@@ -134,9 +134,9 @@ class CumulativeBuilder {
  public:
   explicit CumulativeBuilder(const BuildInput& input)
       : input_(input),
-        builder_(input.graph, input.clustering, input.id, ClusterSpace{}),
-        node_(input.graph[input.cluster().anchor]),
-        result_(resolve_view(input.graph, input.cluster().anchor)),
+        builder_(input.graph, input.clustering, input.cluster, ClusterSpace{}),
+        node_(input.graph[input.cluster.anchor]),
+        result_(resolve_view(input.graph, input.cluster.anchor)),
         operand_(resolve_view(input.graph, node_.operands[0])),
         axis_(static_cast<size_t>(node_.attrs.integer(AttrName::Axis))) {}
 

@@ -8,16 +8,14 @@
 
 namespace gradus::kernel {
 
-/// What a builder is given.
+/// What a builder is given: a cluster of the clustering, or a part of one.
 struct BuildInput {
   const Graph& graph;
   const Clustering& clustering;
-  ClusterId id;
+  const Cluster& cluster;
   const Schedule& schedule;
   const Target& target;
   int64_t capacity = 1;
-
-  const Cluster& cluster() const { return clustering.clusters[id]; }
 };
 
 /// Rows clusters whose anchor is a chain: a sum over leading dimensions, whole or in chunks.
@@ -45,5 +43,12 @@ Kernel build_scatter(const BuildInput& input);
 Kernel build_cumulative(const BuildInput& input);
 
 Kernel build_scalar(const BuildInput& input);
+
+Schedule schedule_strip(const Graph& graph, const Cluster& cluster, const Target& target,
+                        int64_t capacity);
+Kernel build_strip(const BuildInput& input);
+
+/// The builder of the cluster's class.
+Kernel build_cluster(const BuildInput& input);
 
 }  // namespace gradus::kernel

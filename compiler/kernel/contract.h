@@ -10,6 +10,7 @@
 #include <string>
 
 #include "graph/target.h"
+#include "kernel/classes.h"
 #include "kernel/kernel.h"
 
 namespace gradus::kernel {
@@ -20,7 +21,6 @@ Schedule schedule_contract(const Graph& graph, const Cluster& cluster, const Tar
 /// Why this schedule cannot be built for this cluster; nothing where it can.
 std::optional<std::string> check_contract_schedule(const Graph& graph, const Cluster& cluster,
                                                    const Schedule& schedule, const Target& target);
-Kernel build_contract(const Graph& graph, const Clustering& clustering, ClusterId cluster,
-                      const Schedule& schedule, const Target& target, int64_t capacity);
+Kernel build_contract(const BuildInput& input);
 
 }  // namespace gradus::kernel

@@ -172,12 +172,15 @@ struct Loop {
   /// loops. Lanes: values computed in the body stay in registers for the next lanes loops of the same range
   /// ("held"); those refer to them by their ids. The range is constant and short.
   bool held = false;
+  /// Lanes: nothing but whole vectors runs; elements of the last one beyond `to` exist, and change no fold.
+  bool whole = false;
   std::vector<FoldResult> folds;
   std::vector<Stmt> body;
 };
 
 /// tile i from..to step mr, j from..to step nc: the grid of register tiles; j runs along lanes.
-/// The body is one Micro, then the statements of its epilogue.
+/// The body is one Micro, then the statements of its epilogue. Where ranges of j and k depend on i,
+/// they are those of the tile's first row.
 struct Micro {
   ValueId result;
   AxisId k;
@@ -202,6 +205,8 @@ struct Tile {
   Affine j_from;
   Bound j_to;
   int64_t j_step = 16;   // columns of a tile: nv * lanes
+  /// Nothing but whole tiles runs along j; what lies beyond `j_to` may be read and stored, and is not needed.
+  bool whole = false;
   Micro micro;
   std::vector<Stmt> epilogue;  // runs once per tile, when the last block of K is done
 };

@@ -16,7 +16,7 @@ namespace gradus::kernel {
 namespace {
 
 /// Words that stand where an axis may stand.
-const std::set<std::string> kReserved = {"n", "max", "ceil", "step", "held", "panels"};
+const std::set<std::string> kReserved = {"n", "max", "ceil", "step", "held", "panels", "whole"};
 
 }  // namespace
 
@@ -256,6 +256,7 @@ void Printer::loop(int depth, const Loop& loop) {
                                  axis(loop.axis), range(loop.from, loop.to));
   if (loop.step != 1) text += fmt::format(" step {}", loop.step);
   if (loop.held) text += " held";
+  if (loop.whole) text += " whole";
   const char* separator = " -> ";
   for (const FoldResult& fold : loop.folds) {
     text += fmt::format("{}{} = {} : {}", separator, value(fold.result), op_def(fold.op).name,
@@ -267,9 +268,9 @@ void Printer::loop(int depth, const Loop& loop) {
 }
 
 void Printer::tile(int depth, const Tile& tile) {
-  line(depth,
-       fmt::format("tile {} {} step {}, {} {} step {}", axis(tile.i), range(tile.i_from, tile.i_to),
-                   tile.i_step, axis(tile.j), range(tile.j_from, tile.j_to), tile.j_step));
+  line(depth, fmt::format("tile {} {} step {}, {} {} step {}{}", axis(tile.i),
+                          range(tile.i_from, tile.i_to), tile.i_step, axis(tile.j),
+                          range(tile.j_from, tile.j_to), tile.j_step, tile.whole ? " whole" : ""));
   line(depth + 1, micro(tile.micro));
   if (tile.epilogue.empty()) return;
   line(depth + 1, "at last");

@@ -83,7 +83,10 @@ class Interpreter {
   void execute(const Tile& tile);
   void execute(const Pack& pack);
   void execute(const If& branch);
-  bool product(const Micro& micro, float& result);
+  struct InnerRange {
+    int64_t from, to;
+  };
+  bool product(const Micro& micro, InnerRange range, float& result);
   float inner(const Micro& micro, int64_t from, int64_t to, float start);
 };
 
@@ -427,9 +430,8 @@ float Interpreter::inner(const Micro& micro, int64_t from, int64_t to, float sta
 }
 
 /// One element of a tile; false where more blocks of K follow.
-bool Interpreter::product(const Micro& micro, float& result) {
-  int64_t from = value_of(micro.k_from);
-  int64_t to = value_of(micro.k_to);
+bool Interpreter::product(const Micro& micro, InnerRange range, float& result) {
+  const auto [from, to] = range;
   int64_t extent = micro.k0.valid() ? value_of(micro.k_extent) : to;
   auto load = [&](const Access& access) {
     return std::bit_cast<float>(static_cast<uint32_t>(read(access, 0)));
@@ -448,14 +450,17 @@ bool Interpreter::product(const Micro& micro, float& result) {
 }
 
 void Interpreter::execute(const Tile& tile) {
-  int64_t i_to = value_of(tile.i_to);
-  int64_t j_to = value_of(tile.j_to);
-  for (int64_t i = value_of(tile.i_from); i < i_to; ++i) {
+  const int64_t i_from = value_of(tile.i_from);
+  const int64_t i_to = value_of(tile.i_to);
+  for (int64_t i = i_from; i < i_to; ++i) {
+    axes_[tile.i] = i - (i - i_from) % tile.i_step;
+    const InnerRange inner{value_of(tile.micro.k_from), value_of(tile.micro.k_to)};
+    const int64_t j_to = value_of(tile.j_to);
     for (int64_t j = value_of(tile.j_from); j < j_to; ++j) {
       axes_[tile.i] = i;
       axes_[tile.j] = j;
       float result = 0;
-      if (!product(tile.micro, result)) continue;
+      if (!product(tile.micro, inner, result)) continue;
       values_[tile.micro.result] = {{std::bit_cast<uint32_t>(result)}};
       body(tile.epilogue);
     }

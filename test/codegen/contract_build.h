@@ -4,6 +4,7 @@
 #include <string>
 
 #include "graph/text.h"
+#include "kernel/build.h"
 #include "kernel/contract.h"
 #include "kernel_check.h"
 
@@ -45,7 +46,7 @@ class Product {
   }
   kernel::Kernel build(const kernel::Schedule& schedule, const Target& target,
                        int64_t capacity) const {
-    return kernel::build_contract(graph_, clustering_, ClusterId(0), schedule, target, capacity);
+    return kernel::build_kernel(graph_, clustering_, ClusterId(0), schedule, target, capacity);
   }
 
  private:

@@ -278,5 +278,66 @@ TEST(VerifyClustering, FindsSeededFaults) {
             std::string::npos);
 }
 
+const char* const kScores =
+    "%q = input \"q\" : f32[batch,4,16,8]\n"
+    "%k = input \"k\" : f32[batch,4,16,8]\n"
+    "%v = input \"v\" : f32[batch,4,16,8]\n"
+    "%0 = matmul %q, %k {tb=true} : f32[batch,4,16,16]\n"
+    "%1 = exp %0 : f32[batch,4,16,16]\n"
+    "%2 = sum %1 {dims=[3], keep=true, order=lanes} : f32[batch,4,16,1]\n"
+    "%3 = div %1, %2 : f32[batch,4,16,16]\n";
+
+TEST(FuseStrips, RowsBetweenProductsOfTheSameItems) {
+  const Fused f = fused(std::string(kScores) +
+                        "%4 = matmul %3, %v : f32[batch,4,16,8]\n"
+                        "return %4\n");
+  EXPECT_EQ(f.count(), 1u) << f.text;
+  EXPECT_TRUE(f.has("cluster @0 strip(%0) over [batch,4] {")) << f.text;
+  EXPECT_TRUE(f.has("  } yields %3\n  part contract(%4)")) << f.text;
+  EXPECT_TRUE(f.has("} yields %4\n")) << f.text;
+  EXPECT_TRUE(f.says("strip of 3 clusters over [batch,4]"));
+}
+
+TEST(FuseStrips, ValuesOfAPartAreStoredWhereTheyAreMoved) {
+  const Fused f = fused(std::string(kScores) +
+                        "%4 = matmul %3, %v : f32[batch,4,16,8]\n"
+                        "%5 = transpose %4 {perm=[0,2,1,3]} : f32[batch,16,4,8]\n"
+                        "%6 = reshape %5 : f32[batch,16,32]\n"
+                        "return %6\n");
+  EXPECT_EQ(f.count(), 1u) << f.text;
+  EXPECT_TRUE(f.has("  } moves %6 = %4\n")) << f.text;
+}
+
+TEST(FuseStrips, SharesThatAreAResultAreStoredOnce) {
+  const Fused f = fused(std::string(kScores) +
+                        "%4 = matmul %3, %v : f32[batch,4,16,8]\n"
+                        "return %4, %3\n");
+  EXPECT_TRUE(f.has("} yields %3, %4\n")) << f.text;
+}
+
+TEST(FuseStrips, NoneWhereRowsAreNoItems) {
+  const Fused f = fused(
+      "%x = input \"x\" : f32[batch,16]\n"
+      "%w = param \"w\" : f32[16,16]\n"
+      "%0 = matmul %x, %w : f32[batch,16]\n"
+      "%1 = exp %0 : f32[batch,16]\n"
+      "%2 = sum %1 {dims=[1], keep=true, order=lanes} : f32[batch,1]\n"
+      "%3 = div %1, %2 : f32[batch,16]\n"
+      "%4 = matmul %3, %w : f32[batch,16]\n"
+      "return %4\n");
+  EXPECT_FALSE(f.has("strip")) << f.text;
+}
+
+TEST(FuseStrips, NoneWhereAPartWaitsForWhatTheStripGives) {
+  const Fused f = fused(std::string(kScores) +
+                        "%4 = sum %3 {dims=[1,2,3], order=lanes} : f32[batch]\n"
+                        "%5 = partial_sum %4 {dims=[0], chunk=32} : f32[1]\n"
+                        "%6 = sum %5 {dims=[0], order=chain} : f32[]\n"
+                        "%7 = mul %v, %6 : f32[batch,4,16,8]\n"
+                        "%8 = matmul %3, %7 : f32[batch,4,16,8]\n"
+                        "return %8\n");
+  EXPECT_FALSE(f.has("part contract(%8)")) << f.text;
+}
+
 }  // namespace
 }  // namespace gradus::fuse

@@ -92,11 +92,11 @@ TEST(KernelText, EqualNamesAreMadeDifferent) {
   AxisId c = kernel.axes.push_back({"n"});
   ValueId v(kernel.values.size() + 3);
   kernel.values.resize(4, DType::F32);
-  Loop inner{LoopKind::Lanes, c, Affine::of(0), {Affine::of(4), 1, {}}, 1, false, {}, {}};
+  Loop inner{LoopKind::Lanes, c, Affine::of(0), {Affine::of(4), 1, {}}, 1, false, false, {}, {}};
   std::vector<Index> at = {{Affine::of(r), {}}, {Affine::of(c), {}}};
   inner.body = {{Load{v, {SlotId(0), at}, {}, 0}}, {Store{{SlotId(1), at}, {v, 0, DType::F32}}}};
   Loop outer{
-      LoopKind::Par, r, Affine::of(0), {Affine::of(Dim::batches()), 1, {}}, 1, false, {}, {}};
+      LoopKind::Par, r, Affine::of(0), {Affine::of(Dim::batches()), 1, {}}, 1, false, false, {}, {}};
   outer.body = {{inner}};
   kernel.body = {{outer}};
   std::string text = print_kernel(kernel);

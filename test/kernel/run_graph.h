@@ -12,6 +12,7 @@
 
 #include "graph/eval.h"
 #include "graph/text.h"
+#include "kernel/build.h"
 #include "kernel/contract.h"
 #include "kernel/run.h"
 #include "kernel/text.h"
@@ -43,12 +44,12 @@ class TestGraph {
 
   std::string kernel_text(const Schedule& schedule, const Target& target) const {
     return print_kernel(
-        build_contract(graph_, clustering_, ClusterId(0), schedule, target, sizes_.capacity));
+        build_kernel(graph_, clustering_, ClusterId(0), schedule, target, sizes_.capacity));
   }
 
   void expect_exact(const Schedule& schedule, const Target& target) {
     Kernel kernel =
-        build_contract(graph_, clustering_, ClusterId(0), schedule, target, sizes_.capacity);
+        build_kernel(graph_, clustering_, ClusterId(0), schedule, target, sizes_.capacity);
     std::string text = print_kernel(kernel);
     auto breach = verify_kernel(kernel);
     ASSERT_FALSE(breach) << *breach << "\n" << text;

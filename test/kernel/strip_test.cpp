@@ -1,0 +1,79 @@
+// Attention as strips: the interpreter's bits are those of the exact evaluator for every length, and
+// scratch that nobody filled (it begins as NaN) reaches no result.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "kernel/attention_graph.h"
+#include "kernel/run_clustering.h"
+
+namespace gradus::kernel {
+namespace {
+
+using test::Attention;
+
+Target frozen(const char* cpu) {
+  Target target;
+  EXPECT_TRUE(frozen_target(cpu, target));
+  return target;
+}
+
+Graph graph_of(const Attention& attention) {
+  SourceMap sources;
+  DiagEngine diags(sources);
+  const std::string text = "graph @attention {\n" + attention.text() + "}\n";
+  auto graphs = read_graphs(sources, sources.add("t.gir", text), diags);
+  if (!graphs) throw std::runtime_error(diags.render(false));
+  return graphs->front();
+}
+
+int64_t strips(const Clustering& clustering) {
+  return std::ranges::count(clustering.clusters, ClusterClass::Strip, &Cluster::cls);
+}
+
+TEST(Strip, HasTheBitsOfTheGraph) {
+  for (const char* cpu : {"test-avx2", "test-avx512"}) {
+    for (int64_t length : {2, 5, 8, 9, 16, 17, 31, 32, 33, 48, 65}) {
+      for (bool causal : {true, false}) {
+        SCOPED_TRACE(fmt::format("{} length {} causal {}", cpu, length, causal));
+        const Graph graph = graph_of({.length = length, .width = 4 + length % 3, .causal = causal});
+        StepRun run(graph, {.n = 2, .capacity = 3}, frozen(cpu));
+        EXPECT_EQ(strips(run.clustering()), 2);
+        run.expect_exact();
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST(Strip, CutsBandsUnderACausalMask) {
+  const Graph graph = graph_of({.length = 64, .width = 32});
+  StepRun run(graph, {.n = 1, .capacity = 1}, frozen("test-avx512"));
+  run.expect_exact();
+  const auto has = [&](const char* text) { return run.kernels().find(text) != std::string::npos; };
+  EXPECT_TRUE(has("0..i+8 max 64 step 32 whole")) << run.kernels();  // scores
+  EXPECT_TRUE(has("0..t0+8 max 64 whole -> ")) << run.kernels();     // softmax
+  EXPECT_TRUE(has("sum k_2 0..i_2+8 max 64: ")) << run.kernels();        // shares @ values
+  EXPECT_TRUE(has("i_3..64: ")) << run.kernels();                // shares, transposed
+}
+
+TEST(Strip, ComputesAllWithoutAMask) {
+  const Graph graph = graph_of({.length = 64, .width = 32, .causal = false});
+  StepRun run(graph, {.n = 1, .capacity = 1}, frozen("test-avx512"));
+  run.expect_exact();
+  EXPECT_EQ(run.kernels().find("whole"), std::string::npos) << run.kernels();
+}
+
+TEST(Strip, StoresNoMatrixOfScores) {
+  const Graph graph = graph_of({.length = 64, .heads = 4});
+  StepRun run(graph, {.n = 1, .capacity = 1}, frozen("test-avx2"));
+  run.expect_exact();
+  for (const Cluster& cluster : run.clustering().clusters) {
+    for (NodeId yield : cluster.yields) {
+      EXPECT_NE(to_string(graph.type(yield)), "f32[batch,4,64,64]");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gradus::kernel
