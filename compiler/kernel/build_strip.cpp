@@ -31,6 +31,15 @@ namespace {
 
 int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 
+/// A value that passes between parts, in scratch of one item. Values share a region where one is
+/// done with before the other begins, or where the part that reads the one last offers its place.
+struct Inner {
+  NodeId value;
+  SlotId slot;
+  size_t first = 0, last = 0;  // parts that store and read it
+  size_t region = 0;
+};
+
 class StripBuilder {
  public:
   explicit StripBuilder(const BuildInput& input)
@@ -50,9 +59,11 @@ class StripBuilder {
   std::vector<AxisId> item_axes_;
   std::vector<Loop> item_loops_;
   std::vector<Stmt> body_;
-  std::vector<std::pair<NodeId, SlotId>> inner_;  // values that pass between parts
-  std::vector<SlotId> private_;                   // scratch of single parts
-  std::vector<AxisId> part_items_;                // the part's own axes of items
+  std::vector<Inner> inner_;     // values that pass between parts
+  std::vector<SlotId> private_;  // scratch of single parts
+  std::vector<std::pair<SlotId, SlotId>> offers_;  // of one inner value's place to another
+  std::vector<AxisId> part_items_;                 // the part's own axes of items
+  size_t part_ = 0;                                // its number
   bool whole_rows_ = false;                       // bands are computed in whole vectors
 
   bool is_inner(NodeId value) const;
@@ -63,6 +74,9 @@ class StripBuilder {
   void add_part(Kernel part);
   void leave_items(Kernel& part);
   IdVector<SlotId, SlotId> place_slots(const Kernel& part);
+  void note_offers(const Kernel& part, const IdVector<SlotId, SlotId>& places);
+  bool may_follow(const Inner& later, const Inner& earlier) const;
+  void share_regions();
   void place_scratch();
   void cut_rows(Kernel& kernel) const;
   void cut_tiles(const Cluster& part, Kernel& kernel) const;
@@ -136,6 +150,7 @@ Kernel StripBuilder::build() {
     if (bands_ && part.cls == ClusterClass::Rows) cut_rows(kernel);
     if (part.anchor == strip_.anchor) kernel_.name = kernel.name;
     add_part(std::move(kernel));
+    ++part_;
   }
   return finish();
 }
@@ -190,8 +205,10 @@ void StripBuilder::leave_items(Kernel& part) {
 
 /// Scratch for one item of a value. Its rows end with a whole tile.
 SlotId StripBuilder::inner_slot(NodeId value) {
-  for (const auto& [known, slot] : inner_) {
-    if (known == value) return slot;
+  for (Inner& known : inner_) {
+    if (known.value != value) continue;
+    known.last = part_;
+    return known.slot;
   }
   const TensorType& type = graph_.type(value);
   std::vector<int64_t> extents;
@@ -200,7 +217,7 @@ SlotId StripBuilder::inner_slot(NodeId value) {
   if (extents.size() > 1 && extents.back() > 1) extents.back() = round_up(extents.back(), tile);
   const SlotId slot =
       kernel_.slots.push_back(make_worker_slot("item", std::move(extents), type.dtype));
-  inner_.emplace_back(value, slot);
+  inner_.push_back({value, slot, part_, part_, inner_.size()});
   return slot;
 }
 
@@ -277,6 +294,7 @@ void StripBuilder::add_part(Kernel part) {
   }
   for (DType dtype : part.values) to.values.push_back(kernel_.values.push_back(dtype));
   const IdVector<SlotId, SlotId> places = place_slots(part);
+  note_offers(part, places);
   to.slot = [&](SlotId slot) { return places[slot]; };
   to.access = [&](Access& access) {
     const Slot& from = part.slots[access.slot];
@@ -287,13 +305,50 @@ void StripBuilder::add_part(Kernel part) {
   std::ranges::move(part.body, std::back_inserter(body_));
 }
 
+/// The part's offers of places between values of the strip.
+void StripBuilder::note_offers(const Kernel& part, const IdVector<SlotId, SlotId>& places) {
+  for (size_t i = 0; i < part.slots.size(); ++i) {
+    const Slot& out = part.slots[SlotId(i)];
+    if (out.space == SlotSpace::Worker || !is_inner(out.value)) continue;
+    for (SlotId in : out.may_share) {
+      if (is_inner(part.slots[in].value)) offers_.emplace_back(places[SlotId(i)], places[in]);
+    }
+  }
+}
+
+bool StripBuilder::may_follow(const Inner& later, const Inner& earlier) const {
+  const Slot &after = kernel_.slots[later.slot], &before = kernel_.slots[earlier.slot];
+  if (after.extents != before.extents || after.dtype != before.dtype) return false;
+  if (earlier.last < later.first) return true;
+  const auto offer = std::pair(later.slot, earlier.slot);
+  return earlier.last == later.first && std::ranges::find(offers_, offer) != offers_.end();
+}
+
+/// Each value takes the first region whose values it may follow.
+void StripBuilder::share_regions() {
+  for (size_t i = 0; i < inner_.size(); ++i) {
+    for (size_t region = 0; region < i && inner_[i].region == i; ++region) {
+      const bool fits = std::all_of(inner_.begin(), inner_.begin() + static_cast<ptrdiff_t>(i),
+                                    [&](const Inner& other) {
+                                      return other.region != region || may_follow(inner_[i], other);
+                                    });
+      if (fits && inner_[region].region == region) inner_[i].region = region;
+    }
+  }
+}
+
 /// Values between parts lie first, then the scratch of each part in the same place.
 void StripBuilder::place_scratch() {
+  share_regions();
   Kernel between;
-  for (const auto& [value, slot] : inner_) between.slots.push_back(kernel_.slots[slot]);
+  std::vector<SlotId> regions(inner_.size());
+  for (const Inner& inner : inner_) {
+    SlotId& region = regions[inner.region];
+    if (!region.valid()) region = between.slots.push_back(kernel_.slots[inner.slot]);
+  }
   place_worker_slots(between);
-  for (size_t i = 0; i < inner_.size(); ++i) {
-    kernel_.slots[inner_[i].second].worker_offset = between.slots[SlotId(i)].worker_offset;
+  for (const Inner& inner : inner_) {
+    kernel_.slots[inner.slot].worker_offset = between.slots[regions[inner.region]].worker_offset;
   }
   for (SlotId slot : private_) kernel_.slots[slot].worker_offset += between.worker_bytes;
   kernel_.worker_bytes = scratch_end(kernel_);

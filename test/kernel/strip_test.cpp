@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "kernel/attention_graph.h"
 #include "kernel/run_clustering.h"
@@ -62,6 +63,23 @@ TEST(Strip, ComputesAllWithoutAMask) {
   StepRun run(graph, {.n = 1, .capacity = 1}, frozen("test-avx512"));
   run.expect_exact();
   EXPECT_EQ(run.kernels().find("whole"), std::string::npos) << run.kernels();
+}
+
+TEST(Strip, SharesThePlacesOfMatrices) {
+  // Shares take the place of scores; with the cotangents of the shares there are two at a time.
+  const Graph graph = graph_of({.length = 64, .width = 32});
+  StepRun run(graph, {.n = 1, .capacity = 1}, frozen("test-avx512"));
+  run.expect_exact();
+  int64_t first = 0, second = 0, further = 0;
+  std::istringstream lines(run.kernels());
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(": worker f32[64,64] at ") == std::string::npos) continue;
+    const int64_t place = std::stoll(line.substr(line.rfind(' ')));
+    (place == 0 ? first : place <= 64 * 64 * 4 + 64 ? second : further) += 1;
+  }
+  EXPECT_GE(first, 4);
+  EXPECT_EQ(second, 1);
+  EXPECT_EQ(further, 0) << run.kernels();
 }
 
 TEST(Strip, StoresNoMatrixOfScores) {
