@@ -78,8 +78,11 @@ NodeId Elaborator::to_place(const Value& value, Place place, DType dtype, Span s
       break;
     case Value::Kind::Error:
       throw Abandoned{};
-    case Value::Kind::String:
     case Value::Kind::List:
+      if (place != place_)
+        fail(Diag::TypeMismatch, span, "a list of numbers meets a value of the whole pass");
+      return as_tensor(value, span, dtype).node;
+    case Value::Kind::String:
     case Value::Kind::Function:
     case Value::Kind::Tuple:
       fail(Diag::TypeMismatch, span,
@@ -97,9 +100,9 @@ NodeId Elaborator::to_place(const Value& value, Place place, DType dtype, Span s
     TensorType to{dtype, {}};
     return make(place, OpKind::Convert, {value.node}, {}, &to);
   }
-  std::string hint = is_float(dtype)  ? "; convert it with `float(..)`"
-                     : is_float(have) ? "; convert it with `int(..)`"
-                                      : "";
+  std::string hint = dtype == DType::Bool || have == DType::Bool
+                         ? ""
+                         : fmt::format("; convert it with `{}(..)`", dtype_word(dtype));
   fail(Diag::TypeMismatch, span,
        fmt::format("found {}, expected {}{}", type_text(type(value)), dtype_word(dtype), hint));
 }
@@ -116,6 +119,11 @@ Elaborator::Operands Elaborator::together(std::vector<const Value*> values,
     any_per_step |=
         value->is(Value::Kind::PerStep) || (value->is(Value::Kind::Number) && value->number.batch);
     any_finish |= value->in_graph() && value->place == Place::Finish;
+  }
+  for (size_t i = 0; i < values.size() && !leading; ++i) {
+    if (values[i]->is(Value::Kind::List))
+      fail(Diag::TypeMismatch, spans[i],
+           "a list of numbers meets no tensor here; `let v: float[3] = [1, 2, 3]` makes it one");
   }
   if (leading) {
     out.place = leading->place;
@@ -426,6 +434,10 @@ Value Elaborator::negate(const Value& value, Span span) {
 
 Value Elaborator::matmul(const Value& a, const Value& b, Span span,
                          const std::vector<Span>& spans) {
+  if (a.is(Value::Kind::List) && b.is(Value::Kind::Tensor))
+    return matmul(as_tensor(a, spans[0], type(b).dtype), b, span, spans);
+  if (b.is(Value::Kind::List) && a.is(Value::Kind::Tensor))
+    return matmul(a, as_tensor(b, spans[1], type(a).dtype), span, spans);
   for (size_t i = 0; i < 2; ++i) {
     const Value& v = i == 0 ? a : b;
     if (!v.is(Value::Kind::Tensor))

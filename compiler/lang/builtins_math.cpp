@@ -160,7 +160,7 @@ Value sum(BuiltinCall& c) {
   Value x = reduced_operand(c, "sum");
   std::vector<int64_t> dims = axes(c, x);
   if (c.e.type(x).dtype == DType::Bool)
-    x = c.e.convert(x, c.e.in_metric() ? DType::F32 : DType::I32, c.span);
+    x = c.e.convert(x, c.e.of_metric() ? DType::F32 : DType::I32, c.span);
   return c.e.reduce(OpKind::Sum, x, std::move(dims), keeps(c), c.span);
 }
 
@@ -178,9 +178,6 @@ Value mean(BuiltinCall& c) {
 template <OpKind kind>
 Value reduce_extremum(BuiltinCall& c) {
   Value x = reduced_operand(c, kind == OpKind::Max ? "max" : "min");
-  if (c.has(1) && c.e.type(x).is_scalar())
-    c.e.fail(Diag::BadAxis, c.spans[1],
-             "a tensor of rank 0 has no axis; of two values take `maximum` or `minimum`");
   std::vector<int64_t> dims = axes(c, x);
   if (c.e.type(x).dtype == DType::Bool)
     c.e.fail(Diag::TypeMismatch, c.spans[0],
@@ -231,11 +228,11 @@ const Builtin kRows[] = {
     {"i64", "x", cast<DType::I64>},
     {"bool", "x", cast<DType::Bool>},
     {"stop_gradient", "x", stop_gradient},
-    {"sum", "x, axis=, keep=", sum},
-    {"mean", "x, axis=, keep=", mean},
-    {"max", "x, axis=, keep=", reduce_extremum<OpKind::Max>},
-    {"min", "x, axis=, keep=", reduce_extremum<OpKind::Min>},
-    {"argmax", "x, axis=, keep=", argmax},
+    {"sum", "x, *, axis=, keep=", sum},
+    {"mean", "x, *, axis=, keep=", mean},
+    {"max", "x, *, axis=, keep=", reduce_extremum<OpKind::Max>},
+    {"min", "x, *, axis=, keep=", reduce_extremum<OpKind::Min>},
+    {"argmax", "x, *, axis=, keep=", argmax},
     {"sum_over_parameters", "s", sum_over_parameters},
 };
 

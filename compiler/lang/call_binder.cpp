@@ -11,6 +11,7 @@ namespace {
 struct FormalName {
   std::string name;
   bool optional;
+  bool by_name = false;  // never by position
 };
 
 std::vector<FormalName> formal_names(const FunctionValue& function) {
@@ -21,14 +22,30 @@ std::vector<FormalName> formal_names(const FunctionValue& function) {
     return names;
   }
   std::string_view rest = function.builtin->formals;
+  bool by_name = false;
   while (!rest.empty()) {
     size_t end = std::min(rest.find(", "), rest.size());
     std::string_view word = rest.substr(0, end);
-    bool optional = word.ends_with('=');
-    names.push_back({std::string(word.substr(0, word.size() - (optional ? 1 : 0))), optional});
     rest.remove_prefix(std::min(end + 2, rest.size()));
+    if (word == "*") {
+      by_name = true;
+      continue;
+    }
+    bool optional = word.ends_with('=');
+    names.push_back(
+        {std::string(word.substr(0, word.size() - (optional ? 1 : 0))), optional, by_name});
   }
   return names;
+}
+
+/// max(x, 0) shall not be read as the larger of x and 0.
+[[noreturn]] void refuse_position(Elaborator& e, const FunctionValue& function,
+                                  const std::string& formal, Span span) {
+  bool extremum = function.name == "max" || function.name == "min";
+  std::string hint = extremum ? fmt::format("; of two values take `{}imum`", function.name) : "";
+  e.fail(Diag::BadAxis, span,
+         fmt::format("`{0}` names its `{1}:`, as in `{0}(x, {1}: 1)`{2}", function.name, formal,
+                     hint));
 }
 
 }  // namespace
@@ -61,6 +78,7 @@ std::vector<std::optional<CallArgument>> match_arguments(Elaborator& e,
                fmt::format("too many arguments: `{}` takes {}{}", function.name, names.size(),
                            names.empty() ? "" : fmt::format(" (`{}`)", fmt::join(words, "`, `"))));
       }
+      if (names[slot].by_name) refuse_position(e, function, names[slot].name, argument.span);
     } else {
       slot = slot_of(argument.name);
       if (slot >= slots.size()) {
@@ -216,9 +234,10 @@ Value CallBinder::bind_bare(const Formal& formal, const CallArgument& argument) 
   if (word == "list" && value.is(Kind::List)) return value;
   if (word == "int" && value.is(Kind::Number)) {
     if (!value.number.whole()) {
+      std::string found =
+          value.text.empty() ? " is " + to_string(value.number) : ": " + value.text;
       e_.fail(Diag::NotWhole, argument.span,
-              fmt::format("argument `{}` of `{}` is {}, not whole", formal.name, function_.name,
-                          to_string(value.number)),
+              fmt::format("argument `{}` of `{}`{}, not whole", formal.name, function_.name, found),
               {{formal.span, "the argument is declared here"}});
     }
     return value.number.batch ? value : Value::of(Number::of(*value.number.whole()));

@@ -189,7 +189,7 @@ Value Elaborator::call_declared(const FunctionValue& function, std::vector<CallA
   next->call = span;
   next->site = site;
   next->blocks.emplace_back();
-  next->no_variables = frame().no_variables;
+  next->no_variables = frame().no_variables || function.function->has_vjp;
   next->library = program_->in_library(function.function->span);
   next->user_call = frame().in_library() ? frame().user_call : span;
   for (const Formal& formal : function.function->formals)
@@ -299,7 +299,6 @@ Value Elaborator::own_derivative(const Function& function, const Value& result) 
   frame().blocks.front()[function.seed] = {Value::tensor(Place::Step, seed), Binding::Kind::Let,
                                            SIZE_MAX, function.vjp_span};
   frame().result.reset();
-  frame().no_variables = true;
   exec_block(function.vjp_body);
   if (!frame().result)
     fail(Diag::MissingReturn, function.vjp_span, "the own derivative ends without `return`");

@@ -20,7 +20,12 @@ class DataReader {
 
   void run(const SettingsBlock& block) {
     for (const Setting& setting : block.settings) {
-      if (setting.kind == Setting::Kind::From) guarded([&] { from(setting); });
+      if (setting.kind != Setting::Kind::From) continue;
+      bad_source_ = true;  // until it is read: what is taken from it says nothing more
+      guarded([&] {
+        from(setting);
+        bad_source_ = false;
+      });
     }
     for (const Setting& setting : block.settings) {
       if (setting.kind != Setting::Kind::From) guarded([&] { line(setting); });
@@ -61,10 +66,14 @@ class DataReader {
       e_.fail(Diag::Redefined, setting.span, "a second `from`; one table gives the columns",
               {{model_.data.from->span, "the first is here"}});
     bool known = call.kind == Expr::Kind::Call && (call.text == "csv" || call.text == "text");
-    if (!known)
-      e_.fail(
-          Diag::BadSetting, call.span,
-          fmt::format("`from` takes csv(\"path\") or text(\"path\"), found `{}`", e_.source(call)));
+    if (!known) {
+      std::string nearest =
+          call.kind == Expr::Kind::Call ? nearest_name(call.text, {"csv", "text"}) : std::string();
+      e_.fail(Diag::BadSetting, call.span,
+              fmt::format("`from` takes csv(\"path\") or text(\"path\"), found `{}`{}",
+                          e_.source(call),
+                          nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+    }
     DataSource source{call.text, {}, {}, call.span};
     std::set<std::string> allowed =
         call.text == "csv"
@@ -246,8 +255,14 @@ class DataReader {
     const Expr& value = *argument.value;
     bool with = e.text == "fill_missing" && (argument.name.empty() || argument.name == "with");
     bool unknown = e.text == "category" && argument.name == "unknown";
-    if (!with && !unknown)
-      e_.fail(Diag::BadArgument, value.span, fmt::format("`{}` takes no such argument", e.text));
+    if (!with && !unknown) {
+      std::string takes = e.text == "category"       ? "; it takes `unknown:`"
+                          : e.text == "fill_missing" ? "; it takes `with:`"
+                                                     : "";
+      e_.fail(Diag::BadArgument, argument.name.empty() ? value.span : argument.name_span,
+              fmt::format("`{}` takes no argument `{}` here{}", e.text,
+                          argument.name.empty() ? e_.source(value) : argument.name, takes));
+    }
     if (with && value.kind == Expr::Kind::String) {
       if (value.text != "median" && value.text != "mean")
         e_.fail(
@@ -281,9 +296,14 @@ class DataReader {
     const Expr& base = *e.operands[0];
     bool window = base.kind == Expr::Kind::Name && base.text == "window";
     if (!window && !(base.kind == Expr::Kind::Name && base.text == "columns")) {
-      e_.fail(Diag::BadSetting, e.span,
-              "only `columns` and `window` are indexed in the data block");
+      std::string nearest = base.kind == Expr::Kind::Name
+                                ? nearest_name(base.text, {"columns", "window"})
+                                : std::string();
+      e_.fail(Diag::BadSetting, base.span,
+              "only `columns` and `window` are indexed in the data block" +
+                  (nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
     }
+    if (bad_source_) throw Abandoned{};
     if (!model_.data.from)
       e_.fail(Diag::BadSetting, base.span,
               fmt::format("`{}` without `from csv(..)`: no table to take them from", base.text));
@@ -293,6 +313,9 @@ class DataReader {
     if (window && model_.data.from->kind == "text" && e.indices.size() > 1)
       e_.fail(Diag::BadSetting, e.span,
               "a text has no columns: `window` takes time alone, as in `window[0:64]`");
+    if (!window && model_.data.from->options.count("window"))
+      e_.fail(Diag::BadSetting, base.span,
+              "rows are windows here; `window[..]` takes time first, as in `window[24, \"load\"]`");
     if (window && !model_.data.from->options.count("window"))
       e_.fail(Diag::BadSetting, base.span, "`window[..]` needs `window:` in `from`");
     DataExpr made = node(DataExpr::Kind::Columns, e);
@@ -346,6 +369,7 @@ class DataReader {
 
   Elaborator& e_;
   Model& model_;
+  bool bad_source_ = false;
 };
 
 }  // namespace

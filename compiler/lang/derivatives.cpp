@@ -6,7 +6,7 @@
 
 namespace gradus::lang {
 
-/// grad(y, x), vjp(y, x, seed), jvp(y, x, tangent); x is a name, or several in brackets.
+/// grad(y, x), vjp(y, x, seed), jvp(y, x, tangent); x is a name, or several in brackets, tangents then too.
 Value Elaborator::gradient(const Expr& call) {
   const std::string& word = call.text;
   size_t count = word == "grad" ? 2 : 3;
@@ -55,18 +55,8 @@ Value Elaborator::gradient(const Expr& call) {
       fail(Diag::TypeMismatch, parts[1]->span,
            "a derivative of a value of the whole pass by one of the step");
   }
+  if (word == "jvp") return forward_derivative(y, xs, *parts[2], call.span);
   std::vector<Value> results;
-  if (word == "jvp") {
-    if (several)
-      fail(Diag::BadArgument, parts[1]->span, "`jvp` takes one x; add the products of several");
-    Value tangent = fit(eval(*parts[2]), type(xs[0]), parts[2]->span, "the tangent");
-    span_ = call.span;
-    const TensorType y_type = type(y);
-    NodeId seed =
-        constant(y.place, y_type, 0);  // the vjp is linear in it: its value does not matter
-    NodeId back = make(y.place, OpKind::Gradient, {y.node, xs[0].node, seed});
-    return Value::tensor(y.place, make(y.place, OpKind::Gradient, {back, seed, tangent.node}));
-  }
   Value seed;
   if (word == "vjp") seed = fit(eval(*parts[2]), type(y), parts[2]->span, "the seed");
   span_ = call.span;
@@ -75,6 +65,32 @@ Value Elaborator::gradient(const Expr& call) {
     results.push_back(
         Value::tensor(y.place, make(y.place, OpKind::Gradient, {y.node, x.node, seed_node})));
   return several ? Value::of_tuple(std::move(results)) : results[0];
+}
+
+/// The vjp of the vjp in its seed, one for each x; their sum where there are several.
+Value Elaborator::forward_derivative(const Value& y, const std::vector<Value>& xs,
+                                     const Expr& tangents, Span span) {
+  std::vector<const Expr*> each = {&tangents};
+  if (xs.size() > 1) {
+    each.clear();
+    for (const ExprPtr& operand : tangents.operands) each.push_back(operand.get());
+    if (tangents.kind != Expr::Kind::Tuple || each.size() != xs.size())
+      fail(Diag::BadArgument, tangents.span,
+           fmt::format("`jvp` by {} names takes as many tangents in brackets, as in `jvp(y, (u, "
+                       "v), (du, dv))`",
+                       xs.size()));
+  }
+  const TensorType y_type = type(y);
+  NodeId seed = constant(y.place, y_type, 0);  // the vjp is linear in it: its value does not matter
+  NodeId total;
+  for (size_t i = 0; i < xs.size(); ++i) {
+    Value tangent = fit(eval(*each[i]), type(xs[i]), each[i]->span, "the tangent");
+    span_ = span;
+    NodeId back = make(y.place, OpKind::Gradient, {y.node, xs[i].node, seed});
+    NodeId part = make(y.place, OpKind::Gradient, {back, seed, tangent.node});
+    total = total.valid() ? make(y.place, OpKind::Add, {total, part}) : part;
+  }
+  return Value::tensor(y.place, total);
 }
 
 Value Elaborator::derivative_argument(const Expr& expr, std::string_view word) {

@@ -253,8 +253,9 @@ Value Elaborator::eval_binary(const Expr& expr) {
   bool fraction = expr.text == "/" && result.is(Value::Kind::Number) && !result.number.whole();
   if (fraction && a.is(Value::Kind::Number) &&
       b.is(Value::Kind::Number)) {  // told where a whole one is needed
-    result.text =
-        fmt::format("`{}` is {} / {}", source(expr), to_string(a.number), to_string(b.number));
+    std::string values = fmt::format("{} / {}", to_string(a.number), to_string(b.number));
+    if (values == source(expr)) values = to_string(result.number);
+    result.text = fmt::format("`{}` is {}", source(expr), values);
   }
   return result;
 }

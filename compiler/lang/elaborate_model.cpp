@@ -237,6 +237,7 @@ void Elaborator::statement_of_model(const Statement& s) {
     replay_ = nullptr;
     recorders_.clear();
     metric_ = nullptr;
+    of_metric_ = false;
     depth_ = 0;
     bind_errors(s);
   }

@@ -64,7 +64,7 @@ struct Frame {
   std::string statement;             // its name, for scopes
   std::optional<Value> result;
   int32_t scopes[kPlaces] = {-2, -2, -2};
-  bool no_variables = false;  // in an own derivative
+  bool no_variables = false;  // in a function with an own derivative
   bool library = false;
   bool takes_function = false;  // may stand on the stack twice: residual(x, residual(..))
   Span user_call;               // the call in the user's file that led here
@@ -161,6 +161,7 @@ class Elaborator {
     int64_t start = 0, step = 1, count = 0;
   };
   SliceRange slice_range(const Index& index, int64_t size);
+  Value list_index(const Value& list, int64_t size, Span span);
   Value slice(const Value& x, const std::vector<int64_t>& start, const std::vector<int64_t>& step,
               Shape shape);
   Value gather(const Value& table, const Value& index, int64_t axis);
@@ -178,9 +179,13 @@ class Elaborator {
   Value reduce(OpKind kind, const Value& x, std::vector<int64_t> dims, bool keep, Span span);
   Value mean(const Value& x, std::vector<int64_t> dims, bool keep, Span span);
   bool in_metric() const { return metric_ != nullptr; }
+  /// In the statement of a metric, for each step and over the pass alike: counts are floats there.
+  bool of_metric() const { return of_metric_; }
 
   // ---- derivatives, draws, steps ----
   Value gradient(const Expr& call);
+  Value forward_derivative(const Value& y, const std::vector<Value>& xs, const Expr& tangents,
+                           Span span);
   Value derivative_argument(const Expr& expr, std::string_view word);
   Value draw(const Shape& shape, Span span);
   Value sum_over_parameters(const Value& value, Span span);
@@ -289,6 +294,8 @@ class Elaborator {
   void train_settings();
   void read_settings(const std::vector<Setting>& settings);
   void setting_call(const Setting& setting);
+  [[noreturn]] void unknown_setting(const Setting& setting);
+  void group(const Setting& setting);
   void setting_value(const Setting& setting);
   void early_stopping(const Setting& setting);
   void freeze(const Setting& setting);
@@ -353,6 +360,7 @@ class Elaborator {
   std::optional<Value> loss_;
   Span loss_span_;
   Metric* metric_ = nullptr;
+  bool of_metric_ = false;
   NodeId rows_;
   NodeId batch_size_;
   std::set<std::string> output_names_;
@@ -367,8 +375,8 @@ class Elaborator {
   int64_t work_ = 0;
 };
 
-/// A function that is written in C++: its formals as text ("x, axis=, keep="; `=`: may be left
-/// out).
+/// A function that is written in C++: its formals as text ("x, *, axis=, keep="; `=`: may be left
+/// out, after `*`: by name alone).
 struct BuiltinCall {
   Elaborator& e;
   Span span;

@@ -54,15 +54,16 @@ Value Elaborator::index_tensor(const Value& x, const Expr& expr) {
       continue;
     }
     if (shape[axis].batch) {
-      fail(
-          Diag::BatchMisuse, index.span,
-          fmt::format(
-              "an index along `batch` of {}; rows are known at run time only, a bare `:` keeps all",
-              type_text(type(x))));
+      fail(Diag::BatchMisuse, index.span,
+           fmt::format("{} along `batch` of {}; rows are known at run time only, a bare `:` keeps "
+                       "all",
+                       index.kind == Index::Kind::Slice ? "a slice" : "an index",
+                       type_text(type(x))));
     }
     int64_t size = shape[axis].value;
     if (index.kind == Index::Kind::Single) {
       Value value = eval(*index.value);
+      if (value.is(Value::Kind::List)) value = list_index(value, size, index.span);
       if (value.is(Value::Kind::Tensor)) {
         if (by_tensor)
           fail(Diag::BadIndex, index.span,
@@ -97,6 +98,18 @@ Value Elaborator::index_tensor(const Value& x, const Expr& expr) {
   for (size_t i = 0; i < by_tensor->first; ++i) gathered += dropped[i] ? 0 : 1;
   span_ = tensor_span;
   return gather(result, by_tensor->second, gathered);
+}
+
+/// A list as index: its places, known when compiling, as an int tensor.
+Value Elaborator::list_index(const Value& list, int64_t size, Span span) {
+  std::vector<Value> places;
+  for (const Value& item : list.items) {
+    int64_t i = whole_number(item, span, "an index");
+    if (i < -size || i >= size)
+      fail(Diag::BadIndex, span, fmt::format("index {} of an axis of {}", i, size));
+    places.push_back(Value::of(Number::of(i < 0 ? i + size : i)));
+  }
+  return as_tensor(Value::of_list(std::move(places)), span, DType::I32);
 }
 
 Elaborator::SliceRange Elaborator::slice_range(const Index& index, int64_t size) {

@@ -118,6 +118,7 @@ void Elaborator::exec_metric(const Statement& s) {
   std::vector<size_t> made;
   recorders_.push_back({&root_, sites_.size() + 1, &made});
   std::set<std::string> names = frame().site_names;
+  of_metric_ = true;
   Value of_step = as_tensor(eval(*s.value), s.value->span);
   recorders_.pop_back();
   settle_sites("");
@@ -131,6 +132,7 @@ void Elaborator::exec_metric(const Statement& s) {
     over_pass(s, made);
     frame().site_names = std::move(after);
   }
+  of_metric_ = false;
   declare(s.name, s.name_span, of_step, Binding::Kind::Let);
   metrics_.push_back(s.name);
 }

@@ -51,7 +51,16 @@ class FileParser : public ParserState {
     if (accept_word("model")) return model();
     if (peek().is_word("data")) return file_.data.push_back(settings());
     if (peek().is_word("train")) return file_.train.push_back(settings());
-    fail_expected("`fn`, `model`, `data`, `train`, `const` or `include`");
+    static const std::vector<std::string> kWords = {"fn",    "model", "data",
+                                                    "train", "const", "include"};
+    fail_expected("`fn`, `model`, `data`, `train`, `const` or `include`" + nearest_of(kWords));
+  }
+
+  /// "; did you mean `let`?" where the word that stands here is close to one of `words`.
+  std::string nearest_of(const std::vector<std::string>& words) const {
+    std::string nearest =
+        peek().kind == TokenKind::Name ? nearest_name(peek().text, words) : std::string();
+    return nearest.empty() ? "" : fmt::format("; did you mean `{}`?", nearest);
   }
 
   void include() {
@@ -289,7 +298,11 @@ class FileParser : public ParserState {
   }
 
   void assignment(Statement& s) {
+    bool operator_first = peek().is("+") || peek().is("*") || peek().is("/") || peek().is("@");
+    if (operator_first)
+      fail_expected("a statement; a line that goes on ends in its operator, or stands in brackets");
     if (peek().kind != TokenKind::Name || peek().keyword) fail_expected("a statement");
+    refuse_misspelt_statement();
     s.kind = Statement::Kind::Assign;
     s.name = std::string(peek().text);
     s.name_span = peek().span;
@@ -297,6 +310,15 @@ class FileParser : public ParserState {
     if (!peek().is("=")) fail_expected(fmt::format("`=` after `{}`", s.name));
     advance();
     s.value = expression();
+  }
+
+  /// `outptu y = x`: two words where a statement begins with a keyword.
+  void refuse_misspelt_statement() {
+    static const std::vector<std::string> kWords = {"let",    "layer",  "output", "metric", "param",
+                                                    "state",  "repeat", "if",     "return", "loss"};
+    if (peek(1).kind != TokenKind::Name) return;
+    std::string hint = nearest_of(kWords);
+    if (!hint.empty()) fail_expected("a statement" + hint);
   }
 
   File file_;

@@ -56,6 +56,10 @@ void Elaborator::read_settings(const std::vector<Setting>& settings) {
       if (setting.kind == Setting::Kind::From)
         fail(Diag::BadSetting, setting.span, "`from` names data; it stands in the `data` block");
       setting.kind == Setting::Kind::Call ? setting_call(setting) : setting_value(setting);
+      if (setting.kind == Setting::Kind::Assign && seen.count("epochs") && seen.count("steps") &&
+          (setting.name == "epochs" || setting.name == "steps"))
+        fail(Diag::BadSetting, setting.span, "`epochs` and `steps` both say how long; keep one",
+             {{seen[setting.name == "steps" ? "epochs" : "steps"], "the other is here"}});
     } catch (const Abandoned&) {
       frames_.resize(1);
       depth_ = 0;
@@ -104,25 +108,55 @@ void Elaborator::setting_value(const Setting& setting) {
            fmt::format("`memory` is a number of bytes, as in \"64MiB\"; found \"{}\"", value.text));
     train_block_.memory = bytes;
   } else {
-    std::string nearest = nearest_name(name, kKeys);
-    fail(Diag::BadSetting, setting.span,
-         fmt::format("`{}` is no setting of `train`{}", name,
-                     nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+    unknown_setting(setting);
   }
+}
+
+/// A setting that is not known, or one of the other form: `name = value` for `name(..)`, or the
+/// other way round.
+void Elaborator::unknown_setting(const Setting& setting) {
+  const std::string& name = setting.name;
+  bool call = setting.kind == Setting::Kind::Call;
+  auto known = [&](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  std::string hint;
+  if (!call && known(kCalls)) {
+    hint = fmt::format("; it is written `{}(..)`", name);
+  } else if (call && known(kKeys)) {
+    hint = fmt::format("; it is written `{} = ..`", name);
+  } else if (call && find_function(name)) {
+    hint = fmt::format("; an optimizer is set by `optimizer = {}(..)`", name);
+  } else {
+    std::vector<std::string> names = kKeys;
+    names.insert(names.end(), kCalls.begin(), kCalls.end());
+    std::string nearest = nearest_name(name, names);
+    if (!nearest.empty()) hint = fmt::format("; did you mean `{}`?", nearest);
+  }
+  fail(Diag::BadSetting, setting.span,
+       fmt::format("`{}{}` is no setting of `train`{}", name, call ? "(..)" : "", hint));
 }
 
 void Elaborator::setting_call(const Setting& setting) {
   if (setting.name == "early_stopping") return early_stopping(setting);
   if (setting.name == "freeze") return freeze(setting);
-  if (setting.name == "group") {
-    (void)only_pattern(setting);
-    groups_.push_back(&setting);
-    return;
+  if (setting.name == "group") return group(setting);
+  unknown_setting(setting);
+}
+
+void Elaborator::group(const Setting& setting) {
+  (void)only_pattern(setting);
+  const std::vector<Argument>& arguments = setting.value->arguments;
+  if (arguments.size() < 2)
+    fail(Diag::BadSetting, setting.span,
+         "`group` changes nothing here; arguments of the optimizer follow the pattern, as in "
+         "`group(\"*.b\", decay: 0)`");
+  for (size_t i = 1; i < arguments.size(); ++i) {
+    if (arguments[i].name.empty())
+      fail(Diag::BadSetting, arguments[i].value->span,
+           "`group` takes one pattern, then arguments of the optimizer by name");
   }
-  std::string nearest = nearest_name(setting.name, kCalls);
-  fail(Diag::BadSetting, setting.span,
-       fmt::format("`{}(..)` is no setting of `train`{}", setting.name,
-                   nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+  groups_.push_back(&setting);
 }
 
 /// The pattern of group("*.b", ..) and freeze("*.b").
@@ -137,16 +171,21 @@ const Argument* Elaborator::only_pattern(const Setting& setting) {
 }
 
 void Elaborator::freeze(const Setting& setting) {
-  const Argument* pattern = only_pattern(setting);
+  (void)only_pattern(setting);
   for (const Argument& argument : setting.value->arguments) {
     if (argument.value->kind != Expr::Kind::String)
       fail(Diag::BadSetting, argument.value->span, "`freeze` takes patterns of paths");
     bool any = false;
-    for (const VariableRecord& variable : variables_)
+    std::vector<std::string> paths;
+    for (const VariableRecord& variable : variables_) {
       any |= matches(argument.value->text, variable.path);
+      paths.push_back(variable.path);
+    }
+    std::string nearest = nearest_name(argument.value->text, paths);
     if (!any)
-      fail(Diag::BadPattern, pattern->value->span,
-           fmt::format("\"{}\" matches no parameter", argument.value->text));
+      fail(Diag::BadPattern, argument.value->span,
+           fmt::format("\"{}\" matches no parameter{}", argument.value->text,
+                       nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?"));
     freeze_patterns_.push_back(argument.value->text);
   }
 }
@@ -180,9 +219,12 @@ void Elaborator::early_stopping(const Setting& setting) {
       mode_given = true;
       stopping.maximize = value.text == "max";
     } else {
-      fail(Diag::BadSetting, argument.name.empty() ? span : argument.name_span,
+      bool known = std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+      std::string nearest = known ? "" : nearest_name(name, kNames);
+      fail(Diag::BadSetting, argument.name.empty() || known ? span : argument.name_span,
            "`early_stopping` takes patience, min_delta, monitor (a metric's name) and mode "
-           "(\"max\" or \"min\")");
+           "(\"max\" or \"min\")" +
+               (nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
     }
   }
   if (stopping.patience < 1)

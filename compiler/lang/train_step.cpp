@@ -38,6 +38,9 @@ void Elaborator::train_step() {
   if (loss_) step.results.push_back({ResultKind::Loss, "", loss_->node});
   std::vector<Update> updates;
   if (loss_) updates = trained();
+  if (loss_ && updates.empty() && !freeze_patterns_.empty())
+    fail(Diag::BadPattern, program_->train->span,
+         "`freeze` takes every parameter; nothing is left to train");
   training_part_ = true;
   apply_groups(updates);
   span_ = loss_span_;

@@ -48,6 +48,21 @@ TEST(Elaborate, SlicesAndNegativeIndices) {
   EXPECT_HAS(text, "slice %x {start=[0,3], step=[1,1]} : f32[batch,1]");
 }
 
+TEST(Elaborate, ListsTakeTheTypeOfTheTensorTheyMeet) {
+  std::string text = predict_text(
+      load_text("model m(x: float[batch, 2], k: int[batch, 2]) {\n"
+                "output y = x * [1, 2]\n output z = k + [3, 4]\n output v = x @ [5, 6]\n}"));
+  EXPECT_HAS(text, "{values=[1.0,2.0]} : f32[2]");
+  EXPECT_HAS(text, "{values=[3,4]} : i32[2]");
+  EXPECT_HAS(text, "{values=[5.0,6.0]} : f32[2]");
+}
+
+TEST(Elaborate, AListChoosesPlaces) {
+  std::string text = predict_text(load_body("output y = x[:, [0, -1, 2]]"));
+  EXPECT_HAS(text, "{values=[0,3,2]} : i32[3]");
+  EXPECT_HAS(text, ": f32[batch,3]");
+}
+
 TEST(Elaborate, GatherSetsTheInputsLimit) {
   Loaded loaded =
       load_text("model m(t: int[batch, 3]) { param w: float[7, 2] = zeros(); output y = w[t] }");
@@ -133,6 +148,11 @@ TEST(Elaborate, MetricsOfNamedValuesAreAveragedByRows) {
   EXPECT_HAS(text, "div %a.0, %rows");
 }
 
+TEST(Elaborate, MetricsCountInFloats) {
+  Loaded loaded = load_body("output y = x\n metric share = sum(x > 1) / sum(x > 0)");
+  EXPECT_HAS(metric_text(loaded), "div %share.0, %share.1 : f64[]");
+}
+
 TEST(Elaborate, MetricsKeepTheLargest) {
   EXPECT_HAS(metric_text(load_body("metric top = max(x)")), "accumulate_max \"top.0\"");
 }
@@ -155,6 +175,15 @@ TEST(Elaborate, GradientsAreNodes) {
   EXPECT_HAS(text, "= gradient");
   EXPECT_HAS(predict_text(load_body("let y = x ^ 2\n output j = jvp(y, x, x)")), "gradient");
   EXPECT_HAS(predict_text(load_body("let y = x ^ 2\n output j = vjp(y, x, y)")), "gradient");
+}
+
+TEST(Elaborate, ForwardDerivativesBySeveralNamesAreAdded) {
+  std::string text = predict_text(
+      load_body("let h = 2 * x\n let y = h * x\n output d = jvp(y, (x, h), (x, 3 * x))"));
+  EXPECT_HAS(text, "gradient %1, %x, %2");
+  EXPECT_HAS(text, "gradient %1, %0, %2");
+  EXPECT_HAS(text, "gradient %3, %2, %x");
+  EXPECT_HAS(text, "add ");
 }
 
 TEST(Elaborate, OwnDerivativeIsKept) {

@@ -49,6 +49,12 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"const a = 2", "no `model` in this file|[no-model]"},
         Wrong{"include \"nowhere.grad\"\nmodel m(x: float[4]) { output y = x }",
               "1:9: error: cannot read \"nowhere.grad\" [unreadable-file]"},
+        Wrong{IN_MODEL("outptu y = x"),
+              "2:1: error: found `outptu`, expected a statement; did you mean `output`?"},
+        Wrong{"model m(x: float[4]) { output y = x }\ntrian { batch = 3 }",
+              "2:1: error: found `trian`, expected|did you mean `train`? [unexpected-token]"},
+        Wrong{IN_MODEL("let a = x\n+ x"),
+              "3:1: error: found `+`, expected a statement; a line that goes on ends in its operator"},
         Wrong{IN_MODEL("let a = )\nlet b = ]"), "2:9: error|3:9: error"}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -66,6 +72,9 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{IN_MODEL("output y = dense(x)"),
               "2:12: error: `dense` misses its argument `units` [bad-argument]"},
         Wrong{IN_MODEL("output y = relu(x, 2, 3)"), "2:20: error: too many arguments"},
+        Wrong{IN_MODEL("output y = dense(x, untis: 3)"),
+              "2:21: error: `dense` has no argument `untis`; did you mean `units`? [bad-argument]"},
+        Wrong{IN_MODEL("output y = b"), "2:12: error: `b` is not a value known here [unknown-name]"},
         Wrong{IN_MODEL("return x"), "2:1: error: `return` in the model|[bad-statement]"},
         Wrong{IN_MODEL("param w: float[4] = zeros()\nw = x"),
               "3:1: error: `w` is a parameter|[bad-assignment]"},
@@ -103,6 +112,13 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{IN_MODEL("let a = x[:, 2:9]"), "2:16: error: bound 9 of an axis of 4 [bad-index]"},
         Wrong{IN_MODEL("let a = sum(x, axis: 2)"),
               "2:22: error: axis 2 of a tensor of rank 2|[bad-axis]"},
+        Wrong{IN_MODEL("let a = max(x, 0)"),
+              "2:16: error: `max` names its `axis:`, as in `max(x, axis: 1)`; of two values take "
+              "`maximum` [bad-axis]"},
+        Wrong{IN_MODEL("let a = sum(x, axis: 1, true)"), "2:25: error: an argument by position"},
+        Wrong{IN_MODEL("let a = x[:, [0, 4]]"), "2:14: error: index 4 of an axis of 4 [bad-index]"},
+        Wrong{IN_MODEL("let a = dense(x, 4 / 3)"),
+              "2:18: error: argument `units` of `dense`: `4 / 3` is 1.3333333333333333, not whole [not-whole]"},
         Wrong{IN_MODEL("repeat 99999 { let a = x }"),
               "2:8: error: `repeat` takes 0 to 10000 rounds|[too-large]"},
         Wrong{IN_MODEL("repeat 3 as i { let a = x[:, i + 2] }"),
@@ -115,6 +131,7 @@ INSTANTIATE_TEST_SUITE_P(
               "2:18: error: [batch] and [batch, 1] give [batch, batch], which has `batch` "
               "twice|[two-batches]|take the one column"},
         Wrong{IN_MODEL("let a = x[0]"), "2:11: error: an index along `batch`|[batch-misuse]"},
+        Wrong{IN_MODEL("let a = x[1:]"), "2:11: error: a slice along `batch`|[batch-misuse]"},
         Wrong{IN_MODEL("let a = concat([x, x])"), "`concat` along `batch`|[batch-misuse]"},
         Wrong{IN_MODEL("param w: float[batch] = zeros()"),
               "2:10: error: a `param` cannot have the size `batch`|[batch-misuse]"},
@@ -127,6 +144,18 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Wrong{IN_MODEL("let a = k / 2"), "2:11: error: `/` on int tensors|[integer-division]"},
         Wrong{IN_MODEL("let a = k + 0.5"), "2:13: error: 0.5 does not fit int|[type-mismatch]"},
+        Wrong{IN_MODEL("let a = f64(x) + x"),
+              "2:18: error: found float[batch, 4], expected f64; convert it with `f64(..)`"},
+        Wrong{IN_MODEL("let a = x + 2 * [1, 2]"),
+              "2:17: error: a list of numbers meets no tensor here|[type-mismatch]"},
+        Wrong{IN_MODEL("let a = reshape(k, [batch, 1]) + [1.5, 2]"),
+              "2:34: error: a list with fractions does not fit int [type-mismatch]"},
+        Wrong{IN_MODEL("let h = x ^ 2\nlet d = jvp(h, (x, h), x)"),
+              "3:24: error: `jvp` by 2 names takes as many tangents in brackets|[bad-argument]"},
+        Wrong{IN_MODEL("let a = f(x)")
+              "fn f(x: float[..., D]) -> float[..., D] { param w: float[D] = ones(); return x * w } "
+              "vjp(seed) { return seed }",
+              "4:43: error: `param` in a function with an own derivative|[bad-statement]"},
         Wrong{IN_MODEL("let a = x + float"),
               "2:13: error: `float` is a function, expected a value"},
         Wrong{IN_MODEL("if x > 0 { let a = x }"),
@@ -158,6 +187,27 @@ INSTANTIATE_TEST_SUITE_P(
                         "\"q.*\" matches no trained parameter|[bad-pattern]"},
                     Wrong{IN_MODEL("loss mean(x)") "train { optimizer = sgd(rates: 1) }",
                           "`sgd` has no argument `rates`; did you mean `rate`? [bad-argument]"},
+                    Wrong{IN_MODEL("loss mean(x)") "train { epochs = 3; batch = 2; steps = 9 }",
+                          "4:32: error: `epochs` and `steps` both say how long|4:9: note"},
+                    Wrong{IN_MODEL("loss mean(x)") "train { early_stopping(patiance: 3) }",
+                          "4:24: error: `early_stopping` takes|did you mean `patience`?"},
+                    Wrong{IN_MODEL("loss mean(x)") "train { early_stopping = 3 }",
+                          "4:9: error: `early_stopping` is no setting of `train`; it is written "
+                          "`early_stopping(..)` [bad-setting]"},
+                    Wrong{IN_MODEL("loss mean(x)") "train { adam(rate: 3) }",
+                          "an optimizer is set by `optimizer = adam(..)` [bad-setting]"},
+                    Wrong{IN_MODEL("loss mean(dense(x, 2))") "train { group(\"*.b\") }",
+                          "4:9: error: `group` changes nothing here|[bad-setting]"},
+                    Wrong{IN_MODEL("loss mean(dense(x, 2))") "train { freeze(\"*.b\", \"dense.v\") }",
+                          "4:23: error: \"dense.v\" matches no parameter; did you mean|[bad-pattern]"},
+                    Wrong{IN_MODEL("loss mean(dense(x, 2))") "train { freeze(\"*\") }",
+                          "4:1: error: `freeze` takes every parameter|[bad-pattern]"},
+                    Wrong{IN_MODEL("loss mean(x)") "data { x = column[0:4]; from csv(\"a.csv\") }",
+                          "4:12: error: only `columns` and `window` are indexed in the data block; "
+                          "did you mean `columns`?"},
+                    Wrong{IN_MODEL("loss mean(x)")
+                          "data { from csv(\"a.csv\", window: 9); x = columns[0:4] }",
+                          "4:42: error: rows are windows here|[bad-setting]"},
                     Wrong{IN_MODEL("loss mean(x)") "data { from csv(\"a.csv\"); z = columns[0] }",
                           "4:27: error: `z` is no input of the model|[bad-setting]"},
                     Wrong{IN_MODEL("loss mean(x)") "data { x = columns[0] }",
@@ -172,6 +222,12 @@ TEST(Errors, SetOfAConstantThatIsNotThere) {
       load_text("const width = 2\nmodel m(x: float[batch, width]) { output y = x }", options);
   EXPECT_NE(loaded.messages.find("did you mean `width`? [bad-constant]"), std::string::npos)
       << loaded.messages;
+}
+
+TEST(Errors, OfASourceAreToldOnce) {
+  Loaded loaded = load_text(IN_MODEL("loss mean(x)") "data { from cvs(\"a.csv\"); x = columns[0:4] }");
+  EXPECT_NE(loaded.messages.find("did you mean `csv`?"), std::string::npos) << loaded.messages;
+  EXPECT_EQ(loaded.messages.find("without"), std::string::npos) << loaded.messages;
 }
 
 TEST(Errors, SeveralInOneFile) {
