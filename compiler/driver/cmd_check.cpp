@@ -1,4 +1,6 @@
 // gradus check: every gradient of a model against finite differences in f64, per parameter.
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -15,22 +17,43 @@ nlohmann::json to_json(const pipeline::GradientReport& report) {
   for (const pipeline::TensorCheck& t : report.tensors) {
     tensors.push_back({{"path", t.path}, {"entries", t.entries}, {"directions", t.directions}, {"kinks", t.kinks},
                        {"worst", t.worst}, {"jit_error", t.jit_error},
-                       {"passed", t.difference_agrees && t.jit_agrees}});
+                       {"trusted", t.trusted}, {"passed", t.difference_agrees && t.jit_agrees}});
   }
-  return {{"passed", report.passed()}, {"tensors", tensors}, {"wrong_operators", report.wrong_operators}};
+  nlohmann::json functions = nlohmann::json::array();
+  for (const pipeline::OwnDerivative& own : report.wrong_functions) functions.push_back(own.name);
+  return {{"passed", report.passed()}, {"tensors", tensors}, {"wrong_operators", report.wrong_operators},
+          {"wrong_functions", functions}};
 }
 
-void print_report(const pipeline::GradientReport& report) {
+/// --trust names functions of the model that bring an own derivative.
+void check_trusted(const Session& session, const std::vector<std::string>& trusted) {
+  std::vector<std::string> names;
+  for (const pipeline::OwnDerivative& own : pipeline::list_own_derivatives(session.model.train)) names.push_back(own.name);
+  for (const std::string& name : trusted) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    std::string near = nearest_name(name, names);
+    throw CommandError(kBadFlags, fmt::format("--trust is `{}`, expected a function of the model with an own derivative{}", name,
+                                              near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+  }
+}
+
+void print_report(const Session& session, const pipeline::GradientReport& report) {
   fmt::print("{:32} {:>8} {:>10} {:>6} {:>10} {:>10}\n", "parameter", "entries", "directions", "kinks",
              "difference", "f32 - f64");
   for (const pipeline::TensorCheck& t : report.tensors) {
-    fmt::print("{:32} {:8} {:10} {:6} {:10.1e} {:10.1e}{}{}\n", t.path, t.entries, t.directions, t.kinks, t.worst,
+    fmt::print("{:32} {:8} {:10} {:6} {:10.1e} {:10.1e}{}{}{}\n", t.path, t.entries, t.directions, t.kinks, t.worst,
                t.jit_error, t.difference_agrees ? "" : "  differs from finite differences",
-               t.jit_agrees ? "" : "  generated code differs from f64");
+               t.jit_agrees ? "" : "  generated code differs from f64",
+               t.trusted ? "  not compared: through a trusted function" : "");
   }
   for (const std::string& note : report.notes) fmt::print("note: {}\n", note);
   for (const std::string& name : report.wrong_operators) {
     fmt::print("the derivative of operator `{}` is wrong\n", name);
+  }
+  for (const pipeline::OwnDerivative& own : report.wrong_functions) {
+    LineColumn at = session.sources.position(own.span.file, own.span.begin);
+    fmt::print("{}:{}:{}: the own derivative of `{}` is not that of its body; --trust {} where that is meant\n",
+               session.sources.file(own.span.file).name, at.line, at.column, own.name, own.name);
   }
   fmt::print("{}\n", report.passed() ? "all gradients agree" : "gradients disagree");
 }
@@ -46,11 +69,13 @@ int run_check(const Options& options) {
   check.rows = options.batch.value_or(8);
   check.seed = static_cast<uint64_t>(options.seed.value_or(0));
   check.cache = cache_of(*session);
+  check.trusted = options.trust;
+  check_trusted(*session, options.trust);
   pipeline::GradientReport report =
       pipeline::check_gradients(session->model, session->target, check, session->diags);
   session->stop_on_errors();
   if (options.json) fmt::print("{}\n", to_json(report).dump(2));
-  else print_report(report);
+  else print_report(*session, report);
   return report.passed() ? kDone : kBadFile;
 }
 

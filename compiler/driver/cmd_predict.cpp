@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "driver/commands.h"
+#include "driver/load_weights.h"
 #include "driver/model_runner.h"
 #include "driver/npy.h"
 #include "driver/weights.h"
@@ -28,7 +29,7 @@ struct Loaded {
                static_cast<int32_t>(options.threads.value_or(1))) {
     if (options.weights.empty()) throw CommandError(kBadFlags, fmt::format("`{}` expects --weights FILE", options.command));
     runtime::SafetensorsFile file = open_weights(session, options.weights);
-    load_weights(session, file, options.weights, runner.store());
+    load_weights(session, file, options.weights, runner.store(), {options.rename, false});
     SavedData saved = saved_data(session, file, options.weights);
     runner.set_seed(saved.seed);
     data = bind_data(session, options, inputs_of(runner.compiled(), function), saved.seed, &saved, whole);

@@ -3,9 +3,11 @@
 #include <filesystem>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include "driver/commands.h"
+#include "driver/load_weights.h"
 #include "driver/model_runner.h"
 #include "driver/weights.h"
 #include "runtime/file_error.h"
@@ -112,9 +114,7 @@ class Trainer {
   }
 
   void start_from_files() {
-    if (!options_.init.empty()) {
-      load_weights(session_, open_weights(session_, options_.init), options_.init, runner_.store());
-    }
+    if (!options_.init.empty()) load_first_weights();
     if (!checkpoint_) return;
     const runtime::SafetensorsFile& file = *checkpoint_;
     auto hash = file.metadata().find("gradus.graph");
@@ -131,6 +131,13 @@ class Trainer {
     bool stopped = plan_.stops_early && runtime::patience_is_over(plan_.stopping, state_.stopping);
     if (state_.step < plan_.steps && !stopped) state_.finished = false;
     checkpoint_.reset();
+  }
+
+  void load_first_weights() {
+    std::vector<std::string> not_loaded = load_weights(session_, open_weights(session_, options_.init), options_.init,
+                                                       runner_.store(), {options_.rename, options_.partial});
+    if (not_loaded.empty() || options_.json) return;
+    fmt::print("not in {}, so begun anew: {}\n", options_.init, fmt::join(not_loaded, ", "));
   }
 
   /// A run of an hour does not end with an unwritable folder.
@@ -302,6 +309,9 @@ class Trainer {
 }  // namespace
 
 int run_train(const Options& options) {
+  if (options.init.empty() && (options.partial || !options.rename.empty())) {
+    throw CommandError(kBadFlags, fmt::format("{} expects --init WEIGHTS", options.partial ? "--partial" : "--rename"));
+  }
   auto session = open_session(options);
   if (!session->model.has_loss) {
     throw CommandError(kBadFile, fmt::format("`{}` has no loss, so there is nothing to train", options.input));

@@ -36,8 +36,24 @@ DataBinder::DataBinder(Session& session, const Options& options, const SavedData
     size_t equals = item.find('=');
     bool named = equals != std::string::npos && has_input(item.substr(0, equals));
     if (named) replaced_[item.substr(0, equals)] = item.substr(equals + 1);
-    else replacement_ = item;
+    else replace_source(item, equals);
   }
+}
+
+/// --data FILE: the file of the one source. What looks like NAME=FILE and is no file was meant for an input.
+void DataBinder::replace_source(const std::string& item, size_t equals) {
+  std::error_code error;
+  if (equals != std::string::npos && !std::filesystem::exists(item, error)) {
+    std::vector<std::string> names;
+    for (const lang::ModelInput& input : session_.model.inputs) names.push_back(input.name);
+    std::string name = item.substr(0, equals), near = nearest_name(name, names);
+    throw CommandError(kBadFlags, fmt::format("--data is `{}`, but the model has no input `{}`{}", item, name,
+                                              near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+  }
+  if (session_.model.data.bindings.empty()) {
+    throw CommandError(kBadFlags, fmt::format("--data is `{}`, but no data block says which inputs it gives; write NAME={}", item, item));
+  }
+  replacement_ = item;
 }
 
 std::optional<DataExpression> DataBinder::expression(const std::string& input, Part part) {

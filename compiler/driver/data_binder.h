@@ -42,6 +42,7 @@ class DataBinder {
   bool has_part(const std::string& input, Part part) const;
 
  private:
+  void replace_source(const std::string& item, size_t equals);
   bool has_input(const std::string& name) const;
   const lang::DataBinding* find_binding(const std::string& input) const;
   bool expression_has(const lang::DataExpr& expr, Part part) const;

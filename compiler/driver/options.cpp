@@ -30,19 +30,19 @@ struct Command {
 const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
       {"train", "MODEL.grad", true, "compile the model and train it: weights, history and plot are written",
-       {"data", "epochs", "batch", "rate", "seed", "threads", "steps", "validate-every", "stop-after", "init", "resume", "set",
-        "cpu", "no-cache", "json", "output-file"}},
+       {"data", "epochs", "batch", "rate", "seed", "threads", "steps", "validate-every", "stop-after", "init", "rename", "partial",
+        "resume", "set", "cpu", "no-cache", "json", "output-file"}},
       {"eval", "MODEL.grad", true, "loss and metrics of saved weights",
-       {"weights", "data", "part", "batch", "threads", "set", "cpu", "no-cache", "json"}},
+       {"weights", "rename", "data", "part", "batch", "threads", "set", "cpu", "no-cache", "json"}},
       {"predict", "MODEL.grad", true, "outputs of saved weights, as .npy or .csv",
-       {"weights", "data", "part", "output", "batch", "threads", "set", "cpu", "no-cache", "output-file"}},
+       {"weights", "rename", "data", "part", "output", "batch", "threads", "set", "cpu", "no-cache", "output-file"}},
       {"compile", "MODEL.grad", true, "an object file and a C header with the step, no library needed",
        {"batch", "steps", "set", "cpu", "rate", "header", "output-file"}},
       {"show", "MODEL.grad", false, "any stage of the compilation as text",
        {"emit", "function", "library", "batch", "set", "cpu", "rate", "remarks", "dump-after", "time-passes",
         "verify-roundtrip"}},
       {"check", "MODEL.grad", true, "gradients against finite differences in f64",
-       {"seed", "batch", "set", "cpu", "no-cache", "json"}},
+       {"trust", "seed", "batch", "set", "cpu", "no-cache", "json"}},
       {"bench", "MODEL.grad", true, "time of a step and of each kernel, share of the machine's limit",
        {"batch", "threads", "set", "cpu", "cache", "no-cache", "json"}},
       {"opt", "FILE", false, "passes on graph text; clusters, kernels and plans are read, verified and printed",
@@ -69,6 +69,9 @@ void describe(po::options_description& to, std::string_view name, Options& o) {
   if (name == "data") many("data", &o.data, "FILE", "data file instead of the model's, or INPUT=FILE");
   if (name == "set") many("set", &o.set, "NAME=VALUE", "value of a `const` of the model file");
   if (name == "output") many("output", &o.outputs, "NAME", "this output only; may be given again");
+  if (name == "trust") many("trust", &o.trust, "FUNCTION", "its own derivative differs on purpose from that of its body");
+  if (name == "rename") many("rename", &o.rename, "OLD=NEW", "path in the weights file, path in the model");
+  if (name == "partial") on("partial", &o.partial, "load what fits; the rest keeps its first values");
   if (name == "epochs") whole("epochs", &o.epochs, "passes over the training part");
   if (name == "batch") whole("batch", &o.batch, "rows of a step");
   if (name == "steps") whole("steps", &o.steps, "steps in all, instead of epochs");
@@ -147,6 +150,9 @@ void check_values(const Options& options) {
   require_positive("threads", options.threads, 256);
   require_positive("stop-after", options.stop_after, 1'000'000'000'000);
   require_positive("validate-every", options.validate_every, 1'000'000'000'000);
+  if (options.epochs && options.steps) {
+    throw CommandError(kBadFlags, "--epochs and --steps exclude each other");
+  }
   if (options.seed && (*options.seed < 0 || *options.seed > UINT32_MAX)) {
     throw CommandError(kBadFlags, fmt::format("--seed is {}, expected 0 to {}", *options.seed, UINT32_MAX));
   }

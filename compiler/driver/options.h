@@ -36,6 +36,9 @@ struct Options {
   std::vector<std::string> data;      // FILE or NAME=FILE
   std::vector<std::string> set;       // NAME=VALUE
   std::vector<std::string> outputs;   // predict --output NAME
+  std::vector<std::string> trust;     // check --trust FUNCTION
+  std::vector<std::string> rename;    // OLD=NEW, paths of weights
+  bool partial = false;               // load what fits
   std::string out;                    // -o
   std::string weights;
   std::string init;

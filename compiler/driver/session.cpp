@@ -149,10 +149,10 @@ std::string bytes_text(int64_t bytes) {
 }
 
 std::string count_text(double count) {
-  const char* units[] = {"", " k", " M", " G", " T"};
+  const char* units[] = {" ", " k", " M", " G", " T"};
   size_t unit = 0;
   for (; count >= 10000 && unit < 4; ++unit) count /= 1000;
-  return unit == 0 ? fmt::format("{:.0f}", count) : fmt::format("{:.1f}{}", count, units[unit]);
+  return unit == 0 ? fmt::format("{:.0f} ", count) : fmt::format("{:.1f}{}", count, units[unit]);
 }
 
 }  // namespace gradus::driver

@@ -49,7 +49,7 @@ pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Fu
 double process_startup_ms();
 /// "12.3 KiB"
 std::string bytes_text(int64_t bytes);
-/// "1.2 M"
+/// "1.2 M" or "12 ", before a unit.
 std::string count_text(double count);
 
 }  // namespace gradus::driver

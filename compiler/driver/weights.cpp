@@ -69,22 +69,13 @@ std::optional<double> share(const std::map<std::string, std::string>& metadata, 
   throw CommandError(kBadFile, message);
 }
 
+}  // namespace
+
 bool is_average(const lang::Model& model, const std::string& path) {
   return std::any_of(model.variables.begin(), model.variables.end(), [&](const lang::Variable& variable) {
     return variable.path == path && !variable.average_of.empty();
   });
 }
-
-/// A parameter's average begins as what was loaded for the parameter.
-void load_averages(const lang::Model& model, const pipeline::VariableStore& store) {
-  for (const lang::Variable& variable : model.variables) {
-    if (variable.average_of.empty() || !store.contains(variable.path)) continue;
-    std::span<std::byte> from = store.bytes(variable.average_of);
-    std::memcpy(store.bytes(variable.path).data(), from.data(), from.size());
-  }
-}
-
-}  // namespace
 
 std::vector<runtime::NamedTensor> named_tensors(const lang::Model& model, const pipeline::VariableStore& store) {
   std::vector<runtime::NamedTensor> tensors;
@@ -135,27 +126,6 @@ runtime::SafetensorsFile open_weights(Session& session, const std::string& path)
     session.stop_on_errors();
     throw;
   }
-}
-
-void load_weights(Session& session, const runtime::SafetensorsFile& file, const std::string& path,
-                  const pipeline::VariableStore& store) {
-  std::vector<std::string> names;
-  for (const runtime::TensorView& tensor : file.tensors()) names.push_back(tensor.name);
-  for (const runtime::NamedTensor& variable : named_tensors(session.model, store)) {
-    if (variable.of_optimizer || is_average(session.model, variable.path)) continue;
-    const runtime::TensorView* tensor = file.find(variable.path);
-    if (!tensor) {
-      std::string near = nearest_name(variable.path, names);
-      fail(session, fmt::format("{}: no tensor `{}`, which the model has{}", path, variable.path,
-                                near.empty() ? "" : fmt::format("; there is `{}`", near)));
-    }
-    if (tensor->sizes != variable.sizes || tensor->dtype != variable.dtype) {
-      fail(session, fmt::format("{}: `{}` is {}[{}], the model has {}[{}]", path, variable.path, tensor->dtype,
-                                fmt::join(tensor->sizes, ","), variable.dtype, fmt::join(variable.sizes, ",")));
-    }
-    std::memcpy(variable.bytes.data(), tensor->bytes.data(), tensor->bytes.size());
-  }
-  load_averages(session.model, store);
 }
 
 std::string weights_bytes(const lang::Model& model, const std::vector<runtime::NamedTensor>& tensors,

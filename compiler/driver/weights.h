@@ -13,6 +13,8 @@
 
 namespace gradus::driver {
 
+/// Whether the path is that of a parameter's average.
+bool is_average(const lang::Model& model, const std::string& path);
 /// The model's variables in the store, with what safetensors wants to know.
 std::vector<runtime::NamedTensor> named_tensors(const lang::Model& model, const pipeline::VariableStore& store);
 
@@ -23,10 +25,6 @@ SavedData saved_data(Session& session, const runtime::SafetensorsFile& file, con
 
 /// Reads the file; throws CommandError with a message.
 runtime::SafetensorsFile open_weights(Session& session, const std::string& path);
-/// Copies the weights (without the optimizer's state) into the store. The first difference of paths or shapes is an
-/// error that names it.
-void load_weights(Session& session, const runtime::SafetensorsFile& file, const std::string& path,
-                  const pipeline::VariableStore& store);
 /// The file's bytes: parameters (their averages where they have some) and the model's own states.
 std::string weights_bytes(const lang::Model& model, const std::vector<runtime::NamedTensor>& tensors,
                           const std::map<std::string, std::string>& metadata);

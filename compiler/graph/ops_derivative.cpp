@@ -10,6 +10,9 @@ namespace {
 
 using Types = std::span<const TensorType>;
 
+/// The function that brings the derivative.
+const AttrSpec kFunctionAttrs[] = {{AttrName::Name, AttrValue(std::string())}};
+
 ShapeResult gradient_shape(Types x, const Attrs&, const TensorType*) {
   if (!is_float(x[0].dtype) || x[2] != x[0]) {
     return ShapeProblem{
@@ -43,6 +46,7 @@ const OpDef kRows[] = {
      .name = "own_derivative",
      .arity = -1,
      .cls = OpClass::Derivative,
+     .attrs = kFunctionAttrs,
      .shape = own_derivative_shape,
      .differentiable = Differentiable::Yes,
      .doc = "its first operand; the cotangents of the arguments are given, in terms of the seed"},

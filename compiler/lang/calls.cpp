@@ -320,7 +320,8 @@ Value Elaborator::own_derivative(const Function& function, const Value& result) 
                            .node);
   }
   span_ = function.vjp_span;
-  return Value::tensor(Place::Step, make(Place::Step, OpKind::OwnDerivative, std::move(operands)));
+  return Value::tensor(Place::Step, make(Place::Step, OpKind::OwnDerivative, std::move(operands),
+                                         {{AttrName::Name, function.name}}));
 }
 
 }  // namespace gradus::lang

@@ -1,5 +1,6 @@
 // The gradient of the loss against finite differences in f64, and the generated code's gradient against
-// the f64 one. Where they disagree, the operator whose rule is wrong is found by checking each row alone.
+// the f64 one. Where they disagree, the operator whose rule is wrong is found by checking each row alone, and the
+// function whose own derivative is wrong by checking each call alone.
 #pragma once
 
 #include <string>
@@ -8,6 +9,7 @@
 #include "codegen/object_cache.h"
 #include "graph/target.h"
 #include "lang/model.h"
+#include "pipeline/check_own_derivatives.h"
 #include "support/diag.h"
 
 namespace gradus::pipeline {
@@ -17,6 +19,7 @@ struct GradientCheckOptions {
   uint64_t seed = 0;
   int entries = 32;     // sampled per tensor
   int directions = 4;   // random directions per tensor
+  std::vector<std::string> trusted;  // functions whose own derivative differs from the body's on purpose
   const codegen::ObjectCache* cache = nullptr;
 };
 
@@ -27,6 +30,7 @@ struct TensorCheck {
   int kinks = 0;         // places where one-sided derivatives differ: not compared
   double worst = 0;      // largest |difference - derivative| / (1 + |derivative|)
   double jit_error = 0;  // ||f32 - f64|| / ||f64||
+  bool trusted = false;  // its gradient goes through a trusted function: not compared with differences
   bool difference_agrees = true;
   bool jit_agrees = true;
 };
@@ -34,6 +38,7 @@ struct TensorCheck {
 struct GradientReport {
   std::vector<TensorCheck> tensors;
   std::vector<std::string> wrong_operators;  // rows whose own derivative fails, by name
+  std::vector<OwnDerivative> wrong_functions;  // whose own derivative fails
   std::vector<std::string> notes;
   bool passed() const;
 };

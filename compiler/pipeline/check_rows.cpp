@@ -99,7 +99,8 @@ bool row_agrees(const Graph& graph, const Node& node, const IdVector<NodeId, Arr
     for (const Dual& d : forward.floats) tangents.push_back(d.tangent);
     double by_dual = dot(leaves.at("seed").floats, tangents);
     double by_rule = dot(gradients[rows.gradients.results[k].value].floats, direction.floats);
-    if (std::abs(by_dual - by_rule) > 1e-8 * (1 + std::abs(by_dual))) return false;
+    // Constants of a rule are rounded to the element type, f32 as a rule: erf's 2 / sqrt(pi) is off by 3e-8.
+    if (std::abs(by_dual - by_rule) > 1e-6 * (1 + std::abs(by_dual))) return false;
   }
   return true;
 }

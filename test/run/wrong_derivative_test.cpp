@@ -29,21 +29,26 @@ class ReplacedRow {
   const OpDef* right_;
 };
 
-/// A model with tanh, exp, a product of matrices and a sum.
-pipeline::GradientReport check_model() {
+pipeline::GradientReport check_text(const std::string& text,
+                                    const pipeline::GradientCheckOptions& options = {}) {
   SourceMap sources;
-  int32_t file = sources.add("m.grad",
-                             "model m(x: float[batch, 3], y: float[batch, 2]) {\n"
-                             "  let hidden = tanh(dense(x, 4))\n"
-                             "  loss mse(exp(dense(hidden, 2)), y)\n"
-                             "}\n");
+  int32_t file = sources.add("m.grad", text);
   DiagEngine diags(sources);
   std::optional<lang::Model> model = lang::load_model(sources, file, {}, diags);
   if (!model) throw std::runtime_error(diags.render(false));
   pipeline::GradientReport report =
-      pipeline::check_gradients(*model, codegen::detect_host(), {}, diags);
+      pipeline::check_gradients(*model, codegen::detect_host(), options, diags);
   if (diags.has_errors()) throw std::runtime_error(diags.render(false));
   return report;
+}
+
+/// A model with tanh, exp, a product of matrices and a sum.
+pipeline::GradientReport check_model() {
+  return check_text(
+      "model m(x: float[batch, 3], y: float[batch, 2]) {\n"
+      "  let hidden = tanh(dense(x, 4))\n"
+      "  loss mse(exp(dense(hidden, 2)), y)\n"
+      "}\n");
 }
 
 using Names = std::vector<std::string>;
@@ -86,6 +91,58 @@ TEST(WrongDerivative, ARowThatIsALittleWrongIsNamed) {
   pipeline::GradientReport report = check_model();
   EXPECT_FALSE(report.passed());
   EXPECT_EQ(report.wrong_operators, Names{"exp"});
+}
+
+/// `twist` and `keep` bring derivatives of their own; gelu, from the library, does too. `twist` returns its
+/// argument itself, `keep` has two, one of them the result of the other function.
+pipeline::GradientReport check_own(const std::string& twist, const std::string& keep,
+                                   const pipeline::GradientCheckOptions& options = {}) {
+  return check_text("fn twist(x: float[...]) -> float[...] { return x } vjp(seed) { return " + twist +
+                        " }\n"
+                        "fn keep(x: float[...], k: float[...]) -> float[...] { return sin(x) * k }\n"
+                        "vjp(seed) { return " +
+                        keep +
+                        " }\n"
+                        "model m(x: float[batch, 3], y: float[batch, 3]) {\n"
+                        "  let h = twist(dense(x, 3))\n"
+                        "  let v = keep(h, gelu(dense(h, 3)))\n"
+                        "  loss mse(dense(v, 3), y)\n"
+                        "}\n",
+                    options);
+}
+
+Names names_of(const std::vector<pipeline::OwnDerivative>& list) {
+  Names names;
+  for (const pipeline::OwnDerivative& own : list) names.push_back(own.name);
+  return names;
+}
+
+constexpr const char* kRight = "(seed * cos(x) * k, seed * sin(x))";
+
+TEST(WrongOwnDerivative, RightOnesPass) {
+  pipeline::GradientReport report = check_own("seed", kRight);
+  EXPECT_TRUE(report.passed());
+  EXPECT_EQ(names_of(report.wrong_functions), Names{});
+}
+
+TEST(WrongOwnDerivative, TheFunctionIsNamedAndOnlyIt) {
+  pipeline::GradientReport report = check_own("-seed", kRight);
+  EXPECT_FALSE(report.passed());
+  EXPECT_EQ(names_of(report.wrong_functions), Names{"twist"});
+  EXPECT_EQ(report.wrong_operators, Names{});
+  report = check_own("seed", "(seed * cos(x) * k, seed * cos(x))");
+  EXPECT_EQ(names_of(report.wrong_functions), Names{"keep"});
+}
+
+TEST(WrongOwnDerivative, WhatGoesThroughATrustedOneIsNotCompared) {
+  pipeline::GradientReport report = check_own("-seed", kRight, {.trusted = {"twist"}});
+  EXPECT_TRUE(report.passed());
+  int compared = 0;
+  for (const pipeline::TensorCheck& tensor : report.tensors) {
+    EXPECT_EQ(tensor.trusted, tensor.path.starts_with("h.")) << tensor.path;
+    compared += tensor.entries > 0 ? 1 : 0;
+  }
+  EXPECT_EQ(compared, 4) << "those behind the trusted function seen from the loss are";
 }
 
 }  // namespace

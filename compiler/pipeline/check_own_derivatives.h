@@ -1,0 +1,30 @@
+// Functions that bring their own derivative: which of a graph's disagree with their bodies, and which
+// parameters' gradients go through functions that are trusted.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "graph/eval.h"
+#include "graph/graph.h"
+
+namespace gradus::pipeline {
+
+struct OwnDerivative {
+  std::string name;  // of the function
+  Span span;         // of its `vjp`
+};
+
+/// The functions with an own derivative in a graph at stage Source, each once, in order.
+std::vector<OwnDerivative> list_own_derivatives(const Graph& source);
+
+/// Those whose cotangents disagree with the derivative of the body, by dual numbers, at these leaves.
+std::vector<OwnDerivative> find_wrong_own_derivatives(const Graph& source,
+                                                      const Environment<double>& leaves,
+                                                      const EvalContext& context);
+
+/// Names of parameters that reach the loss through a function of `trusted`.
+std::set<std::string> parameters_through(const Graph& source, const std::vector<std::string>& trusted);
+
+}  // namespace gradus::pipeline
