@@ -1,6 +1,7 @@
 // The library's functions as numbers: graphs evaluated in f64 against formulas written here.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -58,6 +59,20 @@ TEST(Library, Activations) {
   expect_near(output("silu(x)"), each([](double x) { return x / (1 + std::exp(-x)); }));
   expect_near(output("softplus(x)"), each([](double x) { return std::log(1 + std::exp(x)); }));
   expect_near(output("elu(x)"), each([](double x) { return x > 0 ? x : std::expm1(x); }));
+  expect_near(output("selu(x)"), each([](double x) {
+                return 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * std::expm1(x));
+              }),
+              1e-6);  // its constants are rounded to f32
+  expect_near(output("mish(x)"),
+              each([](double x) { return x * std::tanh(std::log1p(std::exp(x))); }));
+  expect_near(output("log_sigmoid(40 * x)"),
+              each([](double x) { return x < 0 ? 40 * x - std::log1p(std::exp(40 * x))
+                                               : -std::log1p(std::exp(-40 * x)); }));
+  auto cut = [](double x) { return std::clamp(x, 0.0, 6.0); };
+  expect_near(output("relu6(3 * x)"), each([&](double x) { return cut(3 * x); }));
+  expect_near(output("hard_sigmoid(3 * x)"), each([&](double x) { return cut(3 * x + 3) / 6; }));
+  expect_near(output("hard_swish(3 * x)"),
+              each([&](double x) { return 3 * x * cut(3 * x + 3) / 6; }));
 }
 
 TEST(Library, SlopesOfGelu) {
