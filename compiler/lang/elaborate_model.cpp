@@ -86,6 +86,35 @@ int32_t Elaborator::scope(Place place, size_t depth) {
 
 // ---- constants and inputs ----
 
+namespace {
+
+/// A number, `true`, `false`, or a list of such, as the command line writes it.
+std::optional<Value> constant_from_text(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  if (text == "true" || text == "false") return Value::of_bool(text == "true");
+  const char* end = text.data() + text.size();
+  double number = 0;
+  int64_t integer = 0;
+  auto whole = std::from_chars(text.data(), end, integer);
+  if (whole.ec == std::errc() && whole.ptr == end) return Value::of(Number::of(integer));
+  auto real = std::from_chars(text.data(), end, number);
+  if (real.ec == std::errc() && real.ptr == end) return Value::of(Number::of_float(number));
+  if (!text.starts_with('[') || !text.ends_with(']')) return std::nullopt;
+  text = text.substr(1, text.size() - 2);
+  std::vector<Value> items;
+  while (!text.empty()) {
+    size_t comma = std::min(text.find(','), text.size());
+    std::optional<Value> item = constant_from_text(text.substr(0, comma));
+    if (!item || item->is(Value::Kind::List)) return std::nullopt;
+    items.push_back(std::move(*item));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return Value::of_list(std::move(items));
+}
+
+}  // namespace
+
 void Elaborator::command_line_constants() {
   for (const auto& [name, text] : options_->constants) {
     auto found = program_->constants.find(name);
@@ -98,21 +127,23 @@ void Elaborator::command_line_constants() {
                                 nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
       continue;
     }
-    double number = 0;
-    int64_t integer = 0;
-    const char* end = text.data() + text.size();
-    if (text == "true" || text == "false") {
-      constants_[name] = Value::of_bool(text == "true");
-    } else if (auto whole = std::from_chars(text.data(), end, integer);
-               whole.ec == std::errc() && whole.ptr == end) {
-      constants_[name] = Value::of(Number::of(integer));
-    } else if (auto real = std::from_chars(text.data(), end, number);
-               real.ec == std::errc() && real.ptr == end) {
-      constants_[name] = Value::of(Number::of_float(number));
-    } else {
-      diags_->error(Diag::BadConstant, {},
-                    fmt::format("`--set {}={}`: expected a number, `true` or `false`", name, text));
+    Expr::Kind declared = found->second->value->kind;
+    std::optional<Value> value = constant_from_text(text);
+    bool of_list = declared == Expr::Kind::List, of_bool = declared == Expr::Kind::Bool;
+    bool of_number = declared == Expr::Kind::Number;
+    bool fits = value && (!of_list || value->is(Value::Kind::List)) &&
+                (!of_bool || value->is(Value::Kind::Bool)) &&
+                (!of_number || value->is(Value::Kind::Number));
+    if (fits) {
+      constants_[name] = std::move(*value);
+      continue;
     }
+    std::string expected = of_list     ? "a list as in `[256, 128]`"
+                           : of_bool   ? "`true` or `false`"
+                           : of_number ? "a number"
+                                       : "a number, `true`, `false` or a list";
+    diags_->error(Diag::BadConstant, {},
+                  fmt::format("`--set {}={}`: expected {}", name, text, expected));
   }
 }
 

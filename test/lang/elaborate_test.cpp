@@ -1,6 +1,8 @@
 // What elaboration makes of single constructs, seen in the graph's text.
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "lang/load.h"
 
 namespace gradus::lang {
@@ -249,6 +251,27 @@ TEST(Elaborate, ConstantsAreSetFromOutside) {
   EXPECT_HAS(predict_text(load_text(
                  "const width = 2\nmodel m(x: float[batch, width]) { output y = x }", options)),
              "f32[batch,3]");
+}
+
+TEST(Elaborate, ListsAndBoolsAreSetFromOutside) {
+  std::string text =
+      "const widths = [4, 3]\nconst deep = true\nmodel m(x: float[batch, 4]) {\n"
+      "let h = x\nif deep { repeat widths as w { h = dense(h, w, bias: false) } }\noutput y = h\n}";
+  ElaborateOptions options;
+  options.constants["widths"] = "[5, 6, 7]";
+  Loaded loaded = load_text(text, options);
+  ASSERT_TRUE(loaded.model) << loaded.messages;
+  EXPECT_EQ(paths(*loaded.model), "dense.0.w dense.1.w dense.2.w");
+  options.constants["deep"] = "false";
+  EXPECT_EQ(paths(*load_text(text, options).model), "");
+  for (const auto& [name, value, expected] :
+       {std::array{"widths", "7", "expected a list as in `[256, 128]`"},
+        std::array{"widths", "[7, x]", "expected a list"},
+        std::array{"deep", "1", "expected `true` or `false`"}}) {
+    ElaborateOptions wrong;
+    wrong.constants[name] = value;
+    EXPECT_HAS(load_text(text, wrong).messages, expected);
+  }
 }
 
 TEST(Elaborate, LibraryElaboratesAsAWhole) {
