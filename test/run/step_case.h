@@ -110,7 +110,17 @@ class StepCase {
       : target(on), context(sizes) {
     context.fused_multiply_add = target.fma;
     lowered = lower(graph, target, context.capacity);
-    leaves = random_leaves(lowered.ordered, context.n, seed, ranges);
+    set_leaves(random_leaves(lowered.ordered, context.n, seed, ranges));
+  }
+  StepCase(const Graph& graph, const Target& on, const EvalContext& sizes, Environment<float> given)
+      : target(on), context(sizes) {
+    context.fused_multiply_add = target.fma;
+    lowered = lower(graph, target, context.capacity);
+    set_leaves(std::move(given));
+  }
+
+  void set_leaves(Environment<float> given) {
+    leaves = std::move(given);
     expected = eval_exact(lowered.ordered, leaves, context);
   }
 
