@@ -68,7 +68,8 @@ class Derivatives {
     GraphBuilder builder(graph);
     for (const Variable& x : variables) {
       if (!x.first.valid()) continue;
-      const NodeId each = weighed_sum(builder, x.first, "direction " + x.name);
+      const NodeId sum = weighed_sum(builder, x.first, "direction " + x.name);
+      const NodeId each = builder.convert(sum, builder.type(total).dtype);
       slope = slope.valid() ? builder.add(slope, each) : each;
     }
     if (!slope.valid()) return;
@@ -157,11 +158,11 @@ class ByDuals {
   Environment<Dual> duals_;
 };
 
-/// The f64 values of all results of `of.graph`, by name.
-inline std::map<std::string, std::vector<double>> wide_results(const Derivatives& of,
+/// The f64 values of all results, by name.
+inline std::map<std::string, std::vector<double>> wide_results(const Graph& graph,
                                                                const Environment<double>& values,
                                                                const EvalContext& context) {
-  const Graph plain = differentiated(of.graph);
+  const Graph plain = differentiated(graph);
   const auto all = eval<double>(plain, values, context);
   std::map<std::string, std::vector<double>> results;
   for (const Result& result : plain.results) {

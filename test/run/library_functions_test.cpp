@@ -107,7 +107,7 @@ void check_with_duals(const LibraryCase& each, bool own_derivative) {
   const auto values = widened(random_leaves(of.graph, context.n, kSeed, each.ranges));
   for (const int64_t step : each.steps) {
     context.step = step;
-    const auto gradients = wide_results(of, values, context);
+    const auto gradients = wide_results(of.graph, values, context);
     for (const char* order : {"first", "second"})
       EXPECT_EQ(compare_with_duals(of, order, values, gradients, context), "") << "step " << step;
   }
@@ -126,7 +126,7 @@ double check_compiled(const LibraryCase& each, const Target& target) {
     step.set_leaves(step.leaves);
     EXPECT_EQ(step.compiled(jit->find("step")), "") << "step " << number;
     std::string where;
-    const auto wide = wide_results(of, widened(step.leaves), step.context);
+    const auto wide = wide_results(of.graph, widened(step.leaves), step.context);
     const double error = single_error(step, wide, where);
     EXPECT_LE(error, kSinglePrecision) << where << ", step " << number;
     worst = std::max(worst, error);
@@ -182,7 +182,7 @@ TEST(LibraryFunctions, AWrongOwnDerivativeIsFound) {
                  slope +
                  " }\nmodel m(x: f64[4], weight: f64[4]) {\n  loss sum(square(x) * weight)\n}"));
     const auto values = widened(random_leaves(of.graph, 1, kSeed, {}));
-    const auto gradients = wide_results(of, values, {});
+    const auto gradients = wide_results(of.graph, values, {});
     return compare_with_duals(of, "first", values, gradients, {}).substr(0, 16) +
            compare_with_duals(of, "second", values, gradients, {}).substr(0, 17);
   };
