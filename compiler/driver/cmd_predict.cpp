@@ -19,7 +19,7 @@ namespace {
 
 using pipeline::Function;
 
-/// A compiled function with saved weights and the data it reads.
+/// A compiled function with saved weights and the data it reads. A model without parameters is one without weights.
 struct Loaded {
   ModelRunner runner;
   BoundData data;
@@ -27,12 +27,18 @@ struct Loaded {
   Loaded(const Options& options, Session& session, Function function, bool whole)
       : runner(session, {function}, pipeline::capacity_of(session.model, options.batch),
                static_cast<int32_t>(options.threads.value_or(1))) {
-    if (options.weights.empty()) throw CommandError(kBadFlags, fmt::format("`{}` expects --weights FILE", options.command));
-    runtime::SafetensorsFile file = open_weights(session, options.weights);
-    load_weights(session, file, options.weights, runner.store(), {options.rename, false});
-    SavedData saved = saved_data(session, file, options.weights);
+    const bool without = options.weights.empty();
+    if (without && !session.model.variables.empty()) {
+      throw CommandError(kBadFlags, fmt::format("`{}` expects --weights FILE", options.command));
+    }
+    SavedData saved;
+    if (!without) {
+      runtime::SafetensorsFile file = open_weights(session, options.weights);
+      load_weights(session, file, options.weights, runner.store(), {options.rename, false});
+      saved = saved_data(session, file, options.weights);
+    }
     runner.set_seed(saved.seed);
-    data = bind_data(session, options, inputs_of(runner.compiled(), function), saved.seed, &saved, whole);
+    data = bind_data(session, options, inputs_of(runner.compiled(), function), saved.seed, without ? nullptr : &saved, whole);
     runner.set_data(data);
   }
 };
