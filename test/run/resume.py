@@ -49,6 +49,16 @@ train(digits, "steps", "--steps", 40, "--validate-every", 40)
 train(digits, "steps", "--epochs", 4, "--resume")
 require_same_files(folder / "whole", folder / "steps", *ENDINGS)
 
+# Draws, running values and averages go on where they stood, on any number of threads; an epoch has 8 steps.
+everything = pathlib.Path(__file__).parent / "Inputs" / "everything.grad"
+train(everything, "everything")
+for i, stop in enumerate((1, 4, 3, 5)):
+    out = train(everything, "everything-stopped", "--threads", 1 + i % 3, "--stop-after", stop, *(["--resume"] if i else []))
+    require("paused at step" in out, f"not paused: {out}")
+train(everything, "everything-stopped", "--threads", 2, "--resume")
+require_same_files(folder / "everything", folder / "everything-stopped", *ENDINGS)
+print("draws, running values, averages: same files")
+
 train(overfit, "stopping")
 for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
     name = f"interrupted{code}"
