@@ -5,6 +5,10 @@
 // own: the cache is left alone unless --cache asks for it, and then `cached` says whether the code came
 // out of it. `ready_ms` counts from before the model file is opened to the first weights, all compiling
 // included. `startup_ms`, the processor time before main (loading libLLVM), is in neither.
+//
+// `memory_growth_bytes` is the peak of the process after `steps` steps, the pool of batches and all
+// compiling included, less what was resident before the model file was opened (the program with
+// libLLVM). The machine's limits are measured afterwards: that takes arrays of its own.
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -90,8 +94,9 @@ class Bench {
         function_(session.model.has_loss ? Function::Train : Function::Predict),
         pool_(threads_) {}
 
-  /// `begin` is the time before the model file was opened.
-  int run(Clock::time_point begin) {
+  /// `begin` is the time before the model file was opened, `start_bytes` what was resident.
+  int run(Clock::time_point begin, int64_t start_bytes) {
+    start_bytes_ = start_bytes;
     auto compiled = compile(session_, {Function::Init, function_}, rows_);
     pipeline::Threads threads{threads_, &pool_, threads_ > 1 ? runtime::ThreadPool::parallel_for : nullptr};
     pipeline::StepRunner init = compiled.runner(session_.model, Function::Init, variables_, {});
@@ -99,8 +104,10 @@ class Bench {
     init.run({.rows = 1, .step = 0});
     ready_ms_ = microseconds(begin, Clock::now()) * 1e-3;
     BatchPool batches(session_.model, step, rows_);
-    runtime::MachinePeak peak = runtime::measure_peak(threads_);
     double step_us = time_steps(step, batches);
+    growth_bytes_ = process_bytes("VmHWM") - start_bytes_;
+    steps_ = counter_;
+    runtime::MachinePeak peak = runtime::measure_peak(threads_);
     LaunchTimer timer(step.program().launches.size());
     step.set_trace(LaunchTimer::trace, &timer);
     for (int64_t i = 0; i < 200 && seconds_spent_ < 6; ++i) one(step, batches);
@@ -127,7 +134,8 @@ class Bench {
     for (int i = 0; i < 3; ++i) once = std::min(once, one(step, batches));
     int per_sample = std::max(1, static_cast<int>(1000 / std::max(once, 0.1)));
     std::vector<double> samples;
-    while (samples.size() < 15 || (seconds_spent_ < 1.5 && samples.size() < 400)) {
+    const int64_t least = options_.least_steps.value_or(0);
+    while (samples.size() < 15 || counter_ < least || (seconds_spent_ < 1.5 && samples.size() < 400)) {
       Clock::time_point begin = Clock::now();
       for (int i = 0; i < per_sample; ++i) one(step, batches);
       samples.push_back(microseconds(begin, Clock::now()) / per_sample);
@@ -195,6 +203,7 @@ class Bench {
                           {"cpu", session_.target.cpu}, {"step_us", step_us}, {"flop", flop},
                           {"compile_ms", compiled.milliseconds()}, {"cached", compiled.jit().cached()},
                           {"ready_ms", ready_ms_}, {"startup_ms", process_startup_ms()}, {"arena_bytes", step.arena_bytes()},
+                          {"memory_growth_bytes", growth_bytes_}, {"steps", steps_},
                           {"gflops", flop / step_us * 1e-3}, {"peak_gflops", peak.fma_gflops},
                           {"over_bound", step_us * peak.fma_gflops * 1e3 / flop}, {"kernels", kernels}};
     fmt::print("{}\n", out.dump());
@@ -207,7 +216,8 @@ class Bench {
   Function function_;
   runtime::ThreadPool pool_;
   pipeline::VariableStore variables_;
-  int64_t counter_ = 0;
+  int64_t counter_ = 0, steps_ = 0;
+  int64_t start_bytes_ = 0, growth_bytes_ = 0;
   double seconds_spent_ = 0;
   double ready_ms_ = 0;
 };
@@ -215,9 +225,10 @@ class Bench {
 }  // namespace
 
 int run_bench(const Options& options) {
+  int64_t start_bytes = process_bytes("VmRSS");
   auto begin = Clock::now();
   auto session = open_session(options);
-  return Bench(options, *session).run(begin);
+  return Bench(options, *session).run(begin, start_bytes);
 }
 
 }  // namespace gradus::driver

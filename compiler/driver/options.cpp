@@ -44,7 +44,7 @@ const std::vector<Command>& commands() {
       {"check", "MODEL.grad", true, "gradients against finite differences in f64",
        {"trust", "seed", "batch", "set", "cpu", "no-cache", "json"}},
       {"bench", "MODEL.grad", true, "time of a step and of each kernel, share of the machine's limit",
-       {"batch", "threads", "set", "cpu", "cache", "no-cache", "json"}},
+       {"batch", "threads", "least-steps", "set", "cpu", "cache", "no-cache", "json"}},
       {"opt", "FILE", false, "passes on graph text; clusters, kernels and plans are read, verified and printed",
        {"passes", "list-passes", "batch", "cpu", "remarks", "verify-roundtrip", "dump-after", "time-passes"}},
       {"ops", "[NAME]", false, "the operator table", {"json"}},
@@ -75,6 +75,7 @@ void describe(po::options_description& to, std::string_view name, Options& o) {
   if (name == "epochs") whole("epochs", &o.epochs, "passes over the training part");
   if (name == "batch") whole("batch", &o.batch, "rows of a step");
   if (name == "steps") whole("steps", &o.steps, "steps in all, instead of epochs");
+  if (name == "least-steps") whole("least-steps", &o.least_steps, "time at least so many steps");
   if (name == "threads") whole("threads", &o.threads, "threads (1); the bits do not depend on it");
   if (name == "seed") whole("seed", &o.seed, "seed of weights, shuffling and draws");
   if (name == "validate-every") whole("validate-every", &o.validate_every, "steps between validations");
@@ -147,6 +148,7 @@ void check_values(const Options& options) {
   require_positive("batch", options.batch, 1 << 20);
   require_positive("epochs", options.epochs, 1'000'000'000);
   require_positive("steps", options.steps, 1'000'000'000'000);
+  require_positive("least-steps", options.least_steps, 1'000'000'000'000);
   require_positive("threads", options.threads, 256);
   require_positive("stop-after", options.stop_after, 1'000'000'000'000);
   require_positive("validate-every", options.validate_every, 1'000'000'000'000);

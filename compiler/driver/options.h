@@ -49,7 +49,7 @@ struct Options {
   std::string cpu;
   std::string part;                   // eval, predict: train, validation, test or all
   std::string function;               // show: init, train, evaluate or predict
-  std::optional<int64_t> epochs, batch, steps, threads, seed, validate_every, stop_after;
+  std::optional<int64_t> epochs, batch, steps, threads, seed, validate_every, stop_after, least_steps;
   std::optional<double> rate;
   bool resume = false;
   bool cache = false;                 // bench

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
 #include <iostream>
 #include <iterator>
 
@@ -138,6 +139,15 @@ double process_startup_ms() {
     return static_cast<double>(used.tv_sec) * 1e3 + static_cast<double>(used.tv_nsec) * 1e-6;
   }();
   return milliseconds;
+}
+
+int64_t process_bytes(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    int64_t kibibytes = 0;
+    if (word == name + ":" && status >> kibibytes) return kibibytes * 1024;
+  }
+  return 0;
 }
 
 std::string bytes_text(int64_t bytes) {

@@ -47,6 +47,8 @@ pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Fu
 
 /// Processor time of the process up to the first call, which is main's.
 double process_startup_ms();
+/// A size of this process by its name in /proc/self/status: VmRSS is resident now, VmHWM its peak.
+int64_t process_bytes(const std::string& name);
 /// "12.3 KiB"
 std::string bytes_text(int64_t bytes);
 /// "1.2 M" or "12 ", before a unit.

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""peer_step.py SYSTEM WORKLOAD BATCH THREADS SECONDS: microseconds of one training step in another system, as JSON.
+"""peer_step.py SYSTEM WORKLOAD BATCH THREADS SECONDS [STEPS]: microseconds of one training step in another system, as JSON.
 
 Systems: torch-eager, torch-compile, jax, jax-scan (a loop of steps inside one compiled function). The workloads are those of
-test/bench/models, on a pool of 16 random batches that lie in memory; a sample is 20 ms or longer, the answer their median.
+test/bench/models, on a pool of 16 random batches that lie in memory; a sample is 20 ms or longer, the answer their median. It runs
+for so many seconds, and at least so many steps. memory_growth_bytes is the peak of the process at the end less what was resident
+when the system had been imported; what its compilers take in processes of their own does not count.
 """
 import json
 import math
@@ -170,8 +172,25 @@ def jax_step(workload, batch, scanned):
     return step, 1
 
 
+def process_bytes(name):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(name))
+
+
+def start(system):
+    """Imports the system, so that what follows is its work for the workload."""
+    if system.startswith("torch"):
+        import torch  # noqa: F401
+    else:
+        import jax
+        jax.numpy.zeros(1).block_until_ready()
+    return process_bytes("VmRSS")
+
+
 def main():
     system, workload, batch, threads, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
+    least = int(sys.argv[6]) if len(sys.argv) > 6 else 0
+    start_bytes = start(system)
     step, count = torch_step(workload, batch, threads, system == "torch-compile") if system.startswith("torch") else jax_step(workload, batch, system == "jax-scan")
     number = 0
     for number in range(3):
@@ -180,13 +199,14 @@ def main():
     step(3)
     turns = max(1, math.ceil(0.02 / (time.perf_counter() - begin)))
     samples, end = [], time.perf_counter() + seconds
-    while len(samples) < 5 or time.perf_counter() < end:
+    while len(samples) < 5 or time.perf_counter() < end or (number + 1) * count < least:
         begin = time.perf_counter()
         for _ in range(turns):
             number += 1
             step(number)
         samples.append((time.perf_counter() - begin) / turns / count * 1e6)
-    print(json.dumps({"step_us": statistics.median(samples)}))
+    print(json.dumps({"step_us": statistics.median(samples), "steps": (number + 1) * count,
+                      "memory_growth_bytes": process_bytes("VmHWM") - start_bytes}))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def measure(command, threads):
     out = subprocess.run(pinned, env=environment, capture_output=True, text=True)
     if out.returncode:
         sys.exit(f"{' '.join(command)}: exit code {out.returncode}\n{out.stderr}")
-    return json.loads(out.stdout.splitlines()[-1])["step_us"]
+    return json.loads(out.stdout.splitlines()[-1])
 
 
 def main():
@@ -47,8 +47,8 @@ def main():
         ours, theirs, ratios = [], {s: [] for s in systems}, {s: [] for s in systems}
         for _ in range(arguments.rounds):
             for system in systems:
-                peer = measure([arguments.python, str(HERE / "peer_step.py"), system, name, batch, str(threads), str(arguments.seconds)], threads)
-                ours.append(measure([arguments.gradus, "bench", str(HERE / "models" / f"{name}.grad")] + own, threads))
+                peer = measure([arguments.python, str(HERE / "peer_step.py"), system, name, batch, str(threads), str(arguments.seconds)], threads)["step_us"]
+                ours.append(measure([arguments.gradus, "bench", str(HERE / "models" / f"{name}.grad")] + own, threads)["step_us"])
                 theirs[system].append(peer)
                 ratios[system].append(peer / ours[-1])
         cells = (f"{statistics.median(theirs[s]):>14.1f} ({statistics.median(ratios[s]):5.2f}x)" for s in systems)
