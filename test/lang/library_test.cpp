@@ -89,6 +89,41 @@ TEST(Library, SlopesOfGelu) {
               }));
 }
 
+/// First and second derivative at 0: where formulas have kinks and functions have none.
+void expect_at_zero(const std::string& of_x, double first, double second) {
+  const std::string slope =
+      "fn slope(x: float[..., 4]) -> float[..., 4] { return grad(sum(" + of_x + "), x) }\n";
+  expect_near(output("slope(0 * x)", slope), Numbers(12, first));
+  const std::string curve =
+      "fn curve(x: float[..., 4]) -> float[..., 4] { let s = slope(x)\n return grad(sum(s), x) }\n";
+  expect_near(output("curve(0 * x)", slope + curve), Numbers(12, second));
+}
+
+TEST(Library, SlopesAtZero) {
+  expect_at_zero("relu(x) * (x + 1)", 0, 0);
+  expect_at_zero("leaky_relu(x, slope: 0.25) * (x + 1)", 0.25, 0.5);
+  expect_at_zero("gelu(x)", 0.5, 2 / std::sqrt(2 * M_PI));
+  expect_at_zero("gelu_tanh(x)", 0.5, std::sqrt(2 / M_PI));
+  expect_at_zero("silu(x)", 0.5, 0.5);
+  expect_at_zero("softplus(x)", 0.5, 0.25);
+  expect_at_zero("elu(x)", 1, 1);
+  expect_at_zero("elu(x, alpha: 0.5)", 0.5, 0.5);
+  expect_at_zero("binary_cross_entropy(x, 0 * x + 0.75)", -0.25, 0.25);
+  expect_at_zero("12 * huber(x, 0 * x)", 0, 1);
+  expect_at_zero("12 * mse(x, 0 * x)", 0, 2);
+}
+
+/// Equal elements share what arrives.
+TEST(Library, TiesShare) {
+  expect_near(output("grad(sum(maximum(x, x)), x)"), Numbers(12, 1));
+  const std::string largest =
+      "fn largest(x: float[..., 4]) -> float[..., 4] { return grad(sum(max(x, axis: -1)), x) }\n";
+  expect_near(output("largest(0 * x)", largest), Numbers(12, 0.25));
+  const std::string larger =
+      "fn larger(x: float[..., 4]) -> float[..., 4] { return grad(sum(maximum(x, 0)), x) }\n";
+  expect_near(output("larger(0 * x)", larger), Numbers(12, 0.5));
+}
+
 Numbers softmax_rows() {
   Numbers result;
   for (size_t r = 0; r < 3; ++r) {
