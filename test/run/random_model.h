@@ -16,7 +16,7 @@ class RandomModel : public GraphParts {
       (this->*parts()[static_cast<size_t>(below(std::ssize(parts())))])();
     }
     if (values_.empty()) dense();
-    finish();
+    finish(seed % 8 == 3);
   }
 
  private:
@@ -296,8 +296,17 @@ class RandomModel : public GraphParts {
       descend(w, builder_.make(OpKind::Gradient, {y, w, builder_.one_like(y)}));
     }
   }
-  void finish() {
-    NodeId y = loss();
+  /// The loss and the square of a gradient of it: what trains is then differentiated twice.
+  NodeId penalized(NodeId y) {
+    for (NodeId w : std::vector<NodeId>(params_)) {
+      if (!has_gradient(y, w)) continue;
+      NodeId g = builder_.make(OpKind::Gradient, {y, w, builder_.one_like(y)});
+      return builder_.add(y, mean(builder_.mul(g, g)));
+    }
+    return y;
+  }
+  void finish(bool penalty) {
+    NodeId y = penalty ? penalized(loss()) : loss();
     if (chance(75)) train(y);
     graph.results.push_back({ResultKind::Loss, "", y});
     if (chance(30)) graph.results.push_back({ResultKind::AccumulateSum, "sum", y});
