@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""gemm.py GRADUS [--threads T] [--cpu NAME] [MxNxK ...]: each layout's share of the FMA peak, as a table.
+"""gemm.py GRADUS [--threads T] [--cpu NAME] [--beside FILE] [LAYOUT:MxNxK ...]: share of the FMA peak, as a table.
 
 A product of two inputs is a model of its own; `gradus bench` measures it and the machine's peak in one run.
-`N` is an operand as stored, `T` one that is stored transposed.
+The first letter of a layout tells how A is stored, the second B: `N` as [M, K] and [K, N], `T` transposed.
+--beside takes the other libraries' GFLOP/s: lines of JSON with layout, m, n, k and a number for each library.
 """
 import argparse
 import json
@@ -11,7 +12,12 @@ import pathlib
 import subprocess
 import tempfile
 
-LAYOUTS = ("NN", "NT", "TN", "TT")
+SIZES = """NN:32x256x784 NN:128x256x784 NN:1024x256x784 TN:784x256x128 TN:784x256x1024 NT:128x784x256
+    NN:128x10x256 TN:256x10x128 NN:64x64x64 NN:128x128x128 NN:256x256x256 NN:512x512x512
+    NN:1024x1024x1024 TN:1024x1024x1024 NT:1024x1024x1024 NN:2048x384x128 NN:2048x512x128
+    TN:128x512x2048 NT:256x256x64""".split()
+LIBRARIES = ("mkl", "openblas", "onednn")
+LARGE = 64  # sizes that count for the mean: no side is shorter
 
 
 def model(m, n, k, layout):
@@ -22,36 +28,65 @@ def model(m, n, k, layout):
     return f"model gemm(a: float[{a}], b: float[{b}]) {{\n  output c = {left} @ {right}\n}}\n"
 
 
-def share(arguments, folder, size, layout):
-    """The product's share of the FMA peak, and microseconds."""
+def measure(arguments, folder, layout, size):
+    """GFLOP/s of the product and of the machine's peak."""
     path = pathlib.Path(folder) / "gemm.grad"
     path.write_text(model(*size, layout))
     command = [arguments.gradus, "bench", str(path), "--json", "--threads", str(arguments.threads)]
     if arguments.cpu:
         command += ["--cpu", arguments.cpu]
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    flops = 2 * math.prod(size)
-    return flops / result["step_us"] / 1e3 / result["peak_gflops"], result["step_us"]
+    return 2 * math.prod(size) / result["step_us"] / 1e3, result["peak_gflops"]
+
+
+def read_libraries(path):
+    """GFLOP/s by layout and size, then by library."""
+    rows = map(json.loads, pathlib.Path(path).read_text().splitlines()) if path else ()
+    return {(row["layout"], row["m"], row["n"], row["k"]): row for row in rows}
+
+
+def geometric_mean(values):
+    return math.exp(sum(map(math.log, values)) / len(values)) if values else math.nan
+
+
+def table(arguments):
+    """Prints a line for each size; answers size, share of the peak and ratio to each library."""
+    libraries = read_libraries(arguments.beside)
+    titles = LIBRARIES if libraries else ()
+    print(f"{'product':>20} {'GFLOP/s':>8} {'share':>6}" + "".join(f"{title:>9}" for title in titles))
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        for text in arguments.sizes:
+            layout, numbers = text.split(":")
+            size = tuple(int(number) for number in numbers.split("x"))
+            speed, peak = measure(arguments, folder, layout, size)
+            row = libraries.get((layout, *size), {})
+            ratios = {title: speed / row[title] for title in titles if row.get(title)}
+            lines.append((size, speed / peak, ratios))
+            print(f"{text:>20} {speed:>8.1f} {speed / peak:>6.1%}"
+                  + "".join(f"{row.get(title) or math.nan:>9.1f}" for title in titles), flush=True)
+    return lines
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("gradus")
-    parser.add_argument("sizes", nargs="*", default=["512x512x512", "128x256x784"])
+    parser.add_argument("sizes", nargs="*", default=SIZES)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cpu")
-    parser.add_argument("--at-least", type=float, default=0, help="exit 1 if a share is below")
+    parser.add_argument("--beside", help="a file of the libraries' GFLOP/s")
+    parser.add_argument("--at-least", type=float, default=0, help="exit 1 if a large share is below")
     arguments = parser.parse_args()
-    print(f"{'M x N x K':>16}" + "".join(f"{layout:>8}" for layout in LAYOUTS))
-    least, logarithms = 1, []
-    with tempfile.TemporaryDirectory() as folder:
-        for text in arguments.sizes:
-            size = [int(number) for number in text.split("x")]
-            shares = [share(arguments, folder, size, layout)[0] for layout in LAYOUTS]
-            least = min(least, *shares)
-            logarithms += [math.log(value) for value in shares]
-            print(f"{text:>16}" + "".join(f"{value:>8.1%}" for value in shares), flush=True)
-    print(f"least {least:.1%}, geometric mean {math.exp(sum(logarithms) / len(logarithms)):.1%}")
+    lines = table(arguments)
+    large = [line for line in lines if min(line[0]) >= LARGE]
+    shares = [share for _, share, _ in large]
+    least = min(shares, default=1)
+    print(f"sides >= {LARGE}: geometric mean {geometric_mean(shares):.1%}, least {least:.1%}")
+    for title in LIBRARIES if arguments.beside else ():
+        ratio = geometric_mean([ratios[title] for _, _, ratios in large if title in ratios])
+        small = [f"{ratios[title]:.2f}" for size, _, ratios in lines
+                 if min(size) < LARGE and title in ratios]
+        print(f"over {title}: {ratio:.3f}; small ones {' '.join(small)}")
     raise SystemExit(least < arguments.at_least)
 
 
