@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """gemm.py GRADUS [--threads T] [--cpu NAME] [--beside FILE] [LAYOUT:MxNxK ...]: share of the FMA peak, as a table.
 
-A product of two inputs is a model of its own; `gradus bench` measures it and the machine's peak in one run.
+A product of two parameters, the same in every call, is a model of its own; `gradus bench` measures it
+and the machine's peak in one run.
 The first letter of a layout tells how A is stored, the second B: `N` as [M, K] and [K, N], `T` transposed.
 --beside takes the other libraries' GFLOP/s: lines of JSON with layout, m, n, k and a number for each library.
 """
@@ -25,7 +26,8 @@ def model(m, n, k, layout):
     b = f"{n}, {k}" if layout[1] == "T" else f"{k}, {n}"
     left = "transpose(a)" if layout[0] == "T" else "a"
     right = "transpose(b)" if layout[1] == "T" else "b"
-    return f"model gemm(a: float[{a}], b: float[{b}]) {{\n  output c = {left} @ {right}\n}}\n"
+    params = [f"  param {name}: float[{shape}] = uniform(-1, 1)\n" for name, shape in (("a", a), ("b", b))]
+    return f"model gemm() {{\n{''.join(params)}  output c = {left} @ {right}\n}}\n"
 
 
 def measure(arguments, folder, layout, size):
