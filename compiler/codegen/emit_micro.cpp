@@ -274,6 +274,21 @@ Value* KernelEmitter::multiply_add(Value* a, Value* b, Value* c) {
       scalars_.mul_add(scalars_.wrap(a, dtype), scalars_.wrap(b, dtype), scalars_.wrap(c, dtype)));
 }
 
+/// A left operand read by columns takes a new line at every step of k, often of a page of its own,
+/// where the processor foresees nothing. The last steps look beyond the operand, which is harmless.
+void KernelEmitter::prefetch_left(const Factor& left, Value* k, llvm::Instruction* hoist) {
+  constexpr int64_t kLine = 64;
+  bool wide = target_.registers >= 32;
+  // Lines a whole way of the cache apart have too few places for what a small tile runs through.
+  bool crowded = !wide && left.step % (target_.l1_bytes / target_.l1_ways) == 0;
+  if (left.step <= kLine || crowded) return;
+  int64_t ahead = (wide ? 8 : 4) * left.step;
+  Value* place = ir_.CreateGEP(ir_.getInt8Ty(), gep(left.roots[0], k, left.step, hoist),
+                               ir_.getInt64(static_cast<uint64_t>(ahead)));
+  ir_.CreateIntrinsic(llvm::Intrinsic::prefetch, {ir_.getPtrTy()},
+                      {place, ir_.getInt32(0), ir_.getInt32(3), ir_.getInt32(1)});
+}
+
 /// One step of k. The shorter side of the tile is loaded as a whole, the longer one element at a
 /// time: that takes the fewest registers beside the sums.
 std::vector<Value*> KernelEmitter::inner_step(const MicroTile& micro, const Factor& left,
@@ -294,6 +309,7 @@ std::vector<Value*> KernelEmitter::inner_step(const MicroTile& micro, const Fact
     Value* row = gep(right.roots[v], k, right.step, hoist);
     return load_strided(gep(row, right.offsets[v]), dtype, right.lane);
   };
+  prefetch_left(left, k, hoist);
   bool wide = vectors > rows;
   std::vector<Value*> whole;
   for (size_t i = 0; i < (wide ? rows : vectors); ++i) {

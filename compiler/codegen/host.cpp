@@ -23,6 +23,8 @@ void set_vectors(Target& target, const llvm::MCSubtargetInfo& info) {
   target.registers = wide ? 32 : 16;
   target.fma = wide || has("+fma");
   target.cheap_masks = wide;
+  // This one has the instructions, but arithmetic units of half their width.
+  if (wide && target.cpu == "znver4") target.fma_per_cycle = 1;
 }
 
 std::string read_word(const std::string& path) {

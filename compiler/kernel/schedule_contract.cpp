@@ -16,6 +16,8 @@ namespace gradus::kernel {
 namespace {
 
 constexpr int kTileEpilogueOps = 8;
+constexpr int64_t kRowsOfPack = 1024;
+constexpr int64_t kRowsOfBlock = 512;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
@@ -40,24 +42,20 @@ struct Sizes {
   }
 };
 
-/// A transposed left operand whose rows collide is packed where many columns use it; the more,
-/// where the right operand has to be packed as well for every block of rows.
-bool wants_left_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
-                     const Target& target) {
-  bool transposed = shape.left.outer_stride() == 1 && shape.left.inner_stride() != 1;
-  if (!transposed || size.n < (shape.right_runs_along_lanes() ? 96 : 384)) return false;
-  return collides(kc, shape.left.inner_stride(), target);
-}
-
-bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc, bool left,
+/// The left operand is read where it lies, by rows or by columns: a copy costs more than the lines
+/// that it would save, as every block of columns would make its own.
+///
+/// The right operand is packed if its lanes are no neighbours, or if enough rows use it and it
+/// comes from further than the L2 cache, or has rows that push each other out of a small L1 cache.
+bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
                       const Target& target) {
   if (!shape.right_runs_along_lanes()) return true;
   bool wide = wide_registers(target);
+  int64_t bytes = size.k * size.n * 4;
+  if (wide) return size.m >= 192 && bytes > target.l2_bytes;
   bool far = collides(kc, shape.right.inner_stride(), target);
-  bool fits = left && size.k * size.n * 4 <= target.l2_bytes;
-  if (far && !fits && size.m >= (wide ? 384 : 48)) return true;
-  int64_t large = (wide ? 4 : 1) * int64_t{1 << 20};
-  return size.m >= (wide ? 192 : 96) && size.k * size.n * 4 > large;
+  if (far && size.m >= 48) return true;
+  return size.m >= 96 && bytes > target.l2_bytes;
 }
 
 int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& target) {
@@ -109,9 +107,9 @@ void choose_blocks(Schedule& s, const Sizes& size, const Target& target) {
   int64_t kc = std::min(s.kc, size.k);
   int64_t cache_columns = target.l2_bytes / 2 / 4 / std::max<int64_t>(1, kc) / width * width;
   s.nc = std::clamp(cache_columns, width, round_up(size.n, width));
-  // A packed block of the right operand is used by many rows; else rows are blocked for the caches.
-  int64_t cache_rows = std::max(s.mr * 4, 16384 / std::max<int64_t>(1, kc) / s.mr * s.mr);
-  int64_t rows = s.pack_right ? std::max<int64_t>(cache_rows, 512) : cache_rows;
+  // A packed panel is used by many rows, and is read once more by each while it is near.
+  if (s.pack_right && !s.strip) s.nc = width;
+  int64_t rows = s.pack_right ? kRowsOfPack : kRowsOfBlock;
   s.mc = std::min(round_up(rows, s.mr), round_up(size.m, s.mr));
   cut_for_threads(s, size, width);
 }
@@ -130,8 +128,7 @@ Schedule schedule_contract(const Graph& graph, const Cluster& cluster, const Tar
   s.nv = tile.nv;
   s.kc = choose_kc(shape, size, target);
   int64_t kc = std::min(s.kc, size.k);
-  s.pack_left = wants_left_pack(shape, size, kc, target);
-  s.pack_right = wants_right_pack(shape, size, kc, s.pack_left, target);
+  s.pack_right = wants_right_pack(shape, size, kc, target);
   int ops = simple_epilogue_ops(graph, cluster);
   s.strip = ops < 0 || ops > kTileEpilogueOps;
   choose_blocks(s, size, target);

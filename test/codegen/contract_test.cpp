@@ -140,9 +140,9 @@ TEST(Contract, TheInnerLoopStoresNothing) {
     const char* cpu;
     int64_t mr, nv;
   };
-  const Tile tiles[] = {{"x86-64-v4", 12, 2}, {"x86-64-v4", 8, 3}, {"x86-64-v4", 6, 4},
-                        {"x86-64-v4", 4, 6},  {"x86-64-v3", 6, 2}, {"x86-64-v3", 4, 3},
-                        {"x86-64-v3", 3, 3}};
+  const Tile tiles[] = {{"x86-64-v4", 8, 2}, {"x86-64-v4", 12, 2}, {"x86-64-v4", 8, 3},
+                        {"x86-64-v4", 6, 4}, {"x86-64-v4", 4, 6},  {"x86-64-v3", 6, 2},
+                        {"x86-64-v3", 4, 3}, {"x86-64-v3", 3, 3}};
   for (const Tile& tile : tiles) {
     Target target = *named_target(tile.cpu);
     Product product(product_text("batch", 192, 64, false, false));
@@ -163,6 +163,22 @@ TEST(Contract, TheInnerLoopStoresNothing) {
     }
     EXPECT_EQ(products, static_cast<size_t>(tile.mr * tile.nv)) << tile.cpu;
   }
+}
+
+TEST(Contract, ALeftOperandReadByColumnsIsFetchedAhead) {
+  auto prefetches = [](bool transposed) {
+    Target target = *named_target("x86-64-v4");
+    Product product(product_text("192", 64, 64, transposed, false));
+    plan::Program program = program_of(product.build(product.schedule(target, 1), target, 1), 1);
+    plan::Plan plan;
+    int count = 0;
+    for (const std::string& line : hottest_loop(print_asm({{&program, &plan, "step"}}, target))) {
+      count += line.find("prefetch") != std::string::npos;
+    }
+    return count;
+  };
+  EXPECT_EQ(prefetches(true), 1);
+  EXPECT_EQ(prefetches(false), 0);
 }
 
 }  // namespace

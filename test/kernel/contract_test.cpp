@@ -243,7 +243,7 @@ TEST(Contract, SchedulesFollowTheRules) {
   EXPECT_FALSE(schedule(layout_text("batch", 256, 784, false, false), 32).pack_right);
   // Rows that collide in the cache are packed where enough rows pay for it.
   EXPECT_TRUE(schedule(layout_text("batch", 1024, 512, false, false), 128).pack_right);
-  EXPECT_TRUE(schedule(layout_text("1024", 512, 512, true, false), 1).pack_left);
+  EXPECT_FALSE(schedule(layout_text("1024", 512, 512, true, false), 1).pack_left);
   // K fits one block, or is cut so that chunks are whole blocks.
   EXPECT_EQ(schedule(layout_text("batch", 256, 640, false, false), 32).kc, 640);
   EXPECT_EQ(schedule(layout_text("batch", 256, 784, false, false), 32).kc, 512);
@@ -255,8 +255,42 @@ TEST(Contract, SchedulesFollowTheRules) {
   EXPECT_GE(tiny.nc, 10);
   // A single row needs a wide tile, the usual product the usual one.
   EXPECT_EQ(schedule(layout_text("1", 768, 768, false, false), 1).mr, 1);
-  EXPECT_EQ(large.mr, 6);
+  EXPECT_EQ(large.mr, 4);
+  EXPECT_EQ(large.nv, 3);
+}
+
+TEST(Contract, SchedulesOfWideRegistersFollowTheRules) {
+  Target target;
+  ASSERT_TRUE(frozen_target("test-avx512", target));
+  auto schedule = [&](const std::string& text) {
+    TestGraph test(text, {1, 1});
+    return schedule_contract(test.graph(), test.cluster(), target, 1);
+  };
+  // What the L2 cache holds is read where it lies; what is larger is packed a tile's width a time.
+  EXPECT_FALSE(schedule(layout_text("512", 512, 512, false, false)).pack_right);
+  Schedule large = schedule(layout_text("1024", 1024, 1024, false, false));
+  EXPECT_TRUE(large.pack_right);
+  EXPECT_EQ(large.nc, large.nv * target.lanes);
+  EXPECT_FALSE(schedule(layout_text("32", 1024, 1024, false, false)).pack_right);
+  EXPECT_EQ(large.mr, 8);
   EXPECT_EQ(large.nv, 2);
+}
+
+TEST(Contract, TilesFitTheSizes) {
+  Target target;
+  ASSERT_TRUE(frozen_target("test-avx512", target));
+  // The usual tile, but where another wastes clearly fewer rows.
+  EXPECT_EQ(choose_tile(512, 512, 512, target).mr, 8);
+  EXPECT_EQ(choose_tile(12, 512, 512, target).mr, 12);
+  // The last columns take the vectors that they need: a third would cost nothing.
+  double whole = tile_cycles({8, 2}, 64, 64, 64, target);
+  EXPECT_LT(whole, tile_cycles({8, 2}, 64, 65, 64, target));
+  EXPECT_LT(tile_cycles({8, 2}, 64, 80, 64, target), tile_cycles({8, 2}, 64, 96, 64, target));
+  // Half the arithmetic takes longer; a tile that streams too many columns from the L2 as well.
+  Target half = target;
+  half.fma_per_cycle = 1;
+  EXPECT_GT(tile_cycles({8, 2}, 64, 64, 64, half), whole);
+  EXPECT_GT(tile_cycles({2, 8}, 64, 128, 784, target), tile_cycles({8, 2}, 64, 128, 784, target));
 }
 
 }  // namespace
