@@ -262,16 +262,16 @@ TEST(Contract, SchedulesFollowTheRules) {
 TEST(Contract, SchedulesOfWideRegistersFollowTheRules) {
   Target target;
   ASSERT_TRUE(frozen_target("test-avx512", target));
-  auto schedule = [&](const std::string& text) {
-    TestGraph test(text, {1, 1});
-    return schedule_contract(test.graph(), test.cluster(), target, 1);
+  auto schedule = [&](int64_t columns, int64_t inner, int64_t rows) {
+    TestGraph test(layout_text("batch", columns, inner, false, false), {1, rows});
+    return schedule_contract(test.graph(), test.cluster(), target, rows);
   };
   // What the L2 cache holds is read where it lies; what is larger is packed a tile's width a time.
-  EXPECT_FALSE(schedule(layout_text("512", 512, 512, false, false)).pack_right);
-  Schedule large = schedule(layout_text("1024", 1024, 1024, false, false));
+  EXPECT_FALSE(schedule(512, 512, 512).pack_right);
+  Schedule large = schedule(1024, 1024, 1024);
   EXPECT_TRUE(large.pack_right);
   EXPECT_EQ(large.nc, large.nv * target.lanes);
-  EXPECT_FALSE(schedule(layout_text("32", 1024, 1024, false, false)).pack_right);
+  EXPECT_FALSE(schedule(1024, 1024, 32).pack_right);
   EXPECT_EQ(large.mr, 8);
   EXPECT_EQ(large.nv, 2);
 }
