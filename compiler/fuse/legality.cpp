@@ -66,8 +66,11 @@ Drafts::Drafts(const Graph& graph, int64_t capacity, Remarks& remarks)
       results_(graph.size(), 0),
       wanted_(graph.size(), false) {
   find_computed();
+  places_.resize(drafts_.size());
+  marks_.resize(drafts_.size());
   find_dependences();
   find_updates();
+  find_places();
 }
 
 void Drafts::add_draft(NodeId node) {
@@ -137,15 +140,6 @@ void Drafts::decide_in_place(size_t index) {
                   names_[update.leaf]));
 }
 
-bool Drafts::cycle_through(DraftId id) const {
-  for (DraftId next : successors(id)) {
-    if (next != id && path_around(next, id)) return true;
-    const std::vector<DraftId> further = successors(next);
-    if (std::find(further.begin(), further.end(), id) != further.end()) return true;
-  }
-  return false;
-}
-
 /// Inside the cluster the old value is read only where the new one is stored.
 bool Drafts::updates_fit(const Cluster& cluster) const {
   std::optional<ClusterSpace> space;
@@ -199,40 +193,6 @@ std::vector<DraftId> Drafts::producers(DraftId id) const {
   }
   result.erase(id);
   return {result.begin(), result.end()};
-}
-
-std::vector<DraftId> Drafts::successors(DraftId id) const {
-  std::vector<DraftId> result;
-  const auto add = [&](NodeId node) {
-    if (draft_of_[node] != id) result.push_back(draft_of_[node]);
-  };
-  for (NodeId member : drafts_[id].members) {
-    for (NodeId reader : readers_[member]) add(reader);
-    for (NodeId later : after_[member]) add(later);
-  }
-  return sorted_once(std::move(result));
-}
-
-/// The first draft of a path from `from` to `to` that has others between; nothing where there is
-/// none.
-std::optional<DraftId> Drafts::path_around(DraftId from, DraftId to) const {
-  std::vector<bool> seen(drafts_.size(), false);
-  for (DraftId first : successors(from)) {
-    if (first == to || seen[first.index()]) continue;
-    std::vector<DraftId> pending{first};
-    seen[first.index()] = true;
-    while (!pending.empty()) {
-      const DraftId here = pending.back();
-      pending.pop_back();
-      for (DraftId next : successors(here)) {
-        if (next == to) return first;
-        if (next == from || seen[next.index()]) continue;
-        seen[next.index()] = true;
-        pending.push_back(next);
-      }
-    }
-  }
-  return std::nullopt;
 }
 
 bool Drafts::only_read_by(DraftId id, DraftId reader) const {
@@ -423,6 +383,7 @@ bool Drafts::merge(DraftId into, DraftId other, ClusterClass cls, NodeId anchor)
   }
   say(fmt::format("fuse {} into {}: saves {} B", draft_name(other), draft_name(into),
                   bytes_between(into, other) + bytes_between(other, into)));
+  place_together(into, other);
   for (NodeId member : drafts_[other].members) draft_of_[member] = into;
   drafts_[other].members.clear();
   drafts_[into] = std::move(merged);
@@ -434,6 +395,7 @@ bool Drafts::merge(DraftId into, DraftId other, ClusterClass cls, NodeId anchor)
 Clustering Drafts::finish() {
   Clustering clustering;
   clustering.cluster_of = IdVector<NodeId, ClusterId>(graph_->size());
+  clustering.names = names_;
   for (Cluster& draft : drafts_) {
     if (draft.members.empty()) continue;
     clustering.clusters.push_back(draft);

@@ -58,15 +58,24 @@ class Drafts {
   void find_updates();
   void decide_in_place(size_t update);
   std::vector<NodeId> other_readers(const Update& update) const;
-  std::vector<DraftId> successors(DraftId id) const;
-  std::optional<DraftId> path_around(DraftId from, DraftId to) const;
-  bool cycle_through(DraftId id) const;
   std::optional<std::string> why_not(const Cluster& merged, DraftId a, DraftId b) const;
   bool updates_fit(const Cluster& cluster) const;
   bool is_read_outside(NodeId node) const;
   int count_slots(const Cluster& cluster) const;
   std::string draft_name(DraftId id) const;
   void say(const std::string& remark);
+
+  // paths.cpp
+  template <typename Visit>
+  void for_successors(DraftId id, Visit visit) const;
+  bool mark(DraftId id) const;
+  bool reaches(DraftId from, DraftId to, size_t end) const;
+  bool cycle_through(DraftId id) const;
+  std::optional<DraftId> path_around(DraftId from, DraftId to) const;
+  void put(DraftId id, size_t place);
+  void find_places();
+  void place_together(DraftId a, DraftId b);
+
   void fill_yields(Clustering& clustering) const;
   void add_copies(Clustering& clustering) const;
 
@@ -83,6 +92,10 @@ class Drafts {
   IdVector<NodeId, bool> wanted_;  // is a result, or seen through one that is a view
   std::vector<Update> updates_;
   std::set<std::string> said_;
+  IdVector<DraftId, size_t> places_;      // by dependence; of those that live, and of those joined
+  std::vector<DraftId> order_;            // the draft at each place
+  mutable IdVector<DraftId, int> marks_;  // the last search that visited a draft
+  mutable int search_ = 0;
 };
 
 /// The passes, in the order in which they run; each merges drafts.

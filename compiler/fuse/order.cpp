@@ -104,6 +104,7 @@ void put_in_order(const Graph& graph, Clustering& clustering) {
   }
   Clustering sorted;
   sorted.cluster_of = IdVector<NodeId, ClusterId>(graph.size());
+  sorted.names = std::move(clustering.names);
   while (!ready.empty()) {
     const ClusterId next = ready.begin()->second;
     ready.erase(ready.begin());

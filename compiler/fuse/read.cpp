@@ -241,6 +241,7 @@ Clustering Reader::read() {
     }
   }
   compare();
+  clustering_.names = names_;
   clustering_.cluster_of.resize(graph_.size());
   for (size_t i = 0; i < clustering_.clusters.size(); ++i) {
     for (NodeId member : clustering_.clusters[ClusterId(i)].members) {

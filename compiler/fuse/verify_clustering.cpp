@@ -13,7 +13,6 @@
 
 #include "fuse/fuse.h"
 #include "fuse/order.h"
-#include "graph/text.h"
 
 namespace gradus::fuse {
 
@@ -26,7 +25,9 @@ struct Breach {
 class Verifier {
  public:
   Verifier(const Graph& graph, const Clustering& clustering)
-      : graph_(graph), clustering_(clustering), names_(value_names(graph)) {}
+      : graph_(graph), clustering_(clustering), names_(clustering.names) {
+    for (const Cluster& each : clustering.clusters) reads_.push_back(reads_of(graph, each));
+  }
 
   void run() {
     check_membership();
@@ -37,8 +38,10 @@ class Verifier {
   }
 
  private:
-  void require(bool holds, const std::string& message) const {
-    if (!holds) throw Breach{message};
+  /// The message is made of these where it is needed.
+  template <typename... Args>
+  void require(bool holds, fmt::format_string<const Args&...> message, const Args&... args) const {
+    if (!holds) throw Breach{fmt::format(message, args...)};
   }
   const Cluster& cluster(ClusterId id) const { return clustering_.clusters[id]; }
   size_t count() const { return clustering_.clusters.size(); }
@@ -65,27 +68,27 @@ class Verifier {
     for (size_t i = 0; i < graph_.size(); ++i) {
       const NodeId id(i);
       const int expected = wanted[id] && !is_leaf(graph_[id]) ? 1 : 0;
-      require(times[id] == expected,
-              fmt::format("{} is computed {} times, expected {}", names_[id], times[id], expected));
+      require(times[id] == expected, "{} is computed {} times, expected {}", names_[id], times[id],
+              expected);
     }
   }
   void check_cluster(ClusterId id) const {
     const Cluster& here = cluster(id);
     require(std::is_sorted(here.members.begin(), here.members.end()),
-            fmt::format("members of @{} are out of order", id.index()));
+            "members of @{} are out of order", id.index());
     for (NodeId member : here.members) {
-      require(clustering_.cluster_of[member] == id,
-              fmt::format("{} is said to be in another cluster", names_[member]));
+      require(clustering_.cluster_of[member] == id, "{} is said to be in another cluster",
+              names_[member]);
     }
     for (NodeId yield : here.yields) {
       require(std::binary_search(here.members.begin(), here.members.end(), yield),
-              fmt::format("@{} yields {}, which is no member", id.index(), names_[yield]));
+              "@{} yields {}, which is no member", id.index(), names_[yield]);
     }
-    for (NodeId read : reads_of(graph_, here)) {
+    for (NodeId read : reads_[id]) {
       if (is_leaf(graph_[read])) continue;
       const ClusterId producer = clustering_.cluster_of[read];
-      require(producer.valid() && producer < id,
-              fmt::format("@{} runs before {} is computed", id.index(), names_[read]));
+      require(producer.valid() && producer < id, "@{} runs before {} is computed", id.index(),
+              names_[read]);
     }
     if (here.cls == ClusterClass::Strip) check_parts(id);
   }
@@ -96,27 +99,26 @@ class Verifier {
       for (NodeId read : reads_of(graph_, part)) {
         const bool inside = std::binary_search(strip.members.begin(), strip.members.end(), read) ||
                             std::binary_search(strip.repeats.begin(), strip.repeats.end(), read);
-        require(!inside || known.count(read) > 0,
-                fmt::format("a part of @{} reads {} before it is computed", id.index(), names_[read]));
+        require(!inside || known.count(read) > 0, "a part of @{} reads {} before it is computed",
+                id.index(), names_[read]);
       }
       known.insert(part.members.begin(), part.members.end());
       for (const auto& [value, into] : part.moves) {
-        require(stored_view(graph_, value, into).has_value(),
-                fmt::format("{} has no place in {}", names_[value], names_[into]));
+        require(stored_view(graph_, value, into).has_value(), "{} has no place in {}",
+                names_[value], names_[into]);
         moved.insert(into);
       }
     }
     for (NodeId yield : strip.yields) {
-      require(known.count(yield) > 0 || moved.count(yield) > 0,
-              fmt::format("no part of @{} stores {}", id.index(), names_[yield]));
+      require(known.count(yield) > 0 || moved.count(yield) > 0, "no part of @{} stores {}",
+              id.index(), names_[yield]);
     }
   }
   void check_yields() const {
-    for (const Cluster& reader : clustering_.clusters) {
-      for (NodeId read : reads_of(graph_, reader)) {
+    for (const std::vector<NodeId>& reads : reads_) {
+      for (NodeId read : reads) {
         if (is_leaf(graph_[read])) continue;
-        require(is_yielded(read),
-                fmt::format("{} is read elsewhere but not yielded", names_[read]));
+        require(is_yielded(read), "{} is read elsewhere but not yielded", names_[read]);
       }
     }
   }
@@ -128,14 +130,17 @@ class Verifier {
   }
   void check_writers() const {
     std::map<NodeId, size_t> writers;
+    std::map<NodeId, size_t> last_reader;
+    for (size_t i = 0; i < count(); ++i) {
+      for (NodeId read : reads_[ClusterId(i)]) last_reader[read] = i;
+    }
     const auto write = [&](NodeId leaf, size_t by) {
       require(leaf.valid() && writers.emplace(leaf, by).second,
-              fmt::format("@{} writes what another writes too", by));
-      for (size_t later = by + 1; later < count(); ++later) {
-        const auto reads = reads_of(graph_, cluster(ClusterId(later)));
-        require(std::find(reads.begin(), reads.end(), leaf) == reads.end(),
-                fmt::format("@{} reads {} after @{} has overwritten it", later, names_[leaf], by));
-      }
+              "@{} writes what another writes too", by);
+      const auto reader = last_reader.find(leaf);
+      if (reader == last_reader.end()) return;
+      require(reader->second <= by, "@{} reads {} after @{} has overwritten it", reader->second,
+              names_[leaf], by);
     };
     for (size_t i = 0; i < count(); ++i) {
       for (const auto& [value, leaf] : cluster(ClusterId(i)).updates) write(leaf, i);
@@ -155,7 +160,7 @@ class Verifier {
       const bool direct = result.kind == ResultKind::Update
                               ? is_update(result)
                               : is_yielded(result.value) && stored.insert(result.value).second;
-      require(copied || direct, fmt::format("result {} is stored by nobody", i));
+      require(copied || direct, "result {} is stored by nobody", i);
     }
   }
   bool is_update(const Result& result) const {
@@ -169,7 +174,8 @@ class Verifier {
 
   const Graph& graph_;
   const Clustering& clustering_;
-  IdVector<NodeId, std::string> names_;
+  const IdVector<NodeId, std::string>& names_;
+  IdVector<ClusterId, std::vector<NodeId>> reads_;
 };
 
 }  // namespace

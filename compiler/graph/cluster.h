@@ -64,6 +64,7 @@ struct Cluster {
 struct Clustering {
   IdVector<ClusterId, Cluster> clusters;   // in an order that may be executed
   IdVector<NodeId, ClusterId> cluster_of;  // invalid for leaves and views
+  IdVector<NodeId, std::string> names;     // of the graph's values, as text calls them
 };
 
 /// A node read in place: `source` is a leaf or a yield, addressed by strides. Extents are those of

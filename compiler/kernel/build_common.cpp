@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "graph/op.h"
-#include "graph/text.h"
 #include "kernel/build_finish.h"
 #include "kernel/scratch.h"
 #include "support/check.h"
@@ -48,7 +47,7 @@ KernelBuilder::KernelBuilder(const Graph& graph, const Clustering& clustering,
       clustering_(&clustering),
       cluster_(&cluster),
       space_(std::move(space)),
-      names_(value_names(graph)) {
+      names_(clustering.names) {
   kernel_.cls = cluster_->cls;
   kernel_.nodes = cluster_->members;
   blocks_.emplace_back();
@@ -179,10 +178,10 @@ std::string KernelBuilder::slot_name(NodeId value) const {
 }
 
 NodeId KernelBuilder::buffer_of(NodeId value) const {
-  for (const Cluster& cluster : clustering_->clusters) {
-    for (const auto& [from, leaf] : cluster.updates) {
-      if (from == value) return leaf;
-    }
+  const ClusterId producer = clustering_->cluster_of[value];
+  if (!producer.valid()) return value;
+  for (const auto& [from, leaf] : clustering_->clusters[producer].updates) {
+    if (from == value) return leaf;
   }
   return value;
 }

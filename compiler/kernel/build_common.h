@@ -136,7 +136,7 @@ class KernelBuilder {
   const Cluster* cluster_;
   ClusterSpace space_;
   Kernel kernel_;
-  IdVector<NodeId, std::string> names_;
+  const IdVector<NodeId, std::string>& names_;
   std::vector<Block> blocks_;
   IdVector<ValueId, size_t> depths_;
 };

@@ -8,7 +8,6 @@
 #include <map>
 
 #include "graph/op.h"
-#include "graph/text.h"
 #include "kernel/build.h"
 #include "kernel/text.h"
 #include "plan/order.h"
@@ -22,7 +21,7 @@ class ProgramBuilder {
  public:
   ProgramBuilder(const Graph& graph, const Clustering& clustering, const Target& target,
                  int64_t capacity)
-      : graph_(graph), clustering_(clustering), target_(target), names_(value_names(graph)) {
+      : graph_(graph), clustering_(clustering), target_(target) {
     program_.name = graph.name;
     program_.capacity = capacity;
   }
@@ -33,7 +32,6 @@ class ProgramBuilder {
   const Graph& graph_;
   const Clustering& clustering_;
   const Target& target_;
-  IdVector<NodeId, std::string> names_;
   Program program_;
   std::map<NodeId, BufferId> buffer_of_;            // values and leaves
   std::map<size_t, BufferId> buffer_of_result_;     // those that have one of their own
@@ -106,7 +104,7 @@ BufferId ProgramBuilder::buffer_of_leaf(const std::string& name) const {
 /// Constants that kernels read as arrays; scalars stand in the kernels.
 BufferId ProgramBuilder::add_constant(NodeId id) {
   const Node& node = graph_[id];
-  BufferId buffer = add(BufferKind::Constant, names_[id], node.type, id);
+  BufferId buffer = add(BufferKind::Constant, clustering_.names[id], node.type, id);
   size_t count = static_cast<size_t>(element_count(node.type.shape, program_.capacity));
   std::vector<double>& values = program_.buffers[buffer].constant;
   if (const AttrValue* list = node.attrs.find(AttrName::Values)) {
@@ -131,10 +129,10 @@ BufferId ProgramBuilder::buffer_of_slot(const kernel::Slot& slot) {
   auto known = buffer_of_.find(slot.value);
   if (known != buffer_of_.end()) return known->second;
   OpKind op = graph_[slot.value].op;
-  BufferId buffer =
-      op == OpKind::Constant || op == OpKind::Iota
-          ? add_constant(slot.value)
-          : add(BufferKind::Arena, names_[slot.value], graph_.type(slot.value), slot.value);
+  BufferId buffer = op == OpKind::Constant || op == OpKind::Iota
+                        ? add_constant(slot.value)
+                        : add(BufferKind::Arena, clustering_.names[slot.value],
+                              graph_.type(slot.value), slot.value);
   buffer_of_[slot.value] = buffer;
   return buffer;
 }
