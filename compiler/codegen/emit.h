@@ -5,7 +5,7 @@
 //               int32_t worker)
 //
 // numbers[2s], numbers[2s+1]: block and byte offset of slot s; numbers[2S]: bytes of one worker's
-// scratch. Work is done on items [begin, end) of the `par` loops.
+// scratch; then what launches of one function differ in (launch_numbers.h). Work is done on items [begin, end) of the `par` loops.
 //
 // Addresses are base + sum of (axis * bytes) + constant, added from the outermost axis inwards;
 // each partial sum is made once, where its axis becomes known, and shared by all accesses (`gep`).
@@ -74,6 +74,7 @@ class KernelEmitter {
   Value* end_ = nullptr;
   llvm::Instruction* entry_end_ = nullptr;
   std::vector<Value*> bases_;  // per slot
+  std::map<const void*, Value*> numbers_;  // of the launch, by their places in the kernel
   std::vector<bool> packed_;   // per slot: read by row and column of its panels
   IdVector<kernel::AxisId, AxisValue> axes_;
   IdVector<kernel::ValueId, Value*> values_;
@@ -87,6 +88,8 @@ class KernelEmitter {
   // emit_kernel.cpp: the frame, items, statements.
   void make_function(const std::string& name);
   void make_bases(Value* numbers, Value* worker);
+  void make_numbers(Value* numbers);
+  Value* number_at(const void* place) const;
   void emit_body(const std::vector<kernel::Stmt>& body);
   void emit(const kernel::Loop& loop);
   void emit(const kernel::Let& let);

@@ -37,6 +37,7 @@ int64_t Linear::coefficient(kernel::AxisId axis) const {
 
 Value* KernelEmitter::affine(const kernel::Affine& affine) {
   auto number = [&](int64_t value) { return ir_.getInt64(static_cast<uint64_t>(value)); };
+  if (Value* sent = number_at(&affine.constant)) return sent;
   int64_t constant = affine.constant;
   Value* sum = nullptr;
   auto plus = [&](Value* value, int64_t times) {

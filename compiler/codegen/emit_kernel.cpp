@@ -7,6 +7,7 @@
 #include <cstddef>
 
 #include "codegen/emit.h"
+#include "codegen/launch_numbers.h"
 #include "gradus/runtime.h"
 #include "graph/op.h"
 #include "kernel/walk.h"
@@ -61,6 +62,7 @@ void KernelEmitter::make_function(const std::string& name) {
   end_ = function_->getArg(3);
   n_ = frame_field(offsetof(gradus_frame, rows), i64);
   make_bases(function_->getArg(1), function_->getArg(4));
+  make_numbers(function_->getArg(1));
   entry_end_ = fence();
 }
 
@@ -92,6 +94,21 @@ void KernelEmitter::make_bases(Value* numbers, Value* worker) {
     int64_t bytes = slot.offset * dtype_size(slot.dtype) + (own ? slot.worker_offset : 0);
     bases_.push_back(gep(base, bytes));
   }
+}
+
+void KernelEmitter::make_numbers(Value* numbers) {
+  size_t index = 2 * kernel_.slots.size();
+  for_numbers(kernel_, [&](const auto& place) {
+    Value* from = gep(numbers, static_cast<int64_t>(++index) * 8);
+    bool whole = std::is_same_v<decltype(place), const int64_t&>;
+    numbers_[&place] = ir_.CreateLoad(whole ? ir_.getInt64Ty() : ir_.getFloatTy(), from);
+  });
+}
+
+/// Null where the code has the number itself.
+Value* KernelEmitter::number_at(const void* place) const {
+  auto found = numbers_.find(place);
+  return found == numbers_.end() ? nullptr : found->second;
 }
 
 llvm::BasicBlock* KernelEmitter::new_block(const char* name) {
@@ -246,6 +263,7 @@ Value* KernelEmitter::current(kernel::ValueId id) const {
 
 Value* KernelEmitter::operand(const kernel::Operand& operand) {
   if (operand.value.valid()) return current(operand.value);
+  if (Value* number = number_at(&operand.constant)) return scalars_.splat(number, width());
   return scalars_.constant_value(operand.dtype, operand.constant);
 }
 
@@ -302,7 +320,8 @@ Scalar KernelEmitter::leaf(const kernel::Let& let) {
       return low(offsetof(gradus_frame, seed));
     case OpKind::RandomBits:
       return random_bits(low(offsetof(gradus_frame, seed)),
-                         scalars_.bits(static_cast<uint32_t>(let.stream)),
+                         scalars_.wrap(ir_.CreateTrunc(number_at(&let.stream), ir_.getInt32Ty()),
+                                       DType::I32),
                          low(offsetof(gradus_frame, step)), wrap(let.operands[0]));
     default:
       break;

@@ -1,6 +1,6 @@
-// The step function checks the number of rows and the indices among the inputs, then launches
-// kernels in order. A launch goes through one small function, which tells the trace and decides
-// whether the caller's threads take part.
+// The step function checks the number of rows and the indices among the inputs, then goes through a
+// table of launches in order. A launch goes through one small function, which tells the trace and
+// decides whether the caller's threads take part.
 #include "codegen/emit_program.h"
 
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 #include <string>
 
 #include "codegen/emit.h"
-#include "kernel/text.h"
+#include "codegen/launch_numbers.h"
 
 namespace gradus::codegen {
 
@@ -30,7 +30,7 @@ class ProgramEmitter {
   llvm::Module& module_;
   const Target& target_;
   llvm::IRBuilder<> ir_;
-  std::map<std::string, llvm::Function*> kernels_;  // by sharing key
+  std::map<std::string, llvm::Function*> kernels_;  // by function key
   llvm::Function* launch_ = nullptr;
   llvm::Function* body_ = nullptr;
   llvm::Function* step_ = nullptr;
@@ -45,8 +45,16 @@ class ProgramEmitter {
   void emit_trace(llvm::Function* function, int32_t end);
   void emit_row_check(int64_t capacity);
   void emit_index_check(const plan::Program& program, const plan::IndexCheck& check);
-  void emit_launch(const Unit& unit, int32_t number);
-  llvm::GlobalVariable* numbers(const Unit& unit, int32_t number);
+  void add_numbers(const Unit& unit, const plan::Launch& launch, std::vector<uint64_t>& numbers);
+  llvm::GlobalVariable* emit_constant(const std::string& name, llvm::Constant* data);
+  struct LaunchTable {
+    llvm::StructType* entry = nullptr;
+    llvm::GlobalVariable* entries = nullptr;
+    llvm::GlobalVariable* numbers = nullptr;     // of all launches, one after the other
+    std::vector<const kernel::Kernel*> counted;  // for each count of items, a kernel that has it
+  };
+  LaunchTable make_table(const Unit& unit);
+  void emit_launches(const Unit& unit);
   void answer_if(Value* condition, int32_t code);
   Value* field(Value* base, size_t offset, llvm::Type* type) {
     return ir_.CreateLoad(type, at(base, offset));
@@ -102,7 +110,7 @@ llvm::Function* ProgramEmitter::make(const std::string& name, llvm::Type* result
 
 /// Kernels of equal text are one function, also between units.
 llvm::Function* ProgramEmitter::kernel(const kernel::Kernel& kernel) {
-  llvm::Function*& function = kernels_[kernel::sharing_key(kernel)];
+  llvm::Function*& function = kernels_[function_key(kernel)];
   if (!function) function = KernelEmitter(module_, target_, kernel).emit("kernel." + kernel.name);
   return function;
 }
@@ -233,12 +241,11 @@ void ProgramEmitter::emit_index_check(const plan::Program& program, const plan::
   answer_if(found, GRADUS_BAD_INDEX);
 }
 
-/// Block and byte offset per slot, then the bytes of one worker's scratch.
-llvm::GlobalVariable* ProgramEmitter::numbers(const Unit& unit, int32_t number) {
+/// Block and byte offset per slot, then the bytes of one worker's scratch, then the kernel's own.
+void ProgramEmitter::add_numbers(const Unit& unit, const plan::Launch& launch,
+                                 std::vector<uint64_t>& numbers) {
   const plan::Program& program = *unit.program;
-  const plan::Launch& launch = program.launches[static_cast<size_t>(number)];
   const kernel::Kernel& kernel = program.kernels[launch.kernel];
-  std::vector<uint64_t> values;
   for (size_t s = 0; s < kernel.slots.size(); ++s) {
     bool scratch = kernel.slots[kernel::SlotId(s)].space == kernel::SlotSpace::Worker;
     int64_t block = program.worker_block;
@@ -249,26 +256,85 @@ llvm::GlobalVariable* ProgramEmitter::numbers(const Unit& unit, int32_t number) 
       block = arena ? program.arena_block : buffer.block;
       offset = arena ? unit.plan->offset_of(launch.buffers[s]) : 0;
     }
-    values.push_back(static_cast<uint64_t>(block));
-    values.push_back(static_cast<uint64_t>(offset));
+    numbers.push_back(static_cast<uint64_t>(block));
+    numbers.push_back(static_cast<uint64_t>(offset));
   }
-  values.push_back(static_cast<uint64_t>(program.worker_bytes));
-  auto* data = llvm::ConstantDataArray::get(module_.getContext(), values);
-  return new llvm::GlobalVariable(module_, data->getType(), true,
-                                  llvm::GlobalValue::InternalLinkage, data,
-                                  fmt::format("{}.numbers.{}", unit.symbol, number));
+  numbers.push_back(static_cast<uint64_t>(program.worker_bytes));
+  for (int64_t own : launch_numbers(kernel)) numbers.push_back(static_cast<uint64_t>(own));
 }
 
-void ProgramEmitter::emit_launch(const Unit& unit, int32_t number) {
-  const plan::Launch& launch = unit.program->launches[static_cast<size_t>(number)];
-  const kernel::Kernel& kernel = unit.program->kernels[launch.kernel];
-  llvm::IRBuilderBase::InsertPoint here = ir_.saveIP();
-  llvm::Function* function = this->kernel(kernel);
-  llvm::GlobalVariable* table = numbers(unit, number);
-  ir_.restoreIP(here);
-  ir_.CreateCall(launch_, {frame_, table, function, emit_item_count(ir_, kernel, n_),
-                           ir_.getInt32(static_cast<uint32_t>(number)),
-                           ir_.getInt1(worth_threads(kernel, target_))});
+llvm::GlobalVariable* ProgramEmitter::emit_constant(const std::string& name, llvm::Constant* data) {
+  return new llvm::GlobalVariable(module_, data->getType(), true,
+                                  llvm::GlobalValue::InternalLinkage, data, name);
+}
+
+/// The loops over items, in numbers: kernels whose are equal have equally many items.
+std::vector<int64_t> item_range(const kernel::Kernel& kernel) {
+  std::vector<int64_t> range;
+  auto add = [&](const kernel::Affine& affine) {
+    range.insert(range.end(), {affine.constant, affine.per_n});
+  };
+  for (const kernel::Loop* loop : par_nest(kernel)) {
+    add(loop->from);
+    add(loop->to.value);
+    range.insert(range.end(), {loop->to.divisor, loop->step, loop->to.cap ? 1 : 0});
+    if (loop->to.cap) add(*loop->to.cap);
+  }
+  return range;
+}
+
+/// What the loop over launches reads of each: its function, where its numbers begin, which of the
+/// counts of items is its, and whether threads may pay.
+ProgramEmitter::LaunchTable ProgramEmitter::make_table(const Unit& unit) {
+  LaunchTable out;
+  llvm::Type* i64 = ir_.getInt64Ty();
+  out.entry = llvm::StructType::get(ir_.getPtrTy(), i64, i64, i64);
+  std::vector<uint64_t> numbers;
+  std::vector<llvm::Constant*> entries;
+  std::map<std::vector<int64_t>, size_t> counts;
+  for (const plan::Launch& launch : unit.program->launches) {
+    const kernel::Kernel& kernel = unit.program->kernels[launch.kernel];
+    auto [count, fresh] = counts.emplace(item_range(kernel), counts.size());
+    if (fresh) out.counted.push_back(&kernel);
+    entries.push_back(llvm::ConstantStruct::get(
+        out.entry, {this->kernel(kernel), ir_.getInt64(numbers.size()), ir_.getInt64(count->second),
+                    ir_.getInt64(worth_threads(kernel, target_) ? 1 : 0)}));
+    add_numbers(unit, launch, numbers);
+  }
+  auto* type = llvm::ArrayType::get(out.entry, entries.size());
+  out.entries = emit_constant(unit.symbol + ".launches", llvm::ConstantArray::get(type, entries));
+  out.numbers = emit_constant(unit.symbol + ".numbers",
+                              llvm::ConstantDataArray::get(module_.getContext(), numbers));
+  return out;
+}
+
+/// A loop over the table, so that the code does not grow with the number of launches.
+void ProgramEmitter::emit_launches(const Unit& unit) {
+  if (unit.program->launches.empty()) return;
+  LaunchTable table = make_table(unit);
+  llvm::Type* i64 = ir_.getInt64Ty();
+  Value* counts = ir_.CreateAlloca(llvm::ArrayType::get(i64, table.counted.size()));
+  for (size_t i = 0; i < table.counted.size(); ++i) {
+    ir_.CreateStore(emit_item_count(ir_, *table.counted[i], n_), at(counts, 8 * i));
+  }
+  llvm::BasicBlock* before = ir_.GetInsertBlock();
+  llvm::BasicBlock* loop = block("launch", step_);
+  llvm::BasicBlock* done = block("launched", step_);
+  ir_.CreateBr(loop);
+  ir_.SetInsertPoint(loop);
+  llvm::PHINode* number = ir_.CreatePHI(i64, 2);
+  Value* entry = ir_.CreateInBoundsGEP(table.entry, table.entries, number);
+  Value* count = ir_.CreateInBoundsGEP(i64, counts, field(entry, 16, i64));
+  ir_.CreateCall(launch_, {frame_, ir_.CreateInBoundsGEP(i64, table.numbers, field(entry, 8, i64)),
+                           field(entry, 0, ir_.getPtrTy()), ir_.CreateLoad(i64, count),
+                           ir_.CreateTrunc(number, ir_.getInt32Ty()),
+                           ir_.CreateTrunc(field(entry, 24, i64), ir_.getInt1Ty())});
+  Value* next = ir_.CreateAdd(number, ir_.getInt64(1));
+  number->addIncoming(ir_.getInt64(0), before);
+  number->addIncoming(next, loop);
+  Value* more = ir_.CreateICmpULT(next, ir_.getInt64(unit.program->launches.size()));
+  ir_.CreateCondBr(more, loop, done);
+  ir_.SetInsertPoint(done);
 }
 
 void ProgramEmitter::emit(const Unit& unit) {
@@ -279,7 +345,7 @@ void ProgramEmitter::emit(const Unit& unit) {
   n_ = field(frame_, offsetof(gradus_frame, rows), ir_.getInt64Ty());
   emit_row_check(program.capacity);
   for (const plan::IndexCheck& check : program.checks) emit_index_check(program, check);
-  for (size_t i = 0; i < program.launches.size(); ++i) emit_launch(unit, static_cast<int32_t>(i));
+  emit_launches(unit);
   ir_.CreateRet(ir_.getInt32(GRADUS_OK));
 }
 

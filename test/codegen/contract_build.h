@@ -21,6 +21,7 @@ class Product {
     Cluster cluster;
     cluster.cls = ClusterClass::Contract;
     clustering_.cluster_of.resize(graph_.size());
+    clustering_.names = value_names(graph_);
     for (size_t i = 0; i < graph_.size(); ++i) {
       NodeId id(i);
       OpClass cls = op_def(graph_[id].op).cls;

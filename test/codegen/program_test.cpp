@@ -1,5 +1,6 @@
 // The step function: checks, launches, threads, the trace; objects that refer to nothing; targets.
 #include <elf.h>
+#include <fmt/format.h>
 
 #include "kernel_check.h"
 
@@ -139,17 +140,57 @@ TEST(Program, TheTraceHearsOfEveryLaunch) {
   EXPECT_EQ(heard, (std::vector<int>{0, 1, 10, 11}));
 }
 
-TEST(Program, EqualKernelsAreOneFunction) {
-  plan::Program program = program_of(kernel_of(kScale), 8);
-  program.launches.push_back(program.launches[0]);
-  plan::Plan plan;
-  std::string text = print_llvm({{&program, &plan, "a"}, {&program, &plan, "b"}}, detect_host());
+size_t count_kernels(const std::vector<Unit>& units) {
+  std::string text = print_llvm(units, detect_host());
   size_t count = 0;
   for (size_t at = 0; (at = text.find("define internal void @kernel", at)) != std::string::npos;
        ++at) {
     ++count;
   }
-  EXPECT_EQ(count, 1U);
+  return count;
+}
+
+TEST(Program, EqualKernelsAreOneFunction) {
+  plan::Program program = program_of(kernel_of(kScale), 8);
+  program.launches.push_back(program.launches[0]);
+  plan::Plan plan;
+  EXPECT_EQ(count_kernels({{&program, &plan, "a"}, {&program, &plan, "b"}}), 1U);
+}
+
+/// An initialiser: uniform between `low` and `low + range`.
+kernel::Kernel uniform(int64_t count, int64_t stream, const char* range, const char* low) {
+  return kernel_of(fmt::format(R"(kernel @uniform pointwise {{block=16 unroll=4}}:
+  w: out f32[{0}]
+  par i0 0..{0} step 16
+    lanes i i0..i0+16 max {0}
+      %0 = index i : i32
+      %1 = random_bits %0 {{stream={1}}} : i32
+      %2 = unit_float %1 : f32
+      %3 = fma %2, {2}, {3} : f32
+      store w[i], %3
+)",
+                               count, stream, range, low));
+}
+
+TEST(Program, InitialisersOfAllSizesAreOneFunction) {
+  kernel::Kernel kernels[] = {uniform(20, 5, "0.5", "-0.25"), uniform(33, 1 << 30, "3.0", "1.0")};
+  plan::Program a = program_of(kernels[0], 1), b = program_of(kernels[1], 1);
+  plan::Plan plan;
+  std::vector<Unit> units = {{&a, &plan, "a"}, {&b, &plan, "b"}};
+  EXPECT_EQ(count_kernels(units), 1U);
+  auto jit = compile_jit(units, detect_host());
+  for (const Unit& unit : units) {
+    const kernel::Kernel& kernel = unit.program->kernels[plan::KernelId(0)];
+    Frame data(*unit.program, 1);
+    std::vector<float> expected = data.memory[0];
+    kernel::RunContext context;
+    context.step = data.frame.step;
+    context.fused_multiply_add = detect_host().fma;
+    kernel::run_kernel(kernel, {{expected.data(), expected.size() * sizeof(float)}}, context);
+    EXPECT_EQ(jit->find(unit.symbol)(&data.frame), GRADUS_OK);
+    EXPECT_EQ(data.memory[0], expected);
+    EXPECT_NE(expected[0], 0.25F);
+  }
 }
 
 template <typename T>
