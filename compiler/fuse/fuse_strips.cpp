@@ -383,6 +383,7 @@ void StripFuser::set_yields(Clustering& clustering) const {
 void StripFuser::assemble() {
   Clustering out;
   out.cluster_of = IdVector<NodeId, ClusterId>(graph_.size());
+  out.names = std::move(clustering_.names);
   for (size_t i = 0; i < strip_of_.size(); ++i) {
     if (strip_of_[i] == kNone) out.clusters.push_back(at(i));
   }
