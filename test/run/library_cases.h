@@ -42,9 +42,11 @@ class LibraryCases {
                        call + " * weight)\n}\n"});
   }
   void activations() {
-    for (const char* name : {"relu", "leaky_relu", "gelu", "gelu_tanh", "silu", "softplus", "elu",
-                             "softmax", "log_softmax"})
+    for (const char* name : {"relu", "leaky_relu", "gelu", "gelu_tanh", "silu", "mish", "softplus",
+                             "log_sigmoid", "elu", "selu", "softmax", "log_softmax"})
       of_rows(name, std::string(name) + "(x)");
+    for (const char* name : {"relu6", "hard_sigmoid", "hard_swish"})  // on all their pieces
+      of_rows(name, std::string(name) + "(8 * x)");
     of_rows("leaky_relu", "leaky_relu(x, slope: 0.3)");
     of_rows("elu", "elu(x, alpha: 0.7)");
     for (const char* name : {"softmax", "log_softmax"}) {
@@ -121,6 +123,13 @@ class LibraryCases {
     cases_.back().ranges["y"] = {.low = 0, .high = 1};
   }
 
+  /// States under a root, by their names in the library.
+  static std::map<std::string, LeafRange> squares() {
+    std::map<std::string, LeafRange> ranges;
+    for (const char* leaf : {"w@v", "b@v", "w@square", "b@square"})
+      ranges[leaf] = {.low = 0.2, .high = 1};
+    return ranges;
+  }
   /// The new weights as functions of w, of g and of the states: g is the gradient of the loss.
   void of_gradient(const std::string& function, const std::string& train,
                    std::vector<int64_t> steps = {1, 3, 40}) {
@@ -129,13 +138,14 @@ class LibraryCases {
          "  param w: float[3, 4] = ones()\n  param b: float[5] = ones()\n"
          "  loss sum(w * g) + sum(b * h)\n}\ntrain {\n  steps = 40\n" +
              train + "\n}\n",
-         {{"w@v", {.low = 0.2, .high = 1}}, {"b@v", {.low = 0.2, .high = 1}}},
-         true,
-         std::move(steps)});
+         squares(), true, std::move(steps)});
   }
   void optimizers() {
     of_gradient("sgd", "  optimizer = sgd(rate: 0.1)");
     of_gradient("sgd", "  optimizer = sgd(rate: 0.1, momentum: 0.9, decay: 0.01)");
+    of_gradient("sgd", "  optimizer = sgd(rate: 0.1, momentum: 0.9, nesterov: true)");
+    of_gradient("rmsprop", "  optimizer = rmsprop(rate: 0.1, momentum: 0.9, decay: 0.1)");
+    of_gradient("adagrad", "  optimizer = adagrad(rate: 0.1, decay: 0.1)");
     of_gradient("decayed", "  optimizer = sgd(rate: 0.1, decay: 0.2)");
     of_gradient("adam", "  optimizer = adam(rate: 0.1)");
     of_gradient("adam",
@@ -157,7 +167,8 @@ class LibraryCases {
     for (const char* rate :
          {"ramp(warmup: 10)", "warmup(peak: 0.3, warmup: 10)", "constant_rate(rate: 0.3)",
           "step_decay(peak: 0.3, every: 10)", "exponential(peak: 0.3, every: 10)",
-          "cosine(peak: 0.3, warmup: 10, final: 0.1)", "one_cycle(peak: 0.3)"}) {
+          "linear(peak: 0.3, warmup: 10, final: 0.1)", "cosine(peak: 0.3, warmup: 10, final: 0.1)",
+          "one_cycle(peak: 0.3)"}) {
       const std::string text = rate;
       of_gradient(text.substr(0, text.find('(')), "  optimizer = sgd(rate: " + text + ")",
                   {1, 2, 9, 10, 11, 12, 20, 39, 40});
