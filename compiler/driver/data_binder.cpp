@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "runtime/file_error.h"
 
@@ -99,13 +100,33 @@ bool DataBinder::expression_has(const DataExpr& expr, Part part) const {
                      [&](const DataExpr& operand) { return expression_has(operand, part); });
 }
 
+/// ", which output `sample` reads,"
+std::string DataBinder::outputs_that_read(const std::string& input) const {
+  const Graph& graph = session_.model.predict;
+  IdVector<NodeId, bool> reads(graph.size());
+  for (size_t i = 0; i < graph.size(); ++i) {
+    const Node& node = graph[NodeId(i)];
+    reads[NodeId(i)] = (node.op == OpKind::Input && leaf_name(node) == input) ||
+                       std::any_of(node.operands.begin(), node.operands.end(), [&](NodeId x) { return reads[x]; });
+  }
+  std::vector<std::string> names;
+  for (const Result& result : graph.results) {
+    if (reads[result.value]) names.push_back("`" + result.name + "`");
+  }
+  if (names.empty()) return "";
+  return fmt::format(", which output{} {} read{},", names.size() == 1 ? "" : "s", fmt::join(names, ", "), names.size() == 1 ? "s" : "");
+}
+
 void DataBinder::missing(const std::string& input) {
   const lang::ModelInput* found = nullptr;
   for (const lang::ModelInput& candidate : session_.model.inputs) {
     if (candidate.name == input) found = &candidate;
   }
+  std::string readers = options_.command == "predict" ? outputs_that_read(input) : "";
+  std::string others = readers.empty() || session_.model.outputs.size() < 2 ? "" : ", or name other outputs with --output";
   session_.diags.error(Diag::NoData, found ? found->span : Span{},
-                       fmt::format("input `{0}` has no data; bind it in the `data` block or with --data {0}=FILE", input));
+                       fmt::format("input `{0}`{1} has no data; bind it in the `data` block or with --data {0}=FILE{2}", input,
+                                   readers, others));
   session_.stop_on_errors();
   throw CommandError(kBadFile, "no data");
 }

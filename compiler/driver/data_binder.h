@@ -46,6 +46,7 @@ class DataBinder {
   bool has_input(const std::string& name) const;
   const lang::DataBinding* find_binding(const std::string& input) const;
   bool expression_has(const lang::DataExpr& expr, Part part) const;
+  std::string outputs_that_read(const std::string& input) const;
   [[noreturn]] void missing(const std::string& input);
   std::string resolve(const std::string& path) const;
   static std::string text_option(const std::map<std::string, std::variant<double, std::string>>& options, const std::string& name);
