@@ -231,7 +231,7 @@ Value joined(BuiltinCall& c, const std::vector<Value>& list, int64_t along, std:
     refuse_batch(c, part, along, name);
     nodes.push_back(part.node);
   }
-  if (nodes.size() == 1) return list[0];
+  if (nodes.size() == 1) return c.e.value_of_its_own(list[0]);
   return Value::tensor(list[0].place,
                        c.e.make(list[0].place, OpKind::Concat, nodes, {{AttrName::Axis, along}}));
 }

@@ -127,7 +127,20 @@ Value Elaborator::call_function(const FunctionValue& function, std::vector<CallA
     call.spans.push_back(slot ? slot->span : span);
   }
   span_ = span;
-  return function.builtin->run(call);
+  Value result = function.builtin->run(call);
+  const bool is_argument = std::ranges::any_of(slots, [&](const auto& slot) {
+    return slot && slot->value.is(Value::Kind::Tensor) && result.is(Value::Kind::Tensor) &&
+           slot->value.place == result.place && slot->value.node == result.node;
+  });
+  return is_argument ? value_of_its_own(result) : result;
+}
+
+/// A node of its own for a value that is left as it is (reshaped to its own sizes, sliced as a
+/// whole): a derivative by it does not count what comes from the original by other ways.
+Value Elaborator::value_of_its_own(const Value& value) {
+  const TensorType same = type(value);
+  if (!is_float(same.dtype)) return value;
+  return Value::tensor(value.place, make(value.place, OpKind::Reshape, {value.node}, {}, &same));
 }
 
 Value Elaborator::call_layer(const FunctionValue& function, std::vector<CallArgument> arguments,

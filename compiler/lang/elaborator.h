@@ -171,6 +171,7 @@ class Elaborator {
   Value call(const Expr& expr, const TensorType* want);
   Value call_function(const FunctionValue& function, std::vector<CallArgument> arguments, Span span,
                       const TensorType* want, Site* site = nullptr);
+  Value value_of_its_own(const Value& value);
   /// The function that `expr` names where one is expected: `f`, or `f(named: arguments)`.
   Value function_value(const Expr& expr);
   const FunctionValue* find_function(const std::string& name);

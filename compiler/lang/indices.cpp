@@ -93,7 +93,7 @@ Value Elaborator::index_tensor(const Value& x, const Expr& expr) {
     if (!dropped[i]) kept.push_back(sliced[i]);
   }
   result.node = builder(result.place).reshape(result.node, kept);
-  if (!by_tensor) return result;
+  if (!by_tensor) return result.node == x.node ? value_of_its_own(result) : result;
   int64_t gathered = 0;
   for (size_t i = 0; i < by_tensor->first; ++i) gathered += dropped[i] ? 0 : 1;
   span_ = tensor_span;

@@ -65,9 +65,10 @@ TEST(Library, Activations) {
               1e-6);  // its constants are rounded to f32
   expect_near(output("mish(x)"),
               each([](double x) { return x * std::tanh(std::log1p(std::exp(x))); }));
-  expect_near(output("log_sigmoid(40 * x)"),
-              each([](double x) { return x < 0 ? 40 * x - std::log1p(std::exp(40 * x))
-                                               : -std::log1p(std::exp(-40 * x)); }));
+  expect_near(output("log_sigmoid(40 * x)"), each([](double x) {
+                return x < 0 ? 40 * x - std::log1p(std::exp(40 * x))
+                             : -std::log1p(std::exp(-40 * x));
+              }));
   auto cut = [](double x) { return std::clamp(x, 0.0, 6.0); };
   expect_near(output("relu6(3 * x)"), each([&](double x) { return cut(3 * x); }));
   expect_near(output("hard_sigmoid(3 * x)"), each([&](double x) { return cut(3 * x + 3) / 6; }));
@@ -122,6 +123,19 @@ TEST(Library, TiesShare) {
   const std::string larger =
       "fn larger(x: float[..., 4]) -> float[..., 4] { return grad(sum(maximum(x, 0)), x) }\n";
   expect_near(output("larger(0 * x)", larger), Numbers(12, 0.5));
+}
+
+/// What a call leaves as it is is still a value of its own: the derivative of z * x by z is x.
+TEST(Library, CallsThatChangeNothingMakeValues) {
+  for (const char* z : {"reshape(x, [..., 4])", "broadcast(x, [..., 4])", "transpose(x, 1, 1)",
+                        "permute(x, [0, 1])", "x[:, :]", "x[:, 0:4]", "concat([x], axis: 1)",
+                        "split(x, 1, axis: 1)", "float(x)", "pad(x, 0, 0, value: 1)"}) {
+    SCOPED_TRACE(z);
+    const std::string slope =
+        "fn slope(x: float[..., 4]) -> float[..., 4] {\n  let z = " + std::string(z) +
+        "\n  let y = sum(z * x)\n  return grad(y, z)\n}\n";
+    expect_near(output("slope(x)", slope), kX);
+  }
 }
 
 Numbers softmax_rows() {
