@@ -5,7 +5,9 @@
 
 #include "codegen/c_header.h"
 #include "driver/commands.h"
+#include "driver/prepare_inputs.h"
 #include "driver/session.h"
+#include "driver/weights.h"
 
 namespace gradus::driver {
 
@@ -50,6 +52,19 @@ codegen::HeaderSpec header_spec(const Session& session, const std::vector<codege
   return spec;
 }
 
+/// How inputs are prepared: put into the graphs with --raw-inputs; what the header says of it is returned.
+std::string prepare_inputs(Session& session, const Options& options) {
+  if (options.raw_inputs && options.weights.empty()) {
+    throw CommandError(kBadFlags, "--raw-inputs expects --weights FILE, which holds what was fitted on the training part");
+  }
+  if (options.weights.empty()) return preparation_comment(session, nullptr, {});
+  runtime::SafetensorsFile file = open_weights(session, options.weights);
+  runtime::Fitted fitted = saved_data(session, file, options.weights).fitted;
+  std::set<std::string> built_in;
+  if (options.raw_inputs) built_in = build_in_preparation(session, fitted);
+  return preparation_comment(session, &fitted, built_in);
+}
+
 }  // namespace
 
 int run_compile(const Options& options) {
@@ -58,6 +73,7 @@ int run_compile(const Options& options) {
     throw CommandError(kBadFlags, fmt::format("-o is `{}`, expected a name that ends in .o", options.out));
   }
   auto session = open_session(options);
+  std::string preparation = prepare_inputs(*session, options);
   pipeline::CompileOptions compile_options;
   compile_options.capacity = pipeline::capacity_of(session->model, options.batch);
   auto lowered = pipeline::lower_model(session->model, functions_of(session->model), session->target,
@@ -66,7 +82,9 @@ int run_compile(const Options& options) {
   std::vector<codegen::Unit> units = lowered->units(session->model);
   std::vector<char> object = codegen::compile_object(units, session->target);
   write_output(*session, options.out, {object.data(), object.size()});
-  if (!options.header.empty()) write_output(*session, options.header, codegen::print_c_header(header_spec(*session, units)));
+  if (!options.header.empty()) {
+    write_output(*session, options.header, preparation + codegen::print_c_header(header_spec(*session, units)));
+  }
   return kDone;
 }
 

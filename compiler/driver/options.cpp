@@ -37,7 +37,7 @@ const std::vector<Command>& commands() {
       {"predict", "MODEL.grad", true, "outputs of saved weights, as .npy or .csv",
        {"weights", "rename", "data", "part", "output", "batch", "threads", "set", "cpu", "no-cache", "output-file"}},
       {"compile", "MODEL.grad", true, "an object file and a C header with the step, no library needed",
-       {"batch", "steps", "set", "cpu", "rate", "header", "output-file"}},
+       {"weights", "raw-inputs", "batch", "steps", "set", "cpu", "rate", "header", "output-file"}},
       {"show", "MODEL.grad", false, "any stage of the compilation as text",
        {"emit", "function", "library", "batch", "set", "cpu", "rate", "remarks", "dump-after", "time-passes",
         "verify-roundtrip"}},
@@ -71,6 +71,7 @@ void describe(po::options_description& to, std::string_view name, Options& o) {
   if (name == "output") many("output", &o.outputs, "NAME", "this output only; may be given again");
   if (name == "trust") many("trust", &o.trust, "FUNCTION", "its own derivative differs on purpose from that of its body");
   if (name == "rename") many("rename", &o.rename, "OLD=NEW", "path in the weights file, path in the model");
+  if (name == "raw-inputs") on("raw-inputs", &o.raw_inputs, "build in what the data block does to inputs, as fitted in --weights");
   if (name == "partial") on("partial", &o.partial, "load what fits; the rest keeps its first values");
   if (name == "epochs") whole("epochs", &o.epochs, "passes over the training part");
   if (name == "batch") whole("batch", &o.batch, "rows of a step");

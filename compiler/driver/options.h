@@ -39,6 +39,7 @@ struct Options {
   std::vector<std::string> trust;     // check --trust FUNCTION
   std::vector<std::string> rename;    // OLD=NEW, paths of weights
   bool partial = false;               // load what fits
+  bool raw_inputs = false;            // compile: inputs as they stand in their files
   std::string out;                    // -o
   std::string weights;
   std::string init;

@@ -226,7 +226,7 @@ Value joined(BuiltinCall& c, const std::vector<Value>& list, int64_t along, std:
       fits = static_cast<int64_t>(i) == along || shape[i] == first[i];
     if (!fits)
       c.e.fail(Diag::ShapeMismatch, c.spans[0],
-               fmt::format("`{}` along axis {} of {} and {}: the other sizes agree", name, along,
+               fmt::format("`{}` along axis {} of {} and {}; the other sizes have to agree", name, along,
                            shape_text(first), shape_text(shape)));
     refuse_batch(c, part, along, name);
     nodes.push_back(part.node);
@@ -252,7 +252,7 @@ Value stack(BuiltinCall& c) {
     Shape shape = c.e.type(part).shape;
     if (shape != first)
       c.e.fail(Diag::ShapeMismatch, c.spans[0],
-               fmt::format("`stack` of {} and {}: the sizes agree", shape_text(first),
+               fmt::format("`stack` of {} and {}; all sizes have to agree", shape_text(first),
                            shape_text(shape)));
     shape.insert(shape.begin() + along, Dim::fixed(1));
     part.node = c.e.builder(part.place).reshape(part.node, shape);

@@ -200,6 +200,8 @@ ExprPtr ParserState::postfix() {
     } else if (accept(".")) {
       ExprPtr expr = node(Expr::Kind::Member, left->span, peek().text);
       bool numbered = peek().kind == TokenKind::Number;
+      if (left->kind == Expr::Kind::Number)
+        fail_expected(fmt::format("digits after the point, as in `{}.0`", left->text));
       if (peek().kind != TokenKind::Name && !numbered) fail_expected("the name of a parameter");
       expr->word = peek().span;
       expr->operands.push_back(std::move(left));
@@ -253,6 +255,8 @@ ExprPtr ParserState::primary() {
     case TokenKind::Symbol:
       if (token.is("(")) return bracketed();
       if (token.is("[")) return list();
+      if (token.is(".") && peek(1).kind == TokenKind::Number)
+        fail_expected(fmt::format("an expression; a number begins with a digit, as in `0.{}`", peek(1).text));
       break;
     case TokenKind::Newline:
     case TokenKind::End:

@@ -55,6 +55,8 @@ INSTANTIATE_TEST_SUITE_P(
               "2:1: error: found `trian`, expected|did you mean `train`? [unexpected-token]"},
         Wrong{IN_MODEL("let a = x\n+ x"),
               "3:1: error: found `+`, expected a statement; a line that goes on ends in its operator"},
+        Wrong{IN_MODEL("let a = .5"), "2:9: error: found `.`|a number begins with a digit, as in `0.5`"},
+        Wrong{IN_MODEL("let a = 1. + 2"), "2:12: error: found `+`, expected digits after the point"},
         Wrong{IN_MODEL("let a = )\nlet b = ]"), "2:9: error|3:9: error"}));
 
 INSTANTIATE_TEST_SUITE_P(
