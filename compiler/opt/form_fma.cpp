@@ -48,6 +48,13 @@ NodeId negated(GraphBuilder& builder, NodeId x) {
   return builder.constant(type, -node.attrs.get_or<double>(AttrName::Value, 0));
 }
 
+/// Which factor of a product takes its sign: a constant, else the one of fewer elements.
+NodeId& signed_factor(const Graph& graph, NodeId& a, NodeId& b) {
+  if (is_splat(graph[a]) || is_splat(graph[b])) return is_splat(graph[b]) ? b : a;
+  const auto elements = [&](NodeId id) { return element_count(graph.type(id).shape, 1); };
+  return elements(b) < elements(a) ? b : a;
+}
+
 void form(Rewriter& rewrite, NodeId id, int side) {
   const Node& node = rewrite.source()[id];
   NodeId product = node.operands[static_cast<size_t>(side)];
@@ -56,7 +63,7 @@ void form(Rewriter& rewrite, NodeId id, int side) {
   NodeId c = rewrite[node.operands[static_cast<size_t>(1 - side)]];
   GraphBuilder& builder = rewrite.builder_at(id);
   if (node.op == OpKind::Sub) {
-    NodeId& signed_operand = side == 0 ? c : is_splat(rewrite.graph()[b]) ? b : a;
+    NodeId& signed_operand = side == 0 ? c : signed_factor(rewrite.graph(), a, b);
     signed_operand = negated(builder, signed_operand);
   }
   NodeId fma = builder.make(OpKind::Fma, {a, b, c});

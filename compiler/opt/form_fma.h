@@ -8,7 +8,8 @@
 //
 //   sub(mul(a, b), c)  ->  fma(a, b, neg(c))          sub(c, mul(a, b))  ->  fma(neg(a), b, c)
 //
-// where the sign goes to a constant if one of the two is constant, and costs nothing then. Stage
+// where the sign goes to a constant if one of the two is constant, and costs nothing then; else to
+// the factor of fewer elements, so that no large value is stored twice, with either sign. Stage
 // Joint in and out; once, after the last `simplify` and before `split-reductions`: it fixes
 // roundings. It is skipped for targets without fused multiply-add. Linear.
 #pragma once

@@ -83,6 +83,8 @@ class LibraryCases {
          {{"index", {.limit = 4}}}});
     of_rows("layer_norm", "layer_norm(x)");
     of_rows("rms_norm", "rms_norm(x)");
+    of_rows("standard", "standard(x, epsilon: 0.1)");
+    of_rows("unit_square", "unit_square(x, epsilon: 0.1)");
     for (bool training : {true, false}) {
       of_rows("batch_norm", "batch_norm(x, momentum: 0.3)");
       cases_.back().training = training;
