@@ -1,4 +1,6 @@
 // Code in a file: the same module as in the process, written as object, assembly or IR text.
+#include <fmt/format.h>
+#include <llvm/IR/Constants.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Support/raw_ostream.h>
 
@@ -10,10 +12,46 @@ namespace gradus::codegen {
 
 namespace {
 
+template <typename T>
+llvm::Constant* array_of(llvm::LLVMContext& context, const std::vector<double>& values) {
+  std::vector<T> elements(values.begin(), values.end());
+  return llvm::ConstantDataArray::get(context, llvm::ArrayRef<T>(elements));
+}
+
+llvm::Constant* array_of(llvm::LLVMContext& context, const plan::Buffer& buffer) {
+  switch (buffer.type.dtype) {
+    case DType::Bool:
+      return array_of<uint8_t>(context, buffer.constant);
+    case DType::I32:
+      return array_of<uint32_t>(context, buffer.constant);
+    case DType::I64:
+      return array_of<uint64_t>(context, buffer.constant);
+    case DType::F32:
+      return array_of<float>(context, buffer.constant);
+    case DType::F64:
+      break;
+  }
+  return array_of<double>(context, buffer.constant);
+}
+
+/// Dense constants of the graphs, by the names that the header knows them by. In this process the runner of the
+/// step holds them.
+void emit_constants(llvm::Module& module, const Unit& unit) {
+  for (const plan::Buffer& buffer : unit.program->buffers) {
+    if (buffer.kind != plan::BufferKind::Constant) continue;
+    llvm::Constant* data = array_of(module.getContext(), buffer);
+    auto* made = new llvm::GlobalVariable(module, data->getType(), true,
+                                          llvm::GlobalValue::ExternalLinkage, data,
+                                          fmt::format("{}_constant_{}", unit.symbol, buffer.block));
+    made->setAlignment(llvm::Align(64));
+  }
+}
+
 Bytes compile(const std::vector<Unit>& units, const Target& target, llvm::CodeGenFileType type) {
   auto machine = make_machine(target);
   OwnedModule owned = make_module("gradus", *machine);
   emit_units(*owned.module, units, target);
+  for (const Unit& unit : units) emit_constants(*owned.module, unit);
   return generate(*owned.module, *machine, type);
 }
 
