@@ -195,6 +195,16 @@ void CallBinder::bind_dims(const Formal& formal, const TensorType& type, Span sp
   }
 }
 
+namespace {
+
+/// [batch, 1] is a column of [batch].
+bool is_column_of(const Shape& shape, const Shape& rows) {
+  return shape.size() == rows.size() + 1 && shape.back() == Dim::fixed(1) &&
+         std::equal(rows.begin(), rows.end(), shape.begin());
+}
+
+}  // namespace
+
 void CallBinder::bind_leading(const Formal& formal, Shape leading, const TensorType& type,
                               Span span) {
   Frame& frame = e_.frame();
@@ -204,6 +214,11 @@ void CallBinder::bind_leading(const Formal& formal, Shape leading, const TensorT
     return;
   }
   if (*frame.leading == leading) return;
+  std::string hint;
+  if (leading_origin_ && is_column_of(*frame.leading, leading))
+    hint = fmt::format("; index `{}` with `[..., 0]` to drop its last size", leading_origin_->formal->name);
+  if (is_column_of(leading, *frame.leading))
+    hint = fmt::format("; index `{}` with `[..., 0]` to drop its last size", formal.name);
   std::vector<DiagNote> notes;
   if (leading_origin_)
     notes.push_back(
@@ -213,8 +228,9 @@ void CallBinder::bind_leading(const Formal& formal, Shape leading, const TensorT
       {formal.span, fmt::format("`{}` is declared as {}", formal.name, formal_text(formal))});
   e_.fail(
       Diag::ShapeMismatch, span,
-      fmt::format("argument `{}` of `{}` is {}: leading sizes {}, expected {}", formal.name,
-                  function_.name, type_text(type), shape_text(leading), shape_text(*frame.leading)),
+      fmt::format("argument `{}` of `{}` is {}: leading sizes {}, expected {}{}", formal.name,
+                  function_.name, type_text(type), shape_text(leading), shape_text(*frame.leading),
+                  hint),
       std::move(notes));
 }
 

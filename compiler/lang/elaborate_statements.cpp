@@ -211,8 +211,8 @@ void Elaborator::exec_variable(const Statement& s) {
   for (const Dim& dim : type.shape) {
     if (dim.batch)
       fail(Diag::BatchMisuse, s.type->span,
-           fmt::format("a `{}` cannot have the size `batch`, which is known at run time only",
-                       word));
+           fmt::format("a `{}` cannot have the size `batch`, which is known at run time only{}", word,
+                       frame().function ? "; `reshape(x, [batch, 1])` makes a column of rows" : ""));
   }
   if (s.kind == Statement::Kind::Param && !is_float(type.dtype)) {
     fail(Diag::TypeMismatch, s.type->span,

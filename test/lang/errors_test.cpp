@@ -137,6 +137,13 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{IN_MODEL("let a = concat([x, x])"), "`concat` along `batch`|[batch-misuse]"},
         Wrong{IN_MODEL("param w: float[batch] = zeros()"),
               "2:10: error: a `param` cannot have the size `batch`|[batch-misuse]"},
+        Wrong{IN_MODEL("let a = dense(float(k), 2)"),
+              "2:9: error: a `param` cannot have the size `batch`|makes a column of rows"},
+        Wrong{IN_MODEL("loss mse(dense(x, 1), float(k))"),
+              "2:23: error: argument `target` of `mse` is float[batch]: leading sizes [batch], "
+              "expected [batch, 1]; index `prediction` with `[..., 0]` to drop its last size"},
+        Wrong{IN_MODEL("loss mean(cross_entropy(dense(x, 3), reshape(k, [batch, 1])))"),
+              "expected [batch]; index `label` with `[..., 0]` to drop its last size"},
         Wrong{IN_MODEL("let a = fill(0, [batch + 1])"),
               "a size is a number, or a whole multiple of `batch`|[batch-misuse]"},
         Wrong{IN_MODEL("output y = transpose(x)"), "an output has `batch` first|[batch-misuse]"}));
