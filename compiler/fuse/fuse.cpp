@@ -2,6 +2,7 @@
 // bytes; strips of what there is then.
 #include "fuse/fuse.h"
 
+#include "fuse/fuse_column_sums.h"
 #include "fuse/fuse_strips.h"
 #include "fuse/legality.h"
 
@@ -16,6 +17,7 @@ Clustering fuse(const Graph& graph, const Target& /*target*/, int64_t capacity, 
   fuse_pointwise(drafts);
   Clustering clustering = drafts.finish();
   fuse_strips(graph, capacity, clustering, remarks);
+  fuse_column_sums(graph, clustering, remarks);
   return clustering;
 }
 

@@ -40,7 +40,8 @@ class Printer {
     std::string text = fmt::format("cluster @{} {}({}) ", number, cluster_class_name(cluster.cls),
                                    names_[cluster.anchor]);
     if (cluster.cls == ClusterClass::Strip) {
-      text += fmt::format("over {} {{\n", to_string(cluster.items)) + print_parts(cluster);
+      text += cluster.items.empty() ? "by rows" : "over " + to_string(cluster.items);
+      text += " {\n" + print_parts(cluster);
     } else {
       text += "{\n";
       for (NodeId member : cluster.members) text += "  " + print_member(member);

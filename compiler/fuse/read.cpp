@@ -83,6 +83,7 @@ class Reader {
   void members(Cluster& cluster, std::string_view indent);
   void part(Cluster& strip);
   void strip(Cluster& strip);
+  void items(Cluster& strip);
   void cluster();
   void copy();
   void compare();
@@ -165,13 +166,7 @@ void Reader::part(Cluster& strip) {
 }
 
 void Reader::strip(Cluster& strip) {
-  expect(") over ");
-  size_t end = std::min(rest().find(']') + 1, rest().size());
-  const std::optional<TensorType> type =
-      type_from_string("f32" + std::string(rest().substr(0, end)));
-  if (!type || type->shape.empty()) fail("expected the sizes of the items, as `[batch,4]`");
-  strip.items = type->shape;
-  at_ += end;
+  if (!accept(") by rows")) items(strip);
   expect(" {");
   for (next_line(); !accept("}"); next_line()) {
     if (accept("  part ")) {
@@ -184,6 +179,16 @@ void Reader::strip(Cluster& strip) {
   if (strip.parts.empty()) fail("expected the parts of the strip");
   std::ranges::sort(strip.members);
   std::ranges::sort(strip.repeats);
+}
+
+void Reader::items(Cluster& strip) {
+  expect(") over ");
+  size_t end = std::min(rest().find(']') + 1, rest().size());
+  const std::optional<TensorType> type =
+      type_from_string("f32" + std::string(rest().substr(0, end)));
+  if (!type || type->shape.empty()) fail("expected the sizes of the items, as `[batch,4]`");
+  strip.items = type->shape;
+  at_ += end;
 }
 
 void Reader::cluster() {

@@ -20,6 +20,9 @@
 //     } moves %37 = %35
 //   } yields %37
 //
+// A strip `by rows` has no items: two clusters over the same rows of one matrix, the second of which
+// sums the columns of blocks of rows that the first has stored.
+//
 // Every node that needs computing is a member of exactly one cluster, but for those that a cluster
 // reads in place: leaves, and layout nodes that are views (strides) of a buffer or of a leaf.
 #pragma once

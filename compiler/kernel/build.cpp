@@ -26,7 +26,8 @@ Schedule choose_schedule(const Graph& graph, const Cluster& cluster, const Targe
     case ClusterClass::Scalar:
       return {};
     case ClusterClass::Strip:
-      return schedule_strip(graph, cluster, target, capacity);
+      return cluster.items.empty() ? schedule_row_strip(graph, cluster, target, capacity)
+                                   : schedule_strip(graph, cluster, target, capacity);
     case ClusterClass::Window:
       break;
   }
@@ -64,7 +65,7 @@ Kernel build_cluster(const BuildInput& input) {
     case ClusterClass::Scalar:
       return build_scalar(input);
     case ClusterClass::Strip:
-      return build_strip(input);
+      return cluster.items.empty() ? build_row_strip(input) : build_strip(input);
     case ClusterClass::Window:
       break;
   }

@@ -229,7 +229,8 @@ SlotId StripBuilder::shared_slot(const Slot& slot) {
                       known.result == slot.result && known.extents == slot.extents &&
                       known.strides == slot.strides && known.offset == slot.offset;
     if (!same) continue;
-    if (known.dir != slot.dir) known.dir = SlotDir::InOut;
+    // What a part has stored is read back by later ones.
+    if (known.dir == SlotDir::In && slot.dir != SlotDir::In) known.dir = SlotDir::InOut;
     return SlotId(i);
   }
   Slot added = slot;

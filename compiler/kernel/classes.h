@@ -47,6 +47,10 @@ Kernel build_scalar(const BuildInput& input);
 Schedule schedule_strip(const Graph& graph, const Cluster& cluster, const Target& target,
                         int64_t capacity);
 Kernel build_strip(const BuildInput& input);
+/// Strips by rows, which have no items.
+Schedule schedule_row_strip(const Graph& graph, const Cluster& cluster, const Target& target,
+                            int64_t capacity);
+Kernel build_row_strip(const BuildInput& input);
 
 /// The builder of the cluster's class.
 Kernel build_cluster(const BuildInput& input);

@@ -28,7 +28,10 @@ class Renumberer {
   }
   void change(Operand& operand) { change(operand.value); }
   void change(Affine& affine) {
-    for (Affine::Term& term : affine.terms) change(term.axis);
+    for (Affine::Term& term : affine.terms) {
+      change(term.axis);
+      if (to_.stretched.valid() && term.axis == to_.stretched) term.coefficient *= to_.factor;
+    }
     std::ranges::sort(affine.terms, {}, &Affine::Term::axis);
   }
   void change(Bound& bound) {

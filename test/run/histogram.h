@@ -16,7 +16,7 @@ class Histogram {
  public:
   Histogram() {
     for (const OpDef* def : all_ops()) counts_["row " + std::string(def->name)] = 0;
-    for (const char* cls : {"pointwise", "rows", "contract", "scatter", "scalar"})
+    for (const char* cls : {"pointwise", "rows", "contract", "strip", "scatter", "scalar"})
       counts_["class " + std::string(cls)] = 0;
     for (const char* place : {"tile", "strip"}) {
       for (const char* what : {"bias", "activation", "residual", "update"})
@@ -55,7 +55,8 @@ class Histogram {
     for (const plan::Launch& launch : lowered.program.launches) {
       const kernel::Kernel& kernel = lowered.program.kernels[launch.kernel];
       ++counts_["class " + std::string(cluster_class_name(kernel.cls))];
-      if (kernel.cls == ClusterClass::Contract) add_product(lowered, launch, kernel);
+      const bool computes = !launch.nodes.empty() && kernel.cls != ClusterClass::Scalar;
+      if (computes) add_products(lowered, launch, kernel);
       if (kernel.cls == ClusterClass::Rows)
         counts_["rows held in registers"] += kernel.schedule.held;
       for (const kernel::Slot& slot : kernel.slots)
@@ -98,11 +99,19 @@ class Histogram {
     }
   }
 
-  void add_product(const Lowered& lowered, const plan::Launch& launch,
-                   const kernel::Kernel& kernel) {
-    const Graph& graph = lowered.ordered;
+  void add_products(const Lowered& lowered, const plan::Launch& launch,
+                    const kernel::Kernel& kernel) {
     const ClusterId id = lowered.clustering.cluster_of[launch.nodes.front()];
+    if (!id.valid()) return;
     const Cluster& cluster = lowered.clustering.clusters[id];
+    if (cluster.cls == ClusterClass::Contract) add_product(lowered.ordered, cluster, kernel);
+    // A strip by rows has the schedule of its product.
+    for (const Cluster& part : cluster.parts) {
+      const bool product = part.cls == ClusterClass::Contract && cluster.items.empty();
+      if (product) add_product(lowered.ordered, part, kernel);
+    }
+  }
+  void add_product(const Graph& graph, const Cluster& cluster, const kernel::Kernel& kernel) {
     const Node& product = graph[cluster.anchor];
     ++counts_[fmt::format("product {}{}", product.attrs.flag(AttrName::Ta) ? 'T' : 'N',
                           product.attrs.flag(AttrName::Tb) ? 'T' : 'N')];

@@ -1,0 +1,123 @@
+// Each cluster that stores rows looks for chunked sums of what it stores or reads.
+#include "fuse/fuse_column_sums.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "fuse/order.h"
+#include "fuse/strip_set.h"
+#include "graph/cluster_space.h"
+#include "graph/op.h"
+
+namespace gradus::fuse {
+
+namespace {
+
+bool contains(const std::vector<NodeId>& nodes, NodeId id) {
+  return std::ranges::find(nodes, id) != nodes.end();
+}
+
+class ColumnSums {
+ public:
+  ColumnSums(const Graph& graph, Clustering& clustering, Remarks& remarks)
+      : graph_(graph), clustering_(clustering), remarks_(remarks), strips_(graph, clustering) {}
+
+  void run() {
+    for (size_t i = 0; i < strips_.clusters(); ++i) take_sums(i);
+    strips_.replace(clustering_);
+  }
+
+ private:
+  const Graph& graph_;
+  Clustering& clustering_;
+  Remarks& remarks_;
+  StripSet strips_;
+
+  const Cluster& at(size_t cluster) const { return clustering_.clusters[ClusterId(cluster)]; }
+  bool is_free(size_t cluster) const { return strips_.strip_of(cluster) == StripSet::kNone; }
+  bool is_sum(const Cluster& cluster) const {
+    return cluster.cls == ClusterClass::Rows && graph_[cluster.anchor].op == OpKind::PartialSum &&
+           cluster.updates.empty();
+  }
+
+  /// [rows, columns] of the matrix that the cluster sums.
+  Shape summed(const Cluster& sum) const {
+    const Shape& shape = graph_.type(graph_[sum.anchor].operands[0]).shape;
+    return shape.size() == 2 ? shape : Shape{};
+  }
+  /// Products of this size, and rows with one loop over all of them.
+  bool stores_rows(const Cluster& cluster, const Shape& matrix) const {
+    if (!cluster.updates.empty() || matrix.empty()) return false;
+    if (matrix[1].batch || matrix[1].is_one()) return false;
+    if (cluster.cls == ClusterClass::Contract) {
+      return graph_.type(cluster.anchor).shape == matrix &&
+             graph_.type(cluster.anchor).dtype == DType::F32;
+    }
+    const bool rows = cluster.cls == ClusterClass::Rows &&
+                      folds_along_lanes(graph_, graph_[cluster.anchor]);
+    if (!rows) return false;
+    const std::optional<ClusterSpace> space = find_space(graph_, cluster);
+    return space && space->extents == matrix && space->folded == std::vector<bool>{false, true};
+  }
+  /// Matrices are read as they lie, and are all at hand: stored by `rows`, or by rows also read.
+  bool reads_what_is_near(const Cluster& sum, const Cluster& rows) const {
+    const std::vector<NodeId> read = reads_of(graph_, rows);
+    for (NodeId member : sum.members) {
+      for (size_t k = 0; k < graph_[member].operands.size(); ++k) {
+        const View view = operand_view(graph_, member, k);
+        const bool small = graph_.type(view.source).shape.size() < 2;
+        if (contains(sum.members, view.source) || small) continue;
+        const bool stored = contains(rows.members, view.source);
+        const bool near = stored || (rows.cls == ClusterClass::Rows && contains(read, view.source));
+        if (!near || operand_role(graph_[member], k) == OperandRole::Indexed) return false;
+        const std::optional<View> matrix = reshape_view(view, summed(sum));
+        if (!matrix || matrix->offset != 0) return false;
+        if (matrix->strides != memory_strides(summed(sum))) return false;
+      }
+    }
+    return true;
+  }
+
+  /// Sums of what a cluster stores or reads, in order.
+  std::set<size_t> candidates(const Cluster& rows) const {
+    std::set<size_t> found;
+    const auto add = [&](NodeId value) {
+      for (size_t reader : strips_.readers(value)) {
+        if (is_sum(at(reader)) && is_free(reader)) found.insert(reader);
+      }
+    };
+    std::ranges::for_each(rows.yields, add);
+    std::ranges::for_each(reads_of(graph_, rows), add);
+    return found;
+  }
+  void take_sums(size_t rows) {
+    if (!is_free(rows) || is_sum(at(rows))) return;
+    StripParts strip;
+    strip.own = {rows};
+    for (size_t sum : candidates(at(rows))) {
+      if (!stores_rows(at(rows), summed(at(sum))) || !fits(strip, sum, rows)) continue;
+      strip.own.insert(sum);
+      if (strips_.leaves_and_returns(strip)) strip.own.erase(sum);
+    }
+    if (strip.own.size() < 2) return;
+    remarks_.push_back(fmt::format("{} sums of columns with the rows of @{}", strip.own.size() - 1, rows));
+    strips_.add(std::move(strip));
+  }
+  /// Near, and in the same chunks as the others.
+  bool fits(const StripParts& strip, size_t sum, size_t rows) const {
+    const auto chunk = [&](size_t i) { return graph_[at(i).anchor].attrs.integer(AttrName::Chunk); };
+    const bool alike = std::ranges::all_of(
+        strip.own, [&](size_t other) { return other == rows || chunk(other) == chunk(sum); });
+    return alike && reads_what_is_near(at(sum), at(rows));
+  }
+};
+
+}  // namespace
+
+void fuse_column_sums(const Graph& graph, Clustering& clustering, Remarks& remarks) {
+  ColumnSums(graph, clustering, remarks).run();
+}
+
+}  // namespace gradus::fuse

@@ -1,0 +1,142 @@
+#include "fuse/strip_set.h"
+
+#include <algorithm>
+
+#include "fuse/order.h"
+
+namespace gradus::fuse {
+
+namespace {
+
+bool contains(const std::vector<NodeId>& nodes, NodeId id) {
+  return std::ranges::find(nodes, id) != nodes.end();
+}
+
+void insert(std::vector<NodeId>& sorted, const std::vector<NodeId>& more) {
+  sorted.insert(sorted.end(), more.begin(), more.end());
+  std::ranges::sort(sorted);
+}
+
+}  // namespace
+
+StripSet::StripSet(const Graph& graph, const Clustering& clustering)
+    : graph_(graph),
+      strip_of_(clustering.clusters.size(), kNone),
+      readers_(graph.size()),
+      results_(graph.size(), false),
+      successors_(clustering.clusters.size()) {
+  const auto before = find_predecessors(graph, clustering);
+  for (size_t i = 0; i < strip_of_.size(); ++i) {
+    for (ClusterId id : before[ClusterId(i)]) successors_[id.index()].push_back(i);
+    for (NodeId read : reads_of(graph, clustering.clusters[ClusterId(i)])) {
+      readers_[read].push_back(i);
+    }
+  }
+  for (const Result& result : graph.results) {
+    results_[resolve_view(graph, result.value).source] = true;
+  }
+}
+
+bool StripSet::leaves_and_returns(const StripParts& strip) const {
+  std::vector<bool> seen(strip_of_.size(), false);
+  std::vector<size_t> pending;
+  const auto visit = [&](size_t i) {
+    if (seen[i] || strip.takes(i)) return;
+    seen[i] = true;
+    pending.push_back(i);
+  };
+  for (const std::set<size_t>* from : {&strip.own, &strip.moved}) {
+    for (size_t i : *from) std::ranges::for_each(successors_[i], visit);
+  }
+  while (!pending.empty()) {
+    const size_t here = pending.back();
+    pending.pop_back();
+    for (size_t next : successors_[here]) {
+      if (strip.takes(next)) return true;
+      visit(next);
+    }
+    if (strip_of_[here] == kNone) continue;
+    const StripParts& passed = strips_[strip_of_[here]];
+    std::ranges::for_each(passed.own, visit);
+    std::ranges::for_each(passed.moved, visit);
+  }
+  return false;
+}
+
+void StripSet::add(StripParts strip) {
+  for (const std::set<size_t>* taken : {&strip.own, &strip.moved}) {
+    for (size_t i : *taken) strip_of_[i] = strips_.size();
+  }
+  strips_.push_back(std::move(strip));
+}
+
+Cluster StripSet::make_part(const Cluster& cluster, const StripParts& strip, bool again) const {
+  Cluster part = cluster;
+  part.items = strip.items;
+  part.again = again;
+  for (const auto& move : strip.moves) {
+    if (contains(part.members, move.first)) part.moves.push_back(move);
+  }
+  return part;
+}
+
+Cluster StripSet::make_strip(const Clustering& clustering, const StripParts& parts) const {
+  Cluster strip;
+  strip.cls = ClusterClass::Strip;
+  strip.items = parts.items;
+  std::set<size_t> all = parts.own;
+  all.insert(parts.again.begin(), parts.again.end());
+  for (size_t i : all) {
+    const Cluster& cluster = clustering.clusters[ClusterId(i)];
+    const bool again = parts.own.count(i) == 0;
+    strip.parts.push_back(make_part(cluster, parts, again));
+    insert(again ? strip.repeats : strip.members, cluster.members);
+    const bool product = cluster.cls == ClusterClass::Contract;
+    if (product && !again && !strip.anchor.valid()) strip.anchor = cluster.anchor;
+  }
+  if (!strip.anchor.valid()) {
+    strip.anchor = clustering.clusters[ClusterId(*parts.own.begin())].anchor;
+  }
+  for (size_t i : parts.moved) insert(strip.members, clustering.clusters[ClusterId(i)].members);
+  return strip;
+}
+
+/// A strip yields what is read outside of it, its parts what any other reads.
+void StripSet::set_yields(Clustering& clustering) const {
+  IdVector<NodeId, bool> read = results_;
+  for (const Cluster& cluster : clustering.clusters) {
+    for (NodeId id : reads_of(graph_, cluster)) read[id] = true;
+  }
+  for (Cluster& strip : clustering.clusters) {
+    if (strip.cls != ClusterClass::Strip) continue;
+    strip.yields.clear();
+    for (NodeId member : strip.members) {
+      if (read[member]) strip.yields.push_back(member);
+    }
+    IdVector<NodeId, bool> passed(graph_.size(), false);
+    for (const Cluster& part : strip.parts) {
+      for (NodeId id : reads_of(graph_, part)) passed[id] = true;
+    }
+    for (Cluster& part : strip.parts) {
+      std::erase_if(part.yields, [&](NodeId yield) {
+        return !passed[yield] && (part.again || !contains(strip.yields, yield));
+      });
+    }
+  }
+}
+
+void StripSet::replace(Clustering& clustering) const {
+  if (strips_.empty()) return;
+  Clustering out;
+  out.names = clustering.names;
+  out.cluster_of = IdVector<NodeId, ClusterId>(graph_.size());
+  for (size_t i = 0; i < strip_of_.size(); ++i) {
+    if (strip_of_[i] == kNone) out.clusters.push_back(clustering.clusters[ClusterId(i)]);
+  }
+  for (const StripParts& strip : strips_) out.clusters.push_back(make_strip(clustering, strip));
+  set_yields(out);
+  put_in_order(graph_, out);
+  clustering = std::move(out);
+}
+
+}  // namespace gradus::fuse
