@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "fuse/order.h"
 #include "graph/cluster_space.h"
@@ -19,20 +20,9 @@ constexpr size_t kMaxOperations = 256;
 constexpr int kMaxSlots = 20;
 constexpr int64_t kLongRow = 16384;
 
-bool contains(const std::vector<NodeId>& nodes, NodeId id) {
-  return std::find(nodes.begin(), nodes.end(), id) != nodes.end();
-}
-
 /// Members are sorted.
 bool is_member(const Cluster& cluster, NodeId id) {
   return std::binary_search(cluster.members.begin(), cluster.members.end(), id);
-}
-
-template <typename T>
-std::vector<T> sorted_once(std::vector<T> values) {
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-  return values;
 }
 
 OpClass class_of(const Graph& graph, NodeId id) { return op_def(graph[id].op).cls; }
@@ -64,7 +54,10 @@ Drafts::Drafts(const Graph& graph, int64_t capacity, Remarks& remarks)
       readers_(graph.size()),
       after_(graph.size()),
       results_(graph.size(), 0),
-      wanted_(graph.size(), false) {
+      wanted_(graph.size(), false),
+      buffers_(graph.size(), false),
+      updates_of_(graph.size()),
+      counted_(graph.size(), 0) {
   find_computed();
   places_.resize(drafts_.size());
   marks_.resize(drafts_.size());
@@ -103,6 +96,7 @@ void Drafts::find_computed() {
 void Drafts::find_dependences() {
   for (size_t i = 0; i < graph_->size(); ++i) {
     for (NodeId source : sources_[NodeId(i)]) readers_[source].push_back(NodeId(i));
+    buffers_[NodeId(i)] = is_buffer((*graph_)[NodeId(i)]);
   }
 }
 
@@ -116,6 +110,7 @@ void Drafts::find_updates() {
     GRADUS_CHECK(update.leaf.valid(), "an update names a parameter or state: " + result.name);
     const bool own = draft_of_[update.value].valid() && results_[update.value] == 1;
     update.in_place = own && taken.insert(update.leaf).second;
+    updates_of_[update.value].push_back(updates_.size());
     updates_.push_back(update);
     if (update.in_place) decide_in_place(updates_.size() - 1);
   }
@@ -143,22 +138,29 @@ void Drafts::decide_in_place(size_t index) {
 /// Inside the cluster the old value is read only where the new one is stored.
 bool Drafts::updates_fit(const Cluster& cluster) const {
   std::optional<ClusterSpace> space;
-  for (const Update& update : updates_) {
-    if (!update.in_place || !is_member(cluster, update.value)) continue;
-    for (NodeId reader : cluster.members) {
-      if (!contains(sources_[reader], update.leaf)) continue;
-      if (class_of(*graph_, reader) == OpClass::Contract) return false;
-      if (cluster.cls == ClusterClass::Scatter) return false;
-      if (!space) space = find_space(*graph_, cluster);
-      if (!space) return false;
-      const Place stored = own_place(*graph_, *space, update.value);
-      for (size_t k = 0; k < (*graph_)[reader].operands.size(); ++k) {
-        const View view = operand_view(*graph_, reader, k);
-        if (view.source != update.leaf) continue;
-        if (operand_role((*graph_)[reader], k) == OperandRole::Indexed) return false;
-        const auto place = operand_place(*graph_, *space, reader, view);
-        if (!place || *place != stored) return false;
-      }
+  for (NodeId member : cluster.members) {
+    for (size_t index : updates_of_[member]) {
+      if (updates_[index].in_place && !update_fits(cluster, updates_[index], space)) return false;
+    }
+  }
+  return true;
+}
+
+bool Drafts::update_fits(const Cluster& cluster, const Update& update,
+                         std::optional<ClusterSpace>& space) const {
+  for (NodeId reader : readers_[update.leaf]) {
+    if (!is_member(cluster, reader)) continue;
+    if (class_of(*graph_, reader) == OpClass::Contract) return false;
+    if (cluster.cls == ClusterClass::Scatter) return false;
+    if (!space) space = find_space(*graph_, cluster);
+    if (!space) return false;
+    const Place stored = own_place(*graph_, *space, update.value);
+    for (size_t k = 0; k < (*graph_)[reader].operands.size(); ++k) {
+      const View view = operand_view(*graph_, reader, k);
+      if (view.source != update.leaf) continue;
+      if (operand_role((*graph_)[reader], k) == OperandRole::Indexed) return false;
+      const auto place = operand_place(*graph_, *space, reader, view);
+      if (!place || *place != stored) return false;
     }
   }
   return true;
@@ -225,18 +227,19 @@ bool Drafts::is_read_outside(NodeId node) const {
 // Merging.
 
 int Drafts::count_slots(const Cluster& cluster) const {
-  std::vector<NodeId> reads;
-  for (NodeId member : cluster.members) {
-    for (NodeId source : sources_[member]) {
-      if (is_buffer((*graph_)[source]) && !is_member(cluster, source)) reads.push_back(source);
-    }
-  }
-  int slots = static_cast<int>(sorted_once(std::move(reads)).size());
+  ++count_;
+  for (NodeId member : cluster.members) counted_[member] = count_;
+  int slots = 0;
   for (NodeId member : cluster.members) {
     const auto& readers = readers_[member];
     const bool outside = std::any_of(readers.begin(), readers.end(),
-                                     [&](NodeId reader) { return !is_member(cluster, reader); });
+                                     [&](NodeId reader) { return counted_[reader] != count_; });
     slots += outside || wanted_[member] ? 1 : 0;
+  }
+  for (NodeId member : cluster.members) {
+    for (NodeId source : sources_[member]) {
+      if (buffers_[source] && std::exchange(counted_[source], count_) != count_) ++slots;
+    }
   }
   return slots;
 }

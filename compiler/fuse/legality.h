@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "fuse/fuse.h"
+#include "graph/cluster_space.h"
 
 namespace gradus::fuse {
 
@@ -60,6 +61,8 @@ class Drafts {
   std::vector<NodeId> other_readers(const Update& update) const;
   std::optional<std::string> why_not(const Cluster& merged, DraftId a, DraftId b) const;
   bool updates_fit(const Cluster& cluster) const;
+  bool update_fits(const Cluster& cluster, const Update& update,
+                   std::optional<ClusterSpace>& space) const;
   bool is_read_outside(NodeId node) const;
   int count_slots(const Cluster& cluster) const;
   std::string draft_name(DraftId id) const;
@@ -89,8 +92,12 @@ class Drafts {
   IdVector<NodeId, std::vector<NodeId>> readers_;  // computed nodes that read a source
   IdVector<NodeId, std::vector<NodeId>> after_;    // L4: nodes that run after this one
   IdVector<NodeId, int> results_;                  // how many results a node is
-  IdVector<NodeId, bool> wanted_;  // is a result, or seen through one that is a view
+  IdVector<NodeId, bool> wanted_;   // is a result, or seen through one that is a view
+  IdVector<NodeId, bool> buffers_;  // stands in memory where others read it
   std::vector<Update> updates_;
+  IdVector<NodeId, std::vector<size_t>> updates_of_;  // those that a node is the new value of
+  mutable IdVector<NodeId, int> counted_;             // the last count that saw a node
+  mutable int count_ = 0;
   std::set<std::string> said_;
   IdVector<DraftId, size_t> places_;      // by dependence; of those that live, and of those joined
   std::vector<DraftId> order_;            // the draft at each place

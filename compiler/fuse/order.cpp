@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "graph/op.h"
 #include "support/check.h"
 
 namespace gradus::fuse {
@@ -19,7 +20,8 @@ NodeId find_leaf(const Graph& graph, const std::string& name) {
 std::vector<NodeId> sources_of(const Graph& graph, NodeId node) {
   std::vector<NodeId> sources;
   for (NodeId operand : graph[node].operands) {
-    const NodeId source = resolve_view(graph, operand).source;
+    const bool layout = op_def(graph[operand].op).cls == OpClass::Layout;
+    const NodeId source = layout ? resolve_view(graph, operand).source : operand;
     if (std::find(sources.begin(), sources.end(), source) == sources.end())
       sources.push_back(source);
   }

@@ -128,6 +128,7 @@ View broadcast_view(const View& view, const Shape& shape) {
 }
 
 View resolve_view(const Graph& graph, NodeId id) {
+  if (!moves_strides(graph[id])) return dense_view(graph, id);
   // Down to what is no layout operator, then up again: chains may be longer than the stack is deep.
   std::vector<NodeId> chain{id};
   while (moves_strides(graph[chain.back()])) chain.push_back(graph[chain.back()].operands[0]);
