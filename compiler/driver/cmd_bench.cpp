@@ -103,6 +103,7 @@ class Bench {
     pipeline::StepRunner step = compiled.runner(session_.model, function_, variables_, threads);
     init.run({.rows = 1, .step = 0});
     ready_ms_ = microseconds(begin, Clock::now()) * 1e-3;
+    if (options_.compile_only) return report_times(compiled);
     BatchPool batches(session_.model, step, rows_);
     double step_us = time_steps(step, batches);
     growth_bytes_ = process_bytes("VmHWM") - start_bytes_;
@@ -118,6 +119,19 @@ class Bench {
   }
 
  private:
+  int report_times(const pipeline::CompiledModel& compiled) const {
+    bool cached = compiled.jit().cached();
+    if (options_.json) {
+      nlohmann::json out = {{"model", session_.model.name}, {"compile_ms", compiled.milliseconds()}, {"cached", cached},
+                            {"ready_ms", ready_ms_}, {"startup_ms", process_startup_ms()}};
+      fmt::print("{}\n", out.dump());
+    } else {
+      fmt::print("{}: started in {:.1f} ms, compiled in {:.1f}{}, ready after {:.1f}\n", session_.model.name,
+                 process_startup_ms(), compiled.milliseconds(), cached ? " with code from the cache" : "", ready_ms_);
+    }
+    return kDone;
+  }
+
   double one(pipeline::StepRunner& step, const BatchPool& batches) {
     batches.bind(step, counter_);
     Clock::time_point begin = Clock::now();

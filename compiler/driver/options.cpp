@@ -44,7 +44,7 @@ const std::vector<Command>& commands() {
       {"check", "MODEL.grad", true, "gradients against finite differences in f64",
        {"trust", "seed", "batch", "set", "cpu", "no-cache", "json"}},
       {"bench", "MODEL.grad", true, "time of a step and of each kernel, share of the machine's limit",
-       {"batch", "threads", "least-steps", "set", "cpu", "cache", "no-cache", "json"}},
+       {"batch", "threads", "least-steps", "set", "cpu", "cache", "no-cache", "compile-only", "json"}},
       {"opt", "FILE", false, "passes on graph text; clusters, kernels and plans are read, verified and printed",
        {"passes", "list-passes", "batch", "cpu", "remarks", "verify-roundtrip", "dump-after", "time-passes"}},
       {"ops", "[NAME]", false, "the operator table", {"json"}},
@@ -90,6 +90,7 @@ void describe(po::options_description& to, std::string_view name, Options& o) {
   if (name == "resume") on("resume", &o.resume, "go on from the checkpoint beside the weights");
   if (name == "cpu") text("cpu", &o.cpu, "NAME", "generate for this CPU instead of the host's");
   if (name == "cache") on("cache", &o.cache, "use code kept by earlier runs; without it the compiler's own time is told");
+  if (name == "compile-only") on("compile-only", &o.compile_only, "stop before the first step and tell the times until then");
   if (name == "no-cache") on("no-cache", &o.no_cache, "neither use nor keep compiled code in the cache folder");
   if (name == "json") on("json", &o.json, "print the answer as JSON");
   if (name == "part") text("part", &o.part, "PART", "train, validation, test or all");

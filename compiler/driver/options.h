@@ -54,6 +54,7 @@ struct Options {
   std::optional<double> rate;
   bool resume = false;
   bool cache = false;                 // bench
+  bool compile_only = false;          // bench
   bool no_cache = false;
   bool json = false;
   bool library = false;
