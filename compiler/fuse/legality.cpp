@@ -136,8 +136,7 @@ void Drafts::decide_in_place(size_t index) {
 }
 
 /// Inside the cluster the old value is read only where the new one is stored.
-bool Drafts::updates_fit(const Cluster& cluster) const {
-  std::optional<ClusterSpace> space;
+bool Drafts::updates_fit(const Cluster& cluster, std::optional<ClusterSpace> space) const {
   for (NodeId member : cluster.members) {
     for (size_t index : updates_of_[member]) {
       if (updates_[index].in_place && !update_fits(cluster, updates_[index], space)) return false;
@@ -349,7 +348,7 @@ std::optional<std::string> Drafts::why_not(const Cluster& merged, DraftId a, Dra
   }
   if (merged.members.size() > kMaxOperations) return "L5 too many operations";
   if (count_slots(merged) > kMaxSlots) return "L5 too many slots";
-  const std::optional<ClusterSpace> space = find_space(*graph_, merged);
+  std::optional<ClusterSpace> space = find_space(*graph_, merged);
   if (!space) return "L2 no common space";
   if (!ClassRules(*graph_, merged, *space).hold()) return "L3 a fold over items";
   if (merged.cls == ClusterClass::Rows && !folds_along_lanes(*graph_, (*graph_)[merged.anchor])) {
@@ -362,7 +361,7 @@ std::optional<std::string> Drafts::why_not(const Cluster& merged, DraftId a, Dra
       if (outside || wanted_[member]) return "L3 rows of a chain read outside";
     }
   }
-  if (!updates_fit(merged)) return "L4 the old value is read elsewhere inside";
+  if (!updates_fit(merged, std::move(space))) return "L4 the old value is read elsewhere inside";
   return std::nullopt;
 }
 

@@ -60,7 +60,8 @@ class Drafts {
   void decide_in_place(size_t update);
   std::vector<NodeId> other_readers(const Update& update) const;
   std::optional<std::string> why_not(const Cluster& merged, DraftId a, DraftId b) const;
-  bool updates_fit(const Cluster& cluster) const;
+  /// `space` is the cluster's, or is found where it is needed.
+  bool updates_fit(const Cluster& cluster, std::optional<ClusterSpace> space = std::nullopt) const;
   bool update_fits(const Cluster& cluster, const Update& update,
                    std::optional<ClusterSpace>& space) const;
   bool is_read_outside(NodeId node) const;

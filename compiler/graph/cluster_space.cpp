@@ -406,13 +406,13 @@ View operand_view(const Graph& graph, NodeId member, size_t k) {
 }
 
 Level level_of(const Graph& graph, const ClusterSpace& space, NodeId member) {
-  ClusterSpace kept;
+  Dim kept;
+  bool folds = false;
   for (size_t j = 0; j < space.extents.size(); ++j) {
-    if (!space.folded[j]) kept.extents.push_back(space.extents[j]);
+    folds |= space.folded[j];
+    if (!space.folded[j]) kept = times(kept, space.extents[j]);
   }
-  const bool folds = kept.extents.size() < space.extents.size();
-  return folds && count_of(graph.type(member).shape) == count_of(kept.extents) ? Level::Folded
-                                                                               : Level::Full;
+  return folds && count_of(graph.type(member).shape) == kept ? Level::Folded : Level::Full;
 }
 
 Place own_place(const Graph& graph, const ClusterSpace& space, NodeId member) {
