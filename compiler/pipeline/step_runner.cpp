@@ -1,6 +1,8 @@
 // Blocks are allocated once; a step allocates nothing.
 #include "pipeline/step_runner.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 
@@ -14,6 +16,7 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kSlack = 64;
+constexpr size_t kMapped = 1 << 20;
 
 template <typename T>
 void fill(std::byte* to, const std::vector<double>& values) {
@@ -37,12 +40,25 @@ void fill_constant(std::byte* to, const plan::Buffer& buffer) {
 
 AlignedBytes::AlignedBytes(size_t bytes) : size_(bytes) {
   size_t whole = (bytes + kSlack + kAlignment - 1) / kAlignment * kAlignment;
+  // What the system gives is zero already, and takes no memory before it is written.
+  if (whole >= kMapped) {
+    void* pages = ::mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) throw std::bad_alloc();
+    data_ = std::unique_ptr<std::byte, Free>(static_cast<std::byte*>(pages), Free{whole});
+    return;
+  }
   data_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, whole)));
   if (!data_) throw std::bad_alloc();
   std::memset(data_.get(), 0, whole);
 }
 
-void AlignedBytes::Free::operator()(std::byte* bytes) const { std::free(bytes); }
+void AlignedBytes::Free::operator()(std::byte* bytes) const {
+  if (mapped != 0) {
+    ::munmap(bytes, mapped);
+  } else {
+    std::free(bytes);
+  }
+}
 
 void VariableStore::add(const plan::Program& program) {
   for (const plan::Buffer& buffer : program.buffers) {

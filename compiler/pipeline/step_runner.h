@@ -25,6 +25,9 @@ class AlignedBytes {
 
  private:
   struct Free {
+    Free() : mapped(0) {}
+    explicit Free(size_t bytes) : mapped(bytes) {}
+    size_t mapped;  // bytes that the system gave directly; 0: from the heap
     void operator()(std::byte* bytes) const;
   };
   std::unique_ptr<std::byte, Free> data_;
