@@ -282,7 +282,7 @@ void KernelEmitter::prefetch_left(const Factor& left, Value* k, llvm::Instructio
   // Lines a whole way of the cache apart have too few places for what a small tile runs through.
   bool crowded = !wide && left.step % (target_.l1_bytes / target_.l1_ways) == 0;
   if (left.step <= kLine || crowded) return;
-  int64_t ahead = (wide ? 8 : 4) * left.step;
+  int64_t ahead = (wide ? 16 : 4) * left.step;
   Value* place = ir_.CreateGEP(ir_.getInt8Ty(), gep(left.roots[0], k, left.step, hoist),
                                ir_.getInt64(static_cast<uint64_t>(ahead)));
   ir_.CreateIntrinsic(llvm::Intrinsic::prefetch, {ir_.getPtrTy()},

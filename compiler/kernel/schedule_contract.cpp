@@ -16,7 +16,6 @@ namespace gradus::kernel {
 namespace {
 
 constexpr int kTileEpilogueOps = 8;
-constexpr int64_t kRowsOfPack = 1024;
 constexpr int64_t kRowsOfBlock = 512;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -50,12 +49,9 @@ struct Sizes {
 bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
                       const Target& target) {
   if (!shape.right_runs_along_lanes()) return true;
-  bool wide = wide_registers(target);
-  int64_t bytes = size.k * size.n * 4;
-  if (wide) return size.m >= 192 && bytes > target.l2_bytes;
+  if (size.m >= 96 && size.k * size.n * 4 > target.l2_bytes) return true;
   bool far = collides(kc, shape.right.inner_stride(), target);
-  if (far && size.m >= 48) return true;
-  return size.m >= 96 && bytes > target.l2_bytes;
+  return far && size.m >= 48 && !wide_registers(target);
 }
 
 int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& target) {
@@ -94,7 +90,7 @@ void cut_for_threads(Schedule& s, const Sizes& size, int64_t width) {
     s.mc = std::min(s.mc, block_for(size.m, s.mr, ceil_div(items, column_blocks())));
   };
   if (s.pack_right && !s.pack_left) {
-    cut_columns(wanted);
+    cut_columns(std::min(wanted, kFew));
     cut_rows(std::min(wanted, kFew));
   } else {
     cut_rows(wanted);
@@ -105,12 +101,11 @@ void cut_for_threads(Schedule& s, const Sizes& size, int64_t width) {
 void choose_blocks(Schedule& s, const Sizes& size, const Target& target) {
   int64_t width = s.nv * target.lanes;
   int64_t kc = std::min(s.kc, size.k);
-  int64_t cache_columns = target.l2_bytes / 2 / 4 / std::max<int64_t>(1, kc) / width * width;
+  // Columns are cut where the L2 cache does not hold the right operand: each tile of rows reads it.
+  int64_t cache_columns = target.l2_bytes / 4 / std::max<int64_t>(1, kc) / width * width;
+  if (s.pack_right || cache_columns < size.n) cache_columns = cache_columns / 2 / width * width;
   s.nc = std::clamp(cache_columns, width, round_up(size.n, width));
-  // A packed panel is used by many rows, and is read once more by each while it is near.
-  if (s.pack_right && !s.strip) s.nc = width;
-  int64_t rows = s.pack_right ? kRowsOfPack : kRowsOfBlock;
-  s.mc = std::min(round_up(rows, s.mr), round_up(size.m, s.mr));
+  s.mc = std::min(round_up(kRowsOfBlock, s.mr), round_up(size.m, s.mr));
   cut_for_threads(s, size, width);
 }
 

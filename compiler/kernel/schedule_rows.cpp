@@ -87,7 +87,12 @@ Schedule schedule_chain(const Graph& graph, const Cluster& cluster, const Target
   const ClusterSpace space = space_of(graph, cluster);
   const int64_t columns = kept_length(space, capacity);
   const int64_t step = int64_t{4} * target.lanes;
-  const int64_t wanted = (columns / kItems + step - 1) / step * step;
+  // Chunks of a partial sum are items already: rows as long as they go are read as they lie.
+  const Node& anchor = graph[cluster.anchor];
+  const int64_t chunks =
+      anchor.op == OpKind::PartialSum ? anchor.type.shape[0].at(capacity) : int64_t{1};
+  const int64_t blocks = std::max<int64_t>(1, kItems / chunks);
+  const int64_t wanted = (columns / blocks + step - 1) / step * step;
   schedule.block = std::clamp<int64_t>(wanted, 64, 1024);
   return schedule;
 }

@@ -268,6 +268,19 @@ TEST(BuildChain, ProducersAreComputedInside) {
       "return %1, %2, %3\n");
 }
 
+TEST(BuildChain, ChunksOfPartialSumsReadWholeRows) {
+  const std::string body =
+      "%x = input \"x\" : f32[batch,96]\n"
+      "%0 = partial_sum %x {dims=[0], chunk=2} : f32[20,96]\n"
+      "return %0\n";
+  Target target;
+  ASSERT_TRUE(frozen_target("test-avx2", target));
+  const Graph graph = graph_of(body, 40);
+  StepRun run(graph, {40, 40}, target);
+  run.expect_exact();
+  EXPECT_NE(run.kernels().find("par j0 0..96 step 96"), std::string::npos) << run.kernels();
+}
+
 TEST(BuildChain, ExtremaOverOtherDimensions) {
   expect_bits(
       "%x = input \"x\" : f32[batch,5,7]\n"
