@@ -224,6 +224,8 @@ class KernelEmitter {
   void store_tile(const MicroTile& micro, const kernel::Access& to);
   void finish_blocks(MicroTile& micro);
   void add_totals(MicroTile& micro, Value* condition);
+  bool reads_tile(const kernel::Tile& tile, const kernel::Stmt& stmt) const;
+  void prefetch_epilogue(const MicroTile& micro);
   void emit_epilogue(const MicroTile& micro);
   Depends depends(const kernel::Tile& tile, const kernel::Stmt& stmt,
                   const std::map<kernel::ValueId, Depends>& known) const;

@@ -1,5 +1,9 @@
 // The statements under a microkernel, on the finished tile while it is in registers. What depends
 // on the column alone is done once a vector, what depends on the row alone once a row.
+#include <llvm/IR/Intrinsics.h>
+
+#include <algorithm>
+
 #include "codegen/emit.h"
 #include "support/check.h"
 
@@ -51,6 +55,38 @@ KernelEmitter::Depends KernelEmitter::depends(
     return Depends::Both;
   }
   return static_cast<Depends>(found);
+}
+
+/// Whether a statement reads the tile's own elements of a matrix whose columns lie side by side.
+bool KernelEmitter::reads_tile(const kernel::Tile& tile, const Stmt& stmt) const {
+  const auto* load = std::get_if<kernel::Load>(&stmt.body);
+  if (!load || kernel_.slots[load->from.slot].space == kernel::SlotSpace::Worker) return false;
+  for (const kernel::Index& each : load->from.indices) {
+    if (each.loaded.valid()) return false;
+  }
+  const Linear place = linear(load->from);
+  return place.coefficient(tile.i) != 0 && place.coefficient(tile.j) == 1;
+}
+
+/// What the epilogue reads of the tile's own elements is asked for before the sums, which take long
+/// enough for it to come.
+void KernelEmitter::prefetch_epilogue(const MicroTile& micro) {
+  constexpr int64_t kLine = 64;
+  for (const Stmt& stmt : micro.tile->epilogue) {
+    if (!reads_tile(*micro.tile, stmt)) continue;
+    const kernel::Access& from = std::get<kernel::Load>(stmt.body).from;
+    int64_t vector_bytes = target_.lanes * dtype_size(kernel_.slots[from.slot].dtype);
+    int64_t vectors_of_line = std::max<int64_t>(1, kLine / vector_bytes);
+    for (int64_t row = 0; row < micro.tile->i_step; ++row) {
+      set_row(micro, row, true);
+      for (int64_t vector = 0; vector < micro.vectors; vector += vectors_of_line) {
+        set_column(micro, vector);
+        ir_.CreateIntrinsic(llvm::Intrinsic::prefetch, {ir_.getPtrTy()},
+                            {address(from), ir_.getInt32(0), ir_.getInt32(3), ir_.getInt32(1)});
+      }
+    }
+  }
+  lanes_ = {};
 }
 
 void KernelEmitter::emit_epilogue(const MicroTile& micro) {

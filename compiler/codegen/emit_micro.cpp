@@ -109,6 +109,7 @@ void KernelEmitter::emit_micro(MicroTile micro, Value* j, llvm::Instruction* hoi
   micro.vectors = (columns + target_.lanes - 1) / target_.lanes;
   int64_t last = columns - (micro.vectors - 1) * target_.lanes;
   micro.live = micro.columns ? 0 : static_cast<int>(last);
+  if (!micro.tile->micro.k0.valid()) prefetch_epilogue(micro);
   emit_inner(micro);
   finish_blocks(micro);
   lanes_ = {};

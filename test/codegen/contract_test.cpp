@@ -165,20 +165,43 @@ TEST(Contract, TheInnerLoopStoresNothing) {
   }
 }
 
+int count_lines(const std::vector<std::string>& lines, const std::string& word) {
+  int count = 0;
+  for (const std::string& line : lines) count += line.find(word) != std::string::npos;
+  return count;
+}
+
+std::string assembly(const std::string& text, const std::string& cpu) {
+  Target target = *named_target(cpu);
+  Product product(text);
+  plan::Program program = program_of(product.build(product.schedule(target, 1), target, 1), 1);
+  plan::Plan plan;
+  return print_asm({{&program, &plan, "step"}}, target);
+}
+
 TEST(Contract, ALeftOperandReadByColumnsIsFetchedAhead) {
   auto prefetches = [](bool transposed) {
-    Target target = *named_target("x86-64-v4");
-    Product product(product_text("192", 64, 64, transposed, false));
-    plan::Program program = program_of(product.build(product.schedule(target, 1), target, 1), 1);
-    plan::Plan plan;
-    int count = 0;
-    for (const std::string& line : hottest_loop(print_asm({{&program, &plan, "step"}}, target))) {
-      count += line.find("prefetch") != std::string::npos;
-    }
-    return count;
+    const std::string text = product_text("192", 64, 64, transposed, false);
+    return count_lines(hottest_loop(assembly(text, "x86-64-v4")), "prefetch");
   };
   EXPECT_EQ(prefetches(true), 1);
   EXPECT_EQ(prefetches(false), 0);
+}
+
+TEST(Contract, WhatTheEpilogueReadsIsFetchedBeforeTheSums) {
+  const std::string epilogue = R"(  %c = param "c" : f32[64]
+  %q = param "q" : f32[192,64]
+  %1 = add %0, %c : f32[192,64]
+  %2 = mul %1, %q : f32[192,64]
+  return %2
+)";
+  const std::string text = product_text("192", 64, 64, false, false, epilogue);
+  std::istringstream lines(assembly(text, "x86-64-v4"));
+  std::vector<std::string> all;
+  for (std::string line; std::getline(lines, line);) all.push_back(line);
+  // The rows and vectors of one tile of `q`, none of `c`; none in the loop over k.
+  EXPECT_EQ(count_lines(all, "prefetch"), 16);
+  EXPECT_EQ(count_lines(hottest_loop(assembly(text, "x86-64-v4")), "prefetch"), 0);
 }
 
 }  // namespace
