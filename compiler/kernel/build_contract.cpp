@@ -7,6 +7,8 @@
 //         micro %a = sum k ... carry         // partial tiles wait in scratch
 //         at last: epilogue                  // or: store %a to the band
 //     seq i, lanes j: epilogue               // strip: over the finished band
+//
+// With roles swapped i runs over columns of the result: a strip is then turned, seq j, lanes i.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -74,6 +76,7 @@ class ContractBuilder {
         space_dims_(std::move(space.dims)),
         shape_(contract_shape(input.graph, input.cluster, input.schedule.swapped)),
         schedule_(input.schedule),
+        turned_(input.schedule.swapped && stores_along_columns(input.graph, input.cluster)),
         width_(input.schedule.nv * input.target.lanes),
         capacity_(input.capacity) {}
 
@@ -84,6 +87,7 @@ class ContractBuilder {
   std::vector<size_t> space_dims_;
   ContractShape shape_;
   Schedule schedule_;
+  bool turned_;    // the result is stored along the rows of the tiles
   int64_t width_;  // columns of a tile
   int64_t capacity_;
   std::vector<AxisId> batch_axes_;
@@ -242,9 +246,12 @@ void ContractBuilder::product() {
   builder_.append({std::move(tile)});
 }
 
+/// Stores run along the lanes: over a product that lies turned round, lanes are its rows.
 void ContractBuilder::strip() {
-  builder_.open_loop(LoopKind::Seq, i_.axis, i_.from(), i_.to());
-  builder_.open_loop(LoopKind::Lanes, j_.axis, j_.from(), j_.to());
+  const BlockedAxis& outer = turned_ ? j_ : i_;
+  const BlockedAxis& lanes = turned_ ? i_ : j_;
+  builder_.open_loop(LoopKind::Seq, outer.axis, outer.from(), outer.to());
+  builder_.open_loop(LoopKind::Lanes, lanes.axis, lanes.from(), lanes.to());
   Operand product = builder_.load_here(band_access(*band_));
   builder_.bind(anchor(), point(), product.value);
   builder_.store_yields(builder_.stored(), point());

@@ -41,6 +41,12 @@ struct Sizes {
   }
 };
 
+Sizes sizes_of(const ContractShape& shape, int64_t capacity) {
+  Sizes size{shape.rows.at(capacity), shape.columns.at(capacity), shape.inner.at(capacity), 1};
+  for (Dim dim : shape.batch) size.products *= dim.at(capacity);
+  return size;
+}
+
 /// The left operand is read where it lies, by rows or by columns: a copy costs more than the lines
 /// that it would save, as every block of columns would make its own.
 ///
@@ -98,6 +104,17 @@ void cut_for_threads(Schedule& s, const Sizes& size, int64_t width) {
   }
 }
 
+/// Few columns leave lanes idle. Where rows of the left operand are neighbours, lanes may run along
+/// them instead; the strip then turns the product round, which costs about a gather for each row.
+bool wants_lanes_along_rows(const ContractShape& shape, const Sizes& size, const Target& target) {
+  constexpr double kCyclesOfTurn = 30;
+  if (shape.left.outer_stride() != 1 || shape.columns.is_one()) return false;
+  if (size.n >= 2 * target.lanes || size.m < 4 * target.lanes) return false;
+  double vectors = static_cast<double>(ceil_div(size.n, target.lanes));
+  double idle = vectors - static_cast<double>(size.n) / target.lanes;
+  return static_cast<double>(size.k) * idle / target.fma_per_cycle > kCyclesOfTurn;
+}
+
 void choose_blocks(Schedule& s, const Sizes& size, const Target& target) {
   int64_t width = s.nv * target.lanes;
   int64_t kc = std::min(s.kc, size.k);
@@ -116,8 +133,13 @@ Schedule schedule_contract(const Graph& graph, const Cluster& cluster, const Tar
   Schedule s;
   s.swapped = !stores_along_columns(graph, cluster);
   ContractShape shape = contract_shape(graph, cluster, s.swapped);
-  Sizes size{shape.rows.at(capacity), shape.columns.at(capacity), shape.inner.at(capacity), 1};
-  for (Dim dim : shape.batch) size.products *= dim.at(capacity);
+  Sizes size = sizes_of(shape, capacity);
+  bool turned = !s.swapped && wants_lanes_along_rows(shape, size, target);
+  if (turned) {
+    s.swapped = true;
+    shape = contract_shape(graph, cluster, true);
+    size = sizes_of(shape, capacity);
+  }
   TileShape tile = choose_tile(size.m, size.n, size.k, target);
   s.mr = tile.mr;
   s.nv = tile.nv;
@@ -125,7 +147,7 @@ Schedule schedule_contract(const Graph& graph, const Cluster& cluster, const Tar
   int64_t kc = std::min(s.kc, size.k);
   s.pack_right = wants_right_pack(shape, size, kc, target);
   int ops = simple_epilogue_ops(graph, cluster);
-  s.strip = ops < 0 || ops > kTileEpilogueOps;
+  s.strip = turned || ops < 0 || ops > kTileEpilogueOps;
   choose_blocks(s, size, target);
   return s;
 }
@@ -140,8 +162,11 @@ std::optional<std::string> check_contract_schedule(const Graph& graph, const Clu
   if (s.mr * s.nv > target.registers) return "more accumulators than registers";
   if (s.nc % (s.nv * target.lanes) != 0) return "nc is no multiple of the tile's columns";
   if (s.mc % s.mr != 0) return "mc is no multiple of the tile's rows";
-  if (s.swapped == stores_along_columns(graph, cluster)) return "stores do not run along the lanes";
   ContractShape shape = contract_shape(graph, cluster, s.swapped);
+  if (s.swapped == stores_along_columns(graph, cluster)) {
+    bool turned = s.swapped && s.strip && !shape.rows.is_one() && !shape.columns.is_one();
+    if (!turned) return "stores do not run along the lanes";
+  }
   if (!s.pack_right && !shape.right_runs_along_lanes()) {
     return "the right operand has to be packed, its lanes are no neighbours";
   }

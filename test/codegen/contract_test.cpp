@@ -95,6 +95,16 @@ TEST(Contract, EpiloguesOnTheTile) {
   }
 }
 
+TEST(Contract, FewColumnsMayTurnTheLanes) {
+  const std::string epilogue = R"(  %w = param "w" : f32[70,10]
+  %1 = mul %0, -0.5 : f32[70,10]
+  %2 = add %w, %1 : f32[70,10]
+  return update "w" %2
+)";
+  check_product(product_text("70", 10, 200, true, false, epilogue), 1, 1, 3);
+  check_product(product_text("70", 10, 1100, true, false), 1, 1, 2);
+}
+
 TEST(Contract, ManyMatricesAtOnce) {
   const std::string text = R"(graph @scores {
   %q = input "q" : f32[batch,4,9,5]

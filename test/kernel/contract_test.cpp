@@ -92,6 +92,26 @@ TEST(Contract, LongInnerDimensionsAreCarriedAndChunked) {
   check_graph(layout_text("1023", 3, 5, true, true), {1, 1}, 1);
 }
 
+TEST(Contract, FewColumnsMayTurnTheLanes) {
+  Target target;
+  ASSERT_TRUE(frozen_target("test-avx512", target));
+  auto swapped = [&](const std::string& rows, int64_t columns, int64_t inner, bool transposed) {
+    TestGraph test(layout_text(rows, columns, inner, transposed, false), {1, 70});
+    return schedule_contract(test.graph(), test.cluster(), target, 70).swapped;
+  };
+  EXPECT_TRUE(swapped("70", 10, 200, true));
+  EXPECT_FALSE(swapped("70", 10, 200, false));  // rows of the left operand are no neighbours
+  EXPECT_FALSE(swapped("70", 16, 200, true));   // no lane is idle
+  EXPECT_FALSE(swapped("70", 10, 20, true));    // too short a sum to pay for the turn
+  EXPECT_FALSE(swapped("20", 10, 200, true));
+  for (const char* rows : {"70", "batch"}) {
+    for (int64_t columns : {2, 10, 18}) {
+      check_graph(layout_text(rows, columns, 200, true, false), {67, 70}, 4);
+    }
+  }
+  check_graph(layout_text("70", 10, 1100, true, false), {1, 1}, 4);
+}
+
 TEST(Contract, RowsOfTheBatchMayBeFewerThanPlanned) {
   for (int64_t n : {1, 2, 7, 31, 32}) {
     check_graph(layout_text("batch", 33, 17, false, false), {n, 32}, 2);
