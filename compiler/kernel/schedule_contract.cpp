@@ -106,9 +106,11 @@ void cut_for_threads(Schedule& s, const Sizes& size, int64_t width) {
 
 /// Few columns leave lanes idle. Where rows of the left operand are neighbours, lanes may run along
 /// them instead; the strip then turns the product round, which costs about a gather for each row.
+/// Products by the batch stay as they are: strips of attention share their rows.
 bool wants_lanes_along_rows(const ContractShape& shape, const Sizes& size, const Target& target) {
   constexpr double kCyclesOfTurn = 30;
-  if (shape.left.outer_stride() != 1 || shape.columns.is_one()) return false;
+  if (!shape.batch.empty() || shape.left.outer_stride() != 1 || shape.columns.is_one())
+    return false;
   if (size.n >= 2 * target.lanes || size.m < 4 * target.lanes) return false;
   double vectors = static_cast<double>(ceil_div(size.n, target.lanes));
   double idle = vectors - static_cast<double>(size.n) / target.lanes;

@@ -32,7 +32,6 @@ class Histogram {
                              "product TT",
                              "product with leading dimensions",
                              "product with one column",
-                             "pack of the left operand",
                              "pack of the right operand",
                              "lanes along rows",
                              "rows held in registers",
@@ -117,7 +116,6 @@ class Histogram {
                           product.attrs.flag(AttrName::Tb) ? 'T' : 'N')];
     counts_["product with leading dimensions"] += product.type.rank() > 2;
     counts_["product with one column"] += product.type.shape.back().is_one();
-    counts_["pack of the left operand"] += kernel.schedule.pack_left;
     counts_["pack of the right operand"] += kernel.schedule.pack_right;
     counts_["lanes along rows"] += kernel.schedule.swapped;
     kernel::walk(kernel.body, [&](const kernel::Stmt& stmt) {
