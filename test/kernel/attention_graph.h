@@ -4,7 +4,10 @@
 
 #include <fmt/format.h>
 
+#include <stdexcept>
 #include <string>
+
+#include "graph/text.h"
 
 namespace gradus::test {
 
@@ -78,5 +81,14 @@ struct Attention {
     return out + "return output \"o\" %o, output \"dqkv\" %dqkv\n";
   }
 };
+
+inline Graph graph_of(const Attention& attention) {
+  SourceMap sources;
+  DiagEngine diags(sources);
+  const std::string text = "graph @attention {\n" + attention.text() + "}\n";
+  auto graphs = read_graphs(sources, sources.add("t.gir", text), diags);
+  if (!graphs) throw std::runtime_error(diags.render(false));
+  return graphs->front();
+}
 
 }  // namespace gradus::test

@@ -11,21 +11,12 @@
 namespace gradus::kernel {
 namespace {
 
-using test::Attention;
+using test::graph_of;
 
 Target frozen(const char* cpu) {
   Target target;
   EXPECT_TRUE(frozen_target(cpu, target));
   return target;
-}
-
-Graph graph_of(const Attention& attention) {
-  SourceMap sources;
-  DiagEngine diags(sources);
-  const std::string text = "graph @attention {\n" + attention.text() + "}\n";
-  auto graphs = read_graphs(sources, sources.add("t.gir", text), diags);
-  if (!graphs) throw std::runtime_error(diags.render(false));
-  return graphs->front();
 }
 
 int64_t strips(const Clustering& clustering) {

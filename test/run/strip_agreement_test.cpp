@@ -8,15 +8,6 @@
 namespace gradus::run {
 namespace {
 
-Graph graph_of(const test::Attention& attention) {
-  SourceMap sources;
-  DiagEngine diags(sources);
-  const std::string text = "graph @attention {\n" + attention.text() + "}\n";
-  auto graphs = read_graphs(sources, sources.add("t.gir", text), diags);
-  if (!graphs) throw std::runtime_error(diags.render(false));
-  return graphs->front();
-}
-
 EvalContext sizes() {
   EvalContext context;
   context.n = 3, context.capacity = 4;
@@ -29,7 +20,7 @@ void expect_agreement(const char* cpu, const test::Attention& attention) {
   if (target.lanes > codegen::detect_host().lanes) return;
   SCOPED_TRACE(fmt::format("{} length {} width {} causal {}", target.cpu, attention.length,
                            attention.width, attention.causal));
-  const StepCase step(graph_of(attention), target, sizes(), 5);
+  const StepCase step(test::graph_of(attention), target, sizes(), 5);
   const auto jit = codegen::compile_jit({step.unit("step")}, target);
   ASSERT_EQ(step.compiled(jit->find("step")), "") << step.kernels();
   Shuffler shuffler{std::mt19937_64(3), 3};
