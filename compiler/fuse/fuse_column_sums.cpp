@@ -55,8 +55,8 @@ class ColumnSums {
       return graph_.type(cluster.anchor).shape == matrix &&
              graph_.type(cluster.anchor).dtype == DType::F32;
     }
-    const bool rows = cluster.cls == ClusterClass::Rows &&
-                      folds_along_lanes(graph_, graph_[cluster.anchor]);
+    const bool rows =
+        cluster.cls == ClusterClass::Rows && folds_along_lanes(graph_, graph_[cluster.anchor]);
     if (!rows) return false;
     const std::optional<ClusterSpace> space = find_space(graph_, cluster);
     return space && space->extents == matrix && space->folded == std::vector<bool>{false, true};
@@ -102,12 +102,15 @@ class ColumnSums {
       if (strips_.leaves_and_returns(strip)) strip.own.erase(sum);
     }
     if (strip.own.size() < 2) return;
-    remarks_.push_back(fmt::format("{} sums of columns with the rows of @{}", strip.own.size() - 1, rows));
+    remarks_.push_back(
+        fmt::format("{} sums of columns with the rows of @{}", strip.own.size() - 1, rows));
     strips_.add(std::move(strip));
   }
   /// Near, and in the same chunks as the others.
   bool fits(const StripParts& strip, size_t sum, size_t rows) const {
-    const auto chunk = [&](size_t i) { return graph_[at(i).anchor].attrs.integer(AttrName::Chunk); };
+    const auto chunk = [&](size_t i) {
+      return graph_[at(i).anchor].attrs.integer(AttrName::Chunk);
+    };
     const bool alike = std::ranges::all_of(
         strip.own, [&](size_t other) { return other == rows || chunk(other) == chunk(sum); });
     return alike && reads_what_is_near(at(sum), at(rows));

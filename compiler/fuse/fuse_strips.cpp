@@ -141,13 +141,15 @@ bool StripFuser::product_fits(size_t cluster, const StripParts& strip) const {
   return find_space(graph_, product).has_value() && reads_are_local(cluster, strip);
 }
 
-/// Products that the rows read; matrices that an earlier strip computes are computed again.
+/// Products that the rows read; matrices that an earlier strip computes are computed again, where
+/// one number a row is rather stored.
 void StripFuser::take_producers(StripParts& strip, size_t rows) const {
   for (NodeId read : reads_of(graph_, at(rows))) {
     const size_t by = producer(read);
     if (by == kNone || !is_over(shape(read), strip.items)) continue;
     if (is_free(by, ClusterClass::Contract) && product_fits(by, strip)) strip.own.insert(by);
-    if (strips_.strip_of(by) != kNone && at(by).cls == ClusterClass::Rows) repeat(strip, by);
+    const bool of_strip = strips_.strip_of(by) != kNone && at(by).cls == ClusterClass::Rows;
+    if (of_strip && !shape(read).back().is_one()) repeat(strip, by);
   }
 }
 
@@ -183,7 +185,8 @@ void StripFuser::take_consumers(StripParts& strip) const {
 }
 
 /// From a moved node down to products of the strip; the clusters on the way exist for it alone.
-bool StripFuser::gather(const StripParts& strip, NodeId moved, NodeId node, std::set<size_t>& clusters,
+bool StripFuser::gather(const StripParts& strip, NodeId moved, NodeId node,
+                        std::set<size_t>& clusters,
                         std::vector<std::pair<NodeId, NodeId>>& moves) const {
   const size_t by = producer(node);
   if (by != kNone && strip.own.count(by) > 0) {
@@ -196,7 +199,8 @@ bool StripFuser::gather(const StripParts& strip, NodeId moved, NodeId node, std:
   if (op != OpKind::Reshape && op != OpKind::Transpose && op != OpKind::Concat) return false;
   if (by != kNone) {
     const bool alone = is_free(by, ClusterClass::Pointwise) && at(by).members.size() == 1;
-    const bool read = node != moved && (strips_.is_result(node) || strips_.readers(node).size() != 1);
+    const bool read =
+        node != moved && (strips_.is_result(node) || strips_.readers(node).size() != 1);
     if (!alone || read) return false;
     clusters.insert(by);
   }
@@ -222,8 +226,8 @@ void StripFuser::take_moves(StripParts& strip) const {
 
 bool StripFuser::read_outside(NodeId id, const StripParts& strip) const {
   return strips_.is_result(id) || std::ranges::any_of(strips_.readers(id), [&](size_t reader) {
-    return !strip.takes(reader);
-  });
+           return !strip.takes(reader);
+         });
 }
 
 /// Bytes of an item that pass between parts and are seen by nobody else.

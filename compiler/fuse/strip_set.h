@@ -1,5 +1,5 @@
-// Strips under construction, shared by the passes that make them: which clusters are parts of which,
-// whether one more may be, and the clustering with strips in the places of their parts.
+// Strips under construction, shared by the passes that make them: which clusters are parts of
+// which, whether one more may be, and the clustering with strips in the places of their parts.
 #pragma once
 
 #include <set>
@@ -33,7 +33,8 @@ class StripSet {
   /// Clusters that read a value.
   const std::vector<size_t>& readers(NodeId value) const { return readers_[value]; }
   bool is_result(NodeId value) const { return results_[value]; }
-  /// Whether a path leaves the strip and comes back; strips that are made already are passed as one.
+  /// Whether a path leaves the strip and comes back; strips that are made already are passed as
+  /// one.
   bool leaves_and_returns(const StripParts& strip) const;
 
   void add(StripParts strip);

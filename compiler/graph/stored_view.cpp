@@ -1,5 +1,5 @@
-// The way of a value through layout nodes, forwards: each dimension of a node on the way is a list of
-// factors of the value's own dimensions; in the last node every factor has a stride.
+// The way of a value through layout nodes, forwards: each dimension of a node on the way is a list
+// of factors of the value's own dimensions; in the last node every factor has a stride.
 #include <algorithm>
 #include <utility>
 
@@ -40,8 +40,8 @@ std::optional<Factors> take_inner(Factors& from, Dim wanted) {
     if (from.empty()) return std::nullopt;
     Factor& inner = from.back();
     if (inner.extent == wanted || (!inner.extent.batch && wanted.value % inner.extent.value == 0)) {
-      wanted = inner.extent == wanted ? Dim{}
-                                      : Dim{wanted.value / inner.extent.value, wanted.batch};
+      wanted =
+          inner.extent == wanted ? Dim{} : Dim{wanted.value / inner.extent.value, wanted.batch};
       taken.insert(taken.begin(), inner);
       from.pop_back();
       continue;
@@ -67,7 +67,8 @@ std::optional<std::vector<Factors>> reshaped(const std::vector<Factors>& dims, c
   return line.empty() ? std::optional(result) : std::nullopt;
 }
 
-std::vector<Factors> transposed(const std::vector<Factors>& dims, const std::vector<int64_t>& perm) {
+std::vector<Factors> transposed(const std::vector<Factors>& dims,
+                                const std::vector<int64_t>& perm) {
   std::vector<Factors> result;
   for (int64_t from : perm) result.push_back(dims[static_cast<size_t>(from)]);
   return result;

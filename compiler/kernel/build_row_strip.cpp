@@ -1,5 +1,5 @@
-// Strips by rows: the kernel of a product or of rows goes over blocks of rows; behind each block, the
-// kernel that sums columns goes over the chunks of rows of that block.
+// Strips by rows: the kernel of a product or of rows goes over blocks of rows; behind each block,
+// the kernel that sums columns goes over the chunks of rows of that block.
 //
 //   par ib 0..ceil(2048 / 576)
 //     par j0 0..512 step 64
@@ -114,7 +114,8 @@ class RowStripBuilder {
     to.access = [first](Access& access) { access.slot = SlotId(first + access.slot.index()); };
     for (const Slot& slot : part.slots) {
       kernel_.slots.push_back(slot);
-      for (SlotId& other : kernel_.slots[to.slot(SlotId(kernel_.slots.size() - 1 - first))].may_share) {
+      for (SlotId& other :
+           kernel_.slots[to.slot(SlotId(kernel_.slots.size() - 1 - first))].may_share) {
         other = to.slot(other);
       }
     }

@@ -1,5 +1,6 @@
 // Strips: the kernels of the parts, built one by one, become one. The loops over items are shared;
-// the other item loops of a part run inside. What passes between parts lies in scratch, for one item.
+// the other item loops of a part run inside. What passes between parts lies in scratch, for one
+// item.
 //
 //   par b0 0..n, b1 0..4
 //     pack ...; seq i0 ...; tile ...        // scores of one head
@@ -59,12 +60,12 @@ class StripBuilder {
   std::vector<AxisId> item_axes_;
   std::vector<Loop> item_loops_;
   std::vector<Stmt> body_;
-  std::vector<Inner> inner_;     // values that pass between parts
-  std::vector<SlotId> private_;  // scratch of single parts
+  std::vector<Inner> inner_;                       // values that pass between parts
+  std::vector<SlotId> private_;                    // scratch of single parts
   std::vector<std::pair<SlotId, SlotId>> offers_;  // of one inner value's place to another
   std::vector<AxisId> part_items_;                 // the part's own axes of items
   size_t part_ = 0;                                // its number
-  bool whole_rows_ = false;                       // bands are computed in whole vectors
+  bool whole_rows_ = false;                        // bands are computed in whole vectors
 
   bool is_inner(NodeId value) const;
   Schedule part_schedule(const Cluster& part) const;
@@ -117,8 +118,7 @@ Schedule StripBuilder::part_schedule(const Cluster& part) const {
 
 Kernel StripBuilder::part_kernel(const Cluster& part) const {
   const Schedule schedule = part_schedule(part);
-  return build_cluster(
-      {graph_, input_.clustering, part, schedule, input_.target, input_.capacity});
+  return build_cluster({graph_, input_.clustering, part, schedule, input_.target, input_.capacity});
 }
 
 /// Whether what a band's last vector holds beyond the band has been computed: tiles over packed

@@ -1,5 +1,5 @@
-// Strips under a causal mask: which of their products need or have only the lower triangle. Internal
-// to the strip's builder.
+// Strips under a causal mask: which of their products need or have only the lower triangle.
+// Internal to the strip's builder.
 #pragma once
 
 #include <algorithm>

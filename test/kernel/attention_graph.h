@@ -18,8 +18,8 @@ struct Attention {
   bool causal = true;
   bool backward = true;
 
-  /// Queries, keys and values in one input; `o`, and their cotangent in one output, that of `o` being
-  /// o * g.
+  /// Queries, keys and values in one input; `o`, and their cotangent in one output, that of `o`
+  /// being o * g.
   std::string text() const {
     const std::string all = fmt::format("f32[batch,{},{}]", length, 3 * heads * width);
     const std::string part = fmt::format("f32[batch,{},{}]", length, heads * width);
@@ -29,7 +29,8 @@ struct Attention {
     const std::string square = fmt::format("f32[batch,{0},{1},{1}]", heads, length);
     const std::string column = fmt::format("f32[batch,{},{},1]", heads, length);
     std::string out = "%qkv = input \"qkv\" : " + all + "\n%g = input \"g\" : " + part + "\n";
-    const auto line = [&](const std::string& name, const std::string& what, const std::string& type) {
+    const auto line = [&](const std::string& name, const std::string& what,
+                          const std::string& type) {
       out += fmt::format("%{} = {} : {}\n", name, what, type);
     };
     int64_t start = 0;

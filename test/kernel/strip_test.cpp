@@ -1,5 +1,5 @@
-// Attention as strips: the interpreter's bits are those of the exact evaluator for every length, and
-// scratch that nobody filled (it begins as NaN) reaches no result.
+// Attention as strips: the interpreter's bits are those of the exact evaluator for every length,
+// and scratch that nobody filled (it begins as NaN) reaches no result.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -45,8 +45,8 @@ TEST(Strip, CutsBandsUnderACausalMask) {
   const auto has = [&](const char* text) { return run.kernels().find(text) != std::string::npos; };
   EXPECT_TRUE(has("0..i+8 max 64 step 32 whole")) << run.kernels();  // scores
   EXPECT_TRUE(has("0..t0+8 max 64 whole -> ")) << run.kernels();     // softmax
-  EXPECT_TRUE(has("sum k_2 0..i_2+8 max 64: ")) << run.kernels();        // shares @ values
-  EXPECT_TRUE(has("i_3..64: ")) << run.kernels();                // shares, transposed
+  EXPECT_TRUE(has("sum k_2 0..i_2+8 max 64: ")) << run.kernels();    // shares @ values
+  EXPECT_TRUE(has("i_3..64: ")) << run.kernels();                    // shares, transposed
 }
 
 TEST(Strip, ComputesAllWithoutAMask) {
@@ -91,25 +91,28 @@ std::string sums_text(int64_t columns, int64_t chunk, int64_t chunks) {
   const std::string sums = fmt::format("partial_sum {{}} {{{{dims=[0], chunk={}}}}} : f32[{},{}]\n",
                                        chunk, chunks, columns);
   const auto sum = [&](const char* of) { return fmt::format(fmt::runtime(sums), of); };
-  return fmt::format("%x = input \"x\" : f32[batch,24]\n%w = param \"w\" : f32[24,{0}]\n"
-                     "%s = input \"s\" : {1}\n%h = input \"h\" : {1}\n"
-                     "%0 = matmul %x, %w : {1}\n%1 = mul %0, %s : {1}\n%2 = {2}"
-                     "%3 = mul %1, %h : {1}\n%4 = sum %3 {{dims=[1], keep=true, order=lanes}} : "
-                     "f32[batch,1]\n%5 = fma %4, %h, %1 : {1}\n%6 = {3}%7 = {4}"
-                     "return %1, %2, %5, %6, %7\n",
-                     columns, rows, sum("%1"), sum("%3"), sum("%5"));
+  return fmt::format(
+      "%x = input \"x\" : f32[batch,24]\n%w = param \"w\" : f32[24,{0}]\n"
+      "%s = input \"s\" : {1}\n%h = input \"h\" : {1}\n"
+      "%0 = matmul %x, %w : {1}\n%1 = mul %0, %s : {1}\n%2 = {2}"
+      "%3 = mul %1, %h : {1}\n%4 = sum %3 {{dims=[1], keep=true, order=lanes}} : "
+      "f32[batch,1]\n%5 = fma %4, %h, %1 : {1}\n%6 = {3}%7 = {4}"
+      "return %1, %2, %5, %6, %7\n",
+      columns, rows, sum("%1"), sum("%3"), sum("%5"));
 }
 
 TEST(RowStrip, HasTheBitsOfTheGraph) {
   for (const char* cpu : {"test-avx2", "test-avx512"}) {
     for (int64_t columns : {1, 7, 16, 33, 100}) {
-      for (auto [n, capacity] : {std::pair{64, 64}, std::pair{1, 64}, std::pair{50, 64}, std::pair{600, 1024}}) {
+      for (auto [n, capacity] :
+           {std::pair{64, 64}, std::pair{1, 64}, std::pair{50, 64}, std::pair{600, 1024}}) {
         const int64_t chunk = capacity / 32 < 16 ? 16 : 32;
         SCOPED_TRACE(fmt::format("{} columns {} n {} of {}", cpu, columns, n, capacity));
         const std::string text = sums_text(columns, chunk, capacity / chunk);
         SourceMap sources;
         DiagEngine diags(sources);
-        auto graphs = read_graphs(sources, sources.add("t.gir", "graph @g {\n" + text + "}\n"), diags);
+        auto graphs =
+            read_graphs(sources, sources.add("t.gir", "graph @g {\n" + text + "}\n"), diags);
         ASSERT_TRUE(graphs) << diags.render(false);
         StepRun run(graphs->front(), {.n = n, .capacity = capacity}, frozen(cpu));
         EXPECT_GE(strips(run.clustering()), columns > 1 ? 1 : 0);
