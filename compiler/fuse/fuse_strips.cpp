@@ -191,7 +191,9 @@ bool StripFuser::gather(const StripParts& strip, NodeId moved, NodeId node,
   const size_t by = producer(node);
   if (by != kNone && strip.own.count(by) > 0) {
     const bool product = at(by).cls == ClusterClass::Contract && contains(at(by).yields, node);
-    if (!product || !stored_view(graph_, node, moved)) return false;
+    // A value that comes twice would have two places; `stored_view` finds one.
+    const bool again = std::ranges::count(moves, std::pair(node, moved)) > 0;
+    if (!product || again || !stored_view(graph_, node, moved)) return false;
     moves.emplace_back(node, moved);
     return true;
   }

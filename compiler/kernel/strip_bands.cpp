@@ -92,6 +92,8 @@ class BandFinder {
     if (!is_inner(left.source) || !is_matrix(left.source)) return true;
     if (above_diagonal(graph_, left.source) != Above::Zero || left.offset != 0) return false;
     if (product.inner.value > kProductChunk) return false;
+    const Dim all = Dim::fixed(bands_.columns);
+    if (product.rows != all || product.inner != all) return false;
     const std::vector<int64_t> dense = memory_strides(shape(left.source));
     const int64_t row = dense[dense.size() - 2], column = dense.back();
     const bool plain = product.left.outer_stride() == row && product.left.inner_stride() == column;

@@ -11,6 +11,7 @@
 namespace gradus::kernel {
 namespace {
 
+using test::Attention;
 using test::graph_of;
 
 Target frozen(const char* cpu) {
@@ -81,6 +82,48 @@ TEST(Strip, StoresNoMatrixOfScores) {
     for (NodeId yield : cluster.yields) {
       EXPECT_NE(to_string(graph.type(yield)), "f32[batch,4,64,64]");
     }
+  }
+}
+
+/// What is written after attention, up to `o`; it names the results.
+Graph graph_after(const Attention& attention, const std::string& more) {
+  std::string text = attention.text();
+  text.resize(text.rfind("return "));
+  SourceMap sources;
+  DiagEngine diags(sources);
+  auto graphs = read_graphs(sources, sources.add("t.gir", "graph @g {\n" + text + more + "}\n"), diags);
+  if (!graphs) throw std::runtime_error(diags.render(false));
+  return graphs->front();
+}
+
+TEST(Strip, CutsNoTermsOfPartsOfMatrices) {
+  // Columns that are left out end a row before the diagonal does, rows a column.
+  const Graph graph = graph_after(
+      {.length = 16, .backward = false},
+      "%vs = slice %v {start=[0,0,0,0], step=[1,1,1,1]} : f32[batch,2,5,16]\n"
+      "%left = slice %p {start=[0,0,0,0], step=[1,1,1,1]} : f32[batch,2,16,5]\n"
+      "%upper = slice %p {start=[0,0,0,0], step=[1,1,1,1]} : f32[batch,2,5,16]\n"
+      "%before = matmul %left, %vs : f32[batch,2,16,16]\n"
+      "%above = matmul %upper, %vs {ta=true} : f32[batch,2,16,16]\n"
+      "return output \"o\" %o, output \"b\" %before, output \"a\" %above\n");
+  for (const char* cpu : {"test-avx2", "test-avx512"}) {
+    StepRun run(graph, {.n = 2, .capacity = 3}, frozen(cpu));
+    EXPECT_EQ(strips(run.clustering()), 1);
+    run.expect_exact();
+  }
+}
+
+TEST(Strip, StoresAValueThatIsJoinedWithItself) {
+  for (const char* second : {"%o0", "%turned"}) {
+    const Graph graph = graph_after(
+        {.length = 16, .backward = false},
+        fmt::format("%turned = transpose %o0 {{perm=[0,1,3,2]}} : f32[batch,2,16,16]\n"
+                    "%two = concat %o0, {} {{axis=3}} : f32[batch,2,16,32]\n"
+                    "return output \"two\" %two\n",
+                    second));
+    StepRun run(graph, {.n = 2, .capacity = 3}, frozen("test-avx2"));
+    EXPECT_EQ(strips(run.clustering()), 1);
+    run.expect_exact();
   }
 }
 
