@@ -29,7 +29,7 @@ struct TensorCheck {
   int directions = 0;
   int kinks = 0;         // places where one-sided derivatives differ: not compared
   double worst = 0;      // largest |difference - derivative| / (1 + |derivative|)
-  double jit_error = 0;  // ||f32 - f64|| / ||f64||
+  double jit_error = 0;  // ||f32 - f64|| / ||f64||; where f64 is 0 but for rounding, over the whole gradient
   bool trusted = false;  // its gradient goes through a trusted function: not compared with differences
   bool difference_agrees = true;
   bool jit_agrees = true;
