@@ -135,6 +135,8 @@ bool StripFuser::product_fits(size_t cluster, const StripParts& strip) const {
   const Shape& own = shape(product.anchor);
   if (own.size() != strip.items.size() + 2 || !is_over(own, strip.items)) return false;
   if (own.back().batch || own[own.size() - 2].batch) return false;
+  // A single element in scratch has no dimension along which lanes could run.
+  if (own.back().is_one() && own[own.size() - 2].is_one()) return false;
   const Shape& left = shape(graph_[product.anchor].operands[0]);
   if (left.size() < 2 || left.back().batch || left[left.size() - 2].batch) return false;
   if (graph_.type(product.anchor).dtype != DType::F32) return false;

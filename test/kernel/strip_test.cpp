@@ -113,6 +113,19 @@ TEST(Strip, CutsNoTermsOfPartsOfMatrices) {
   }
 }
 
+TEST(Strip, LeavesProductsOfOneElementOutside) {
+  const Graph graph = graph_after(
+      {.length = 16, .backward = false},
+      "%first = slice %p {start=[0,0,3,0], step=[1,1,1,1]} : f32[batch,2,1,16]\n"
+      "%column = slice %v {start=[0,0,0,2], step=[1,1,1,1]} : f32[batch,2,16,1]\n"
+      "%one = matmul %first, %column : f32[batch,2,1,1]\n"
+      "%times = matmul %one, %first : f32[batch,2,1,16]\n"
+      "return output \"o\" %o, output \"times\" %times\n");
+  StepRun run(graph, {.n = 2, .capacity = 3}, frozen("test-avx512"));
+  EXPECT_EQ(strips(run.clustering()), 1);
+  run.expect_exact();
+}
+
 TEST(Strip, StoresAValueThatIsJoinedWithItself) {
   for (const char* second : {"%o0", "%turned"}) {
     const Graph graph = graph_after(
