@@ -17,7 +17,7 @@ Clustering fuse(const Graph& graph, const Target& /*target*/, int64_t capacity, 
   fuse_pointwise(drafts);
   Clustering clustering = drafts.finish();
   fuse_strips(graph, capacity, clustering, remarks);
-  fuse_column_sums(graph, clustering, remarks);
+  fuse_column_sums(graph, capacity, clustering, remarks);
   return clustering;
 }
 

@@ -19,10 +19,17 @@ bool contains(const std::vector<NodeId>& nodes, NodeId id) {
   return std::ranges::find(nodes, id) != nodes.end();
 }
 
+/// A matrix that stays in the first cache until its own kernel sums it.
+constexpr int64_t kNearAnyway = 16 << 10;
+
 class ColumnSums {
  public:
-  ColumnSums(const Graph& graph, Clustering& clustering, Remarks& remarks)
-      : graph_(graph), clustering_(clustering), remarks_(remarks), strips_(graph, clustering) {}
+  ColumnSums(const Graph& graph, int64_t capacity, Clustering& clustering, Remarks& remarks)
+      : graph_(graph),
+        capacity_(capacity),
+        clustering_(clustering),
+        remarks_(remarks),
+        strips_(graph, clustering) {}
 
   void run() {
     for (size_t i = 0; i < strips_.clusters(); ++i) take_sums(i);
@@ -31,6 +38,7 @@ class ColumnSums {
 
  private:
   const Graph& graph_;
+  int64_t capacity_;
   Clustering& clustering_;
   Remarks& remarks_;
   StripSet strips_;
@@ -51,6 +59,7 @@ class ColumnSums {
   bool stores_rows(const Cluster& cluster, const Shape& matrix) const {
     if (!cluster.updates.empty() || matrix.empty()) return false;
     if (matrix[1].batch || matrix[1].is_one()) return false;
+    if (byte_size({DType::F32, matrix}, capacity_) < kNearAnyway) return false;
     if (cluster.cls == ClusterClass::Contract) {
       return graph_.type(cluster.anchor).shape == matrix &&
              graph_.type(cluster.anchor).dtype == DType::F32;
@@ -119,8 +128,9 @@ class ColumnSums {
 
 }  // namespace
 
-void fuse_column_sums(const Graph& graph, Clustering& clustering, Remarks& remarks) {
-  ColumnSums(graph, clustering, remarks).run();
+void fuse_column_sums(const Graph& graph, int64_t capacity, Clustering& clustering,
+                      Remarks& remarks) {
+  ColumnSums(graph, capacity, clustering, remarks).run();
 }
 
 }  // namespace gradus::fuse

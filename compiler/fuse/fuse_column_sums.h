@@ -11,6 +11,7 @@
 
 namespace gradus::fuse {
 
-void fuse_column_sums(const Graph& graph, Clustering& clustering, Remarks& remarks);
+void fuse_column_sums(const Graph& graph, int64_t capacity, Clustering& clustering,
+                      Remarks& remarks);
 
 }  // namespace gradus::fuse

@@ -33,7 +33,7 @@ def main():
     parser.add_argument("--systems", default=",".join(SYSTEMS))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=1)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     threads, systems = str(arguments.threads), arguments.systems.split(",")
     print(f"{'workload':>16}" + "".join(f"{system:>16}" for system in ("gradus", *systems)))
     for workload in arguments.workloads:

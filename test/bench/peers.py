@@ -37,7 +37,7 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2)
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     threads, systems = arguments.threads, arguments.systems.split(",")
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.environ.get("TORCHINDUCTOR_CACHE_DIR", tempfile.mkdtemp())
     print(f"{'workload':>16} {'gradus':>10}" + "".join(f"{system:>24}" for system in systems))

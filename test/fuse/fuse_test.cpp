@@ -260,14 +260,14 @@ TEST(FuseScalar, ScalarsOfScalarsAreOneCluster) {
 
 const char* const kBias =
     "%x = input \"x\" : f32[batch,64]\n"
-    "%w = param \"w\" : f32[64,32]\n"
-    "%s = input \"s\" : f32[batch,32]\n"
-    "%0 = matmul %x, %w : f32[batch,32]\n"
-    "%1 = mul %0, %s : f32[batch,32]\n";
+    "%w = param \"w\" : f32[64,256]\n"
+    "%s = input \"s\" : f32[batch,256]\n"
+    "%0 = matmul %x, %w : f32[batch,256]\n"
+    "%1 = mul %0, %s : f32[batch,256]\n";
 
 TEST(FuseColumnSums, JoinTheProductThatStoresTheRows) {
   const Fused f = fused(std::string(kBias) +
-                        "%2 = partial_sum %1 {dims=[0], chunk=16} : f32[2,32]\n"
+                        "%2 = partial_sum %1 {dims=[0], chunk=16} : f32[2,256]\n"
                         "return %1, %2\n");
   EXPECT_EQ(f.count(), 1u) << f.text;
   EXPECT_TRUE(f.has("cluster @0 strip(%0) by rows {")) << f.text;
@@ -277,24 +277,34 @@ TEST(FuseColumnSums, JoinTheProductThatStoresTheRows) {
 
 TEST(FuseColumnSums, StayApartFromAProductWhereTheyReadFurtherRows) {
   const Fused f = fused(std::string(kBias) +
-                        "%h = input \"h\" : f32[batch,32]\n"
-                        "%2 = mul %1, %h : f32[batch,32]\n"
-                        "%3 = partial_sum %2 {dims=[0], chunk=16} : f32[2,32]\n"
+                        "%h = input \"h\" : f32[batch,256]\n"
+                        "%2 = mul %1, %h : f32[batch,256]\n"
+                        "%3 = partial_sum %2 {dims=[0], chunk=16} : f32[2,256]\n"
                         "return %1, %3\n");
   EXPECT_FALSE(f.has("by rows")) << f.text;
 }
 
 TEST(FuseColumnSums, JoinRowsThatReadTheSame) {
   const Fused f = fused(
-      "%g = input \"g\" : f32[batch,32]\n"
-      "%h = input \"h\" : f32[batch,32]\n"
-      "%0 = mul %g, %h : f32[batch,32]\n"
+      "%g = input \"g\" : f32[batch,256]\n"
+      "%h = input \"h\" : f32[batch,256]\n"
+      "%0 = mul %g, %h : f32[batch,256]\n"
       "%1 = sum %0 {dims=[1], keep=true, order=lanes} : f32[batch,1]\n"
-      "%2 = fma %1, %h, %g : f32[batch,32]\n"
-      "%3 = partial_sum %g {dims=[0], chunk=16} : f32[2,32]\n"
+      "%2 = fma %1, %h, %g : f32[batch,256]\n"
+      "%3 = partial_sum %g {dims=[0], chunk=16} : f32[2,256]\n"
       "return %2, %3\n");
   EXPECT_EQ(f.count(), 1u) << f.text;
   EXPECT_TRUE(f.has("by rows")) << f.text;
+}
+
+TEST(FuseColumnSums, StayApartWhereTheRowsAreFewAndShort) {
+  const Fused f = fused(
+      "%x = input \"x\" : f32[batch,10]\n"
+      "%0 = sum %x {dims=[1], keep=true, order=lanes} : f32[batch,1]\n"
+      "%1 = mul %x, %0 : f32[batch,10]\n"
+      "%2 = partial_sum %1 {dims=[0], chunk=16} : f32[2,10]\n"
+      "return %1, %2\n");
+  EXPECT_FALSE(f.has("by rows")) << f.text;
 }
 
 TEST(VerifyClustering, FindsSeededFaults) {

@@ -91,21 +91,22 @@ Graph graph_after(const Attention& attention, const std::string& more) {
   text.resize(text.rfind("return "));
   SourceMap sources;
   DiagEngine diags(sources);
-  auto graphs = read_graphs(sources, sources.add("t.gir", "graph @g {\n" + text + more + "}\n"), diags);
+  auto graphs =
+      read_graphs(sources, sources.add("t.gir", "graph @g {\n" + text + more + "}\n"), diags);
   if (!graphs) throw std::runtime_error(diags.render(false));
   return graphs->front();
 }
 
 TEST(Strip, CutsNoTermsOfPartsOfMatrices) {
   // Columns that are left out end a row before the diagonal does, rows a column.
-  const Graph graph = graph_after(
-      {.length = 16, .backward = false},
-      "%vs = slice %v {start=[0,0,0,0], step=[1,1,1,1]} : f32[batch,2,5,16]\n"
-      "%left = slice %p {start=[0,0,0,0], step=[1,1,1,1]} : f32[batch,2,16,5]\n"
-      "%upper = slice %p {start=[0,0,0,0], step=[1,1,1,1]} : f32[batch,2,5,16]\n"
-      "%before = matmul %left, %vs : f32[batch,2,16,16]\n"
-      "%above = matmul %upper, %vs {ta=true} : f32[batch,2,16,16]\n"
-      "return output \"o\" %o, output \"b\" %before, output \"a\" %above\n");
+  const Graph graph =
+      graph_after({.length = 16, .backward = false},
+                  "%vs = slice %v {start=[0,0,0,0], step=[1,1,1,1]} : f32[batch,2,5,16]\n"
+                  "%left = slice %p {start=[0,0,0,0], step=[1,1,1,1]} : f32[batch,2,16,5]\n"
+                  "%upper = slice %p {start=[0,0,0,0], step=[1,1,1,1]} : f32[batch,2,5,16]\n"
+                  "%before = matmul %left, %vs : f32[batch,2,16,16]\n"
+                  "%above = matmul %upper, %vs {ta=true} : f32[batch,2,16,16]\n"
+                  "return output \"o\" %o, output \"b\" %before, output \"a\" %above\n");
   for (const char* cpu : {"test-avx2", "test-avx512"}) {
     StepRun run(graph, {.n = 2, .capacity = 3}, frozen(cpu));
     EXPECT_EQ(strips(run.clustering()), 1);
@@ -114,13 +115,13 @@ TEST(Strip, CutsNoTermsOfPartsOfMatrices) {
 }
 
 TEST(Strip, LeavesProductsOfOneElementOutside) {
-  const Graph graph = graph_after(
-      {.length = 16, .backward = false},
-      "%first = slice %p {start=[0,0,3,0], step=[1,1,1,1]} : f32[batch,2,1,16]\n"
-      "%column = slice %v {start=[0,0,0,2], step=[1,1,1,1]} : f32[batch,2,16,1]\n"
-      "%one = matmul %first, %column : f32[batch,2,1,1]\n"
-      "%times = matmul %one, %first : f32[batch,2,1,16]\n"
-      "return output \"o\" %o, output \"times\" %times\n");
+  const Graph graph =
+      graph_after({.length = 16, .backward = false},
+                  "%first = slice %p {start=[0,0,3,0], step=[1,1,1,1]} : f32[batch,2,1,16]\n"
+                  "%column = slice %v {start=[0,0,0,2], step=[1,1,1,1]} : f32[batch,2,16,1]\n"
+                  "%one = matmul %first, %column : f32[batch,2,1,1]\n"
+                  "%times = matmul %one, %first : f32[batch,2,1,16]\n"
+                  "return output \"o\" %o, output \"times\" %times\n");
   StepRun run(graph, {.n = 2, .capacity = 3}, frozen("test-avx512"));
   EXPECT_EQ(strips(run.clustering()), 1);
   run.expect_exact();
@@ -128,12 +129,12 @@ TEST(Strip, LeavesProductsOfOneElementOutside) {
 
 TEST(Strip, StoresAValueThatIsJoinedWithItself) {
   for (const char* second : {"%o0", "%turned"}) {
-    const Graph graph = graph_after(
-        {.length = 16, .backward = false},
-        fmt::format("%turned = transpose %o0 {{perm=[0,1,3,2]}} : f32[batch,2,16,16]\n"
-                    "%two = concat %o0, {} {{axis=3}} : f32[batch,2,16,32]\n"
-                    "return output \"two\" %two\n",
-                    second));
+    const Graph graph =
+        graph_after({.length = 16, .backward = false},
+                    fmt::format("%turned = transpose %o0 {{perm=[0,1,3,2]}} : f32[batch,2,16,16]\n"
+                                "%two = concat %o0, {} {{axis=3}} : f32[batch,2,16,32]\n"
+                                "return output \"two\" %two\n",
+                                second));
     StepRun run(graph, {.n = 2, .capacity = 3}, frozen("test-avx2"));
     EXPECT_EQ(strips(run.clustering()), 1);
     run.expect_exact();
@@ -161,7 +162,7 @@ TEST(RowStrip, HasTheBitsOfTheGraph) {
   for (const char* cpu : {"test-avx2", "test-avx512"}) {
     for (int64_t columns : {1, 7, 16, 33, 100}) {
       for (auto [n, capacity] :
-           {std::pair{64, 64}, std::pair{1, 64}, std::pair{50, 64}, std::pair{600, 1024}}) {
+           {std::pair{1024, 1024}, std::pair{1, 1024}, std::pair{600, 1024}, std::pair{700, 800}}) {
         const int64_t chunk = capacity / 32 < 16 ? 16 : 32;
         SCOPED_TRACE(fmt::format("{} columns {} n {} of {}", cpu, columns, n, capacity));
         const std::string text = sums_text(columns, chunk, capacity / chunk);
