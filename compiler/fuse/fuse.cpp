@@ -1,5 +1,5 @@
 // The passes in their order. Products first, as they are stored anyway; then rows; the rest by
-// bytes; strips of what there is then.
+// bytes; strips of what there is then, last sums of columns.
 #include "fuse/fuse.h"
 
 #include "fuse/fuse_column_sums.h"

@@ -15,10 +15,6 @@ namespace gradus::fuse {
 
 namespace {
 
-bool contains(const std::vector<NodeId>& nodes, NodeId id) {
-  return std::ranges::find(nodes, id) != nodes.end();
-}
-
 /// A matrix that stays in the first cache until its own kernel sums it.
 constexpr int64_t kNearAnyway = 16 << 10;
 

@@ -20,10 +20,6 @@ namespace {
 constexpr int64_t kMaxItemBytes = int64_t{32} << 20;
 constexpr size_t kNone = StripSet::kNone;
 
-bool contains(const std::vector<NodeId>& nodes, NodeId id) {
-  return std::ranges::find(nodes, id) != nodes.end();
-}
-
 class StripFuser {
  public:
   StripFuser(const Graph& graph, int64_t capacity, Clustering& clustering, Remarks& remarks)

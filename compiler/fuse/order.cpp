@@ -17,6 +17,10 @@ NodeId find_leaf(const Graph& graph, const std::string& name) {
   return NodeId();
 }
 
+bool contains(const std::vector<NodeId>& nodes, NodeId id) {
+  return std::ranges::find(nodes, id) != nodes.end();
+}
+
 std::vector<NodeId> sources_of(const Graph& graph, NodeId node) {
   std::vector<NodeId> sources;
   for (NodeId operand : graph[node].operands) {

@@ -9,6 +9,7 @@ namespace gradus::fuse {
 
 /// The parameter or state of this name; invalid where there is none.
 NodeId find_leaf(const Graph& graph, const std::string& name);
+bool contains(const std::vector<NodeId>& nodes, NodeId id);
 /// What a node reads: each operand's view is of one of these.
 std::vector<NodeId> sources_of(const Graph& graph, NodeId node);
 /// The nodes that a cluster reads and does not compute; of a copy: what it copies.

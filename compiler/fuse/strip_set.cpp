@@ -8,10 +8,6 @@ namespace gradus::fuse {
 
 namespace {
 
-bool contains(const std::vector<NodeId>& nodes, NodeId id) {
-  return std::ranges::find(nodes, id) != nodes.end();
-}
-
 void insert(std::vector<NodeId>& sorted, const std::vector<NodeId>& more) {
   sorted.insert(sorted.end(), more.begin(), more.end());
   std::ranges::sort(sorted);

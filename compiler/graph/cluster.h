@@ -8,8 +8,8 @@
 //
 // A strip is several clusters, its parts, over the same items (leading dimensions): an item goes
 // through all of them before the next, so that what passes between parts is never more than an item
-// of scratch. A part may compute again what another cluster computes, where that is cheaper to read
-// never; and may store its value straight to where a layout node would move it.
+// of scratch. A part may compute again what another cluster has computed, so that it is not stored
+// for this; and may store its value straight to where a layout node would move it.
 //
 //   cluster @9 strip(%24) over [batch,4] {
 //     part contract(%24) {
@@ -20,8 +20,8 @@
 //     } moves %37 = %35
 //   } yields %37
 //
-// A strip `by rows` has no items: two clusters over the same rows of one matrix, the second of which
-// sums the columns of blocks of rows that the first has stored.
+// A strip `by rows` has no items: a cluster that goes over the rows of a matrix, and others that sum
+// the columns of each block of rows behind it.
 //
 // Every node that needs computing is a member of exactly one cluster, but for those that a cluster
 // reads in place: leaves, and layout nodes that are views (strides) of a buffer or of a leaf.
