@@ -56,10 +56,11 @@ std::vector<std::string> inputs_of(const pipeline::CompiledModel& compiled, Func
 
 ModelRunner::ModelRunner(Session& session, const std::vector<Function>& functions, int64_t capacity, int32_t threads)
     : session_(session), capacity_(capacity), pool_(threads), compiled_(compile(session, functions, capacity)) {
+  std::vector<pipeline::VariableStore::Wanted> needed;
   for (const lang::Variable& variable : session.model.variables) {
-    bool needed = !variable.of_optimizer || compiled_.has(Function::Init);
-    if (needed) store_.add(variable.path, variable.type);
+    if (!variable.of_optimizer || compiled_.has(Function::Init)) needed.push_back({variable.path, variable.type});
   }
+  store_.add(needed);
   pipeline::Threads shared{threads, &pool_, threads > 1 ? runtime::ThreadPool::parallel_for : nullptr};
   for (Function function : functions) {
     runners_.emplace(function, compiled_.runner(session.model, function, store_, shared));

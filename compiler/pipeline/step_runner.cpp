@@ -16,7 +16,28 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kSlack = 64;
-constexpr size_t kMapped = 1 << 20;
+constexpr size_t kMapped = size_t{1} << 20;
+constexpr size_t kLargePage = size_t{2} << 20;
+
+size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+/// What the system gives is zero already, and takes no memory before it is written.
+std::byte* map_pages(size_t bytes) {
+  void* pages = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<std::byte*>(pages);
+}
+
+/// Pages from a boundary of large ones on: a fault for each 2 MiB, not for each 4 KiB, and fewer entries of the
+/// processor's page tables. `bytes` is a number of large pages.
+std::byte* map_large_pages(size_t bytes) {
+  std::byte* pages = map_pages(bytes + kLargePage);
+  size_t head = round_up(reinterpret_cast<uintptr_t>(pages), kLargePage) - reinterpret_cast<uintptr_t>(pages);
+  if (head != 0) ::munmap(pages, head);
+  if (head != kLargePage) ::munmap(pages + head + bytes, kLargePage - head);
+  ::madvise(pages + head, bytes, MADV_HUGEPAGE);  // a wish: where the system has none, the pages are small
+  return pages + head;
+}
 
 template <typename T>
 void fill(std::byte* to, const std::vector<double>& values) {
@@ -39,12 +60,11 @@ void fill_constant(std::byte* to, const plan::Buffer& buffer) {
 }  // namespace
 
 AlignedBytes::AlignedBytes(size_t bytes) : size_(bytes) {
-  size_t whole = (bytes + kSlack + kAlignment - 1) / kAlignment * kAlignment;
-  // What the system gives is zero already, and takes no memory before it is written.
+  size_t whole = round_up(bytes + kSlack, kAlignment);
   if (whole >= kMapped) {
-    void* pages = ::mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED) throw std::bad_alloc();
-    data_ = std::unique_ptr<std::byte, Free>(static_cast<std::byte*>(pages), Free{whole});
+    bool large = whole >= 2 * kLargePage;
+    size_t mapped = large ? round_up(whole, kLargePage) : whole;
+    data_ = std::unique_ptr<std::byte, Free>(large ? map_large_pages(mapped) : map_pages(mapped), Free{mapped});
     return;
   }
   data_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, whole)));
@@ -60,21 +80,33 @@ void AlignedBytes::Free::operator()(std::byte* bytes) const {
   }
 }
 
-void VariableStore::add(const plan::Program& program) {
-  for (const plan::Buffer& buffer : program.buffers) {
-    bool variable = buffer.kind == plan::BufferKind::Param || buffer.kind == plan::BufferKind::State;
-    if (variable) add(buffer.name, buffer.type);
+void VariableStore::add(const std::vector<Wanted>& wanted) {
+  auto size = [](const Wanted& variable) { return static_cast<size_t>(byte_size(variable.type, 1)); };
+  std::vector<size_t> offsets;
+  size_t bytes = 0;
+  for (const Wanted& variable : wanted) {
+    offsets.push_back(bytes);
+    if (!contains(variable.path)) bytes += round_up(size(variable) + kSlack, kAlignment);
+  }
+  if (bytes == 0) return;
+  std::byte* piece = pieces_.emplace_back(bytes).data();
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const auto& [path, type] = wanted[i];
+    if (variables_.try_emplace(path, type, std::span{piece + offsets[i], size(wanted[i])}).second) paths_.push_back(path);
   }
 }
 
-void VariableStore::add(const std::string& path, const TensorType& type) {
-  if (contains(path)) return;
-  variables_[path] = {type, AlignedBytes(static_cast<size_t>(byte_size(type, 1)))};
-  paths_.push_back(path);
+void VariableStore::add(const plan::Program& program) {
+  std::vector<Wanted> wanted;
+  for (const plan::Buffer& buffer : program.buffers) {
+    bool variable = buffer.kind == plan::BufferKind::Param || buffer.kind == plan::BufferKind::State;
+    if (variable) wanted.push_back({buffer.name, buffer.type});
+  }
+  add(wanted);
 }
 
 std::span<std::byte> VariableStore::bytes(const std::string& path) const {
-  return variables_.at(path).memory.span();
+  return variables_.at(path).bytes;
 }
 
 const TensorType& VariableStore::type(const std::string& path) const {

@@ -14,7 +14,7 @@
 
 namespace gradus::pipeline {
 
-/// Bytes on a 64-byte boundary, with 64 readable bytes after them; zeroed.
+/// Bytes on a 64-byte boundary, with 64 readable bytes after them; zeroed. Large ones stand on large pages where the system has some.
 class AlignedBytes {
  public:
   AlignedBytes() = default;
@@ -37,9 +37,14 @@ class AlignedBytes {
 /// Parameters and states by path, shared by the steps of one model.
 class VariableStore {
  public:
-  /// Adds memory for every param and state of `program` that is not there yet.
+  struct Wanted {
+    std::string path;
+    TensorType type;
+  };
+  /// Adds memory for all that is not there yet, in one piece.
+  void add(const std::vector<Wanted>& wanted);
+  /// The same for every param and state of `program`.
   void add(const plan::Program& program);
-  void add(const std::string& path, const TensorType& type);
   bool contains(const std::string& path) const { return variables_.count(path) > 0; }
   std::span<std::byte> bytes(const std::string& path) const;
   const TensorType& type(const std::string& path) const;
@@ -48,8 +53,9 @@ class VariableStore {
  private:
   struct Variable {
     TensorType type;
-    AlignedBytes memory;
+    std::span<std::byte> bytes;
   };
+  std::vector<AlignedBytes> pieces_;  // one for each call of `add`
   std::map<std::string, Variable> variables_;
   std::vector<std::string> paths_;  // in order of addition
 };
