@@ -1,8 +1,6 @@
 // Each function goes through the pipeline by itself; code is generated for all of them together.
 #include "pipeline/compile_model.h"
 
-#include <malloc.h>
-
 #include <chrono>
 
 #include <fmt/format.h>
@@ -15,26 +13,6 @@ double milliseconds_since(std::chrono::steady_clock::time_point begin) {
   auto now = std::chrono::steady_clock::now();
   return std::chrono::duration<double, std::milli>(now - begin).count();
 }
-
-/// While code is generated, memory that goes back to the system is asked for again at once: a
-/// twentieth of the time. At the end it does go back.
-class HeapRoom {
- public:
-  HeapRoom() { set(1 << 30, 32 << 20); }
-  ~HeapRoom() {
-    set(kUsual, kUsual);
-    ::malloc_trim(0);
-  }
-  HeapRoom(const HeapRoom&) = delete;
-  HeapRoom& operator=(const HeapRoom&) = delete;
-
- private:
-  static constexpr int kUsual = 128 << 10;
-  static void set(int trim, int pad) {
-    ::mallopt(M_TRIM_THRESHOLD, trim);
-    ::mallopt(M_TOP_PAD, pad);
-  }
-};
 
 }  // namespace
 
@@ -96,7 +74,6 @@ std::optional<CompiledModel> compile_model(const lang::Model& model,
                                            const Target& target, const CompileOptions& options,
                                            DiagEngine& diags) {
   auto begin = std::chrono::steady_clock::now();
-  HeapRoom room;
   std::optional<CompiledModel> out = lower_model(model, functions, target, options, diags);
   if (!out) return std::nullopt;
   out->jit_ = codegen::compile_jit(out->units(model), target, options.cache);
