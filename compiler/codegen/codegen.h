@@ -27,10 +27,9 @@ struct Unit {
 using StepFunction = int32_t (*)(const gradus_frame* frame);
 
 struct CompileTimes {
-  double emit_ms = 0;     // kernels to IR
-  double codegen_ms = 0;  // IR to object
-  double cache_ms = 0;    // key, and the object out of the cache or into it
-  double link_ms = 0;     // object into the process
+  double codegen_ms = 0;  // kernels to objects, on all threads together
+  double cache_ms = 0;    // key, and the objects out of the cache or into it
+  double link_ms = 0;     // objects into the process
 };
 
 /// The code of several steps in this process.
@@ -39,13 +38,16 @@ class Jit {
   virtual ~Jit() = default;
   virtual StepFunction find(const std::string& symbol) const = 0;
   virtual const CompileTimes& times() const = 0;
-  /// Whether the object came out of the cache.
+  /// Whether the code came out of the cache.
   virtual bool cached() const = 0;
 };
 class ObjectCache;
-/// The same object is linked whether `cache` had it, did not, or is null.
-std::unique_ptr<Jit> compile_jit(const std::vector<Unit>& units, const Target& target,
-                                 const ObjectCache* cache = nullptr);
+struct JitOptions {
+  const ObjectCache* cache = nullptr;  // null: nothing is kept or found
+  int32_t threads = 1;                 // that generate code
+};
+/// The same code is linked whether the cache had it or not, and on any number of threads.
+std::unique_ptr<Jit> compile_jit(const std::vector<Unit>& units, const Target& target, const JitOptions& options = {});
 
 /// A relocatable object (PIC) with the units' functions, and the constants they need.
 std::vector<char> compile_object(const std::vector<Unit>& units, const Target& target);

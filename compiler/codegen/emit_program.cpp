@@ -22,15 +22,15 @@ using llvm::Value;
 
 class ProgramEmitter {
  public:
-  ProgramEmitter(llvm::Module& module, const Target& target)
-      : module_(module), target_(target), ir_(module.getContext()) {}
+  ProgramEmitter(llvm::Module& module, const KernelFunctions& functions, const Target& target)
+      : module_(module), functions_(functions), target_(target), ir_(module.getContext()) {}
   void emit(const Unit& unit);
 
  private:
   llvm::Module& module_;
+  const KernelFunctions& functions_;
   const Target& target_;
   llvm::IRBuilder<> ir_;
-  std::map<std::string, llvm::Function*> kernels_;  // by function key
   llvm::Function* launch_ = nullptr;
   llvm::Function* body_ = nullptr;
   llvm::Function* step_ = nullptr;
@@ -108,10 +108,12 @@ llvm::Function* ProgramEmitter::make(const std::string& name, llvm::Type* result
   return function;
 }
 
-/// Kernels of equal text are one function, also between units.
+/// In this module or another, which is linked with it.
 llvm::Function* ProgramEmitter::kernel(const kernel::Kernel& kernel) {
-  llvm::Function*& function = kernels_[function_key(kernel)];
-  if (!function) function = KernelEmitter(module_, target_, kernel).emit("kernel." + kernel.name);
+  const std::string& symbol = functions_.of(kernel).symbol;
+  if (llvm::Function* function = module_.getFunction(symbol)) return function;
+  auto* function = llvm::Function::Create(kernel_type(), llvm::GlobalValue::ExternalLinkage, symbol, module_);
+  function->setVisibility(llvm::GlobalValue::HiddenVisibility);
   return function;
 }
 
@@ -351,9 +353,23 @@ void ProgramEmitter::emit(const Unit& unit) {
 
 }  // namespace
 
-void emit_units(llvm::Module& module, const std::vector<Unit>& units, const Target& target) {
-  ProgramEmitter emitter(module, target);
+void emit_steps(llvm::Module& module, const std::vector<Unit>& units, const KernelFunctions& functions, const Target& target) {
+  ProgramEmitter emitter(module, functions, target);
   for (const Unit& unit : units) emitter.emit(unit);
+}
+
+void emit_kernels(llvm::Module& module, const std::vector<const KernelFunctions::Function*>& kernels, const Target& target) {
+  for (const KernelFunctions::Function* function : kernels) {
+    llvm::Function* made = KernelEmitter(module, target, *function->kernel).emit(function->symbol);
+    made->setLinkage(llvm::GlobalValue::ExternalLinkage);
+    made->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  }
+}
+
+void emit_units(llvm::Module& module, const std::vector<Unit>& units, const Target& target) {
+  KernelFunctions functions(units);
+  for (const auto& [kernel, symbol, weight] : functions.all()) KernelEmitter(module, target, *kernel).emit(symbol);
+  emit_steps(module, units, functions, target);
 }
 
 }  // namespace gradus::codegen

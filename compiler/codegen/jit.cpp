@@ -1,10 +1,13 @@
-// Code in this process: the object that the code generator writes, now or in an earlier run, is
-// linked by ORC. It refers to nothing outside of itself.
+// Code in this process: the objects that the code generator writes, now or in an earlier run, are linked by ORC. They refer to
+// nothing outside of themselves. Between runs they are one archive.
 #include <fmt/format.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
+#include <llvm/Object/Archive.h>
+#include <llvm/Object/ArchiveWriter.h>
 #include <llvm/Support/MemoryBuffer.h>
 
 #include <chrono>
+#include <thread>
 
 #include "codegen/codegen.h"
 #include "codegen/emit_program.h"
@@ -29,24 +32,6 @@ void must(llvm::Error error) {
   if (error) check_failed(__FILE__, __LINE__, "jit", llvm::toString(std::move(error)));
 }
 
-class OrcJit final : public Jit {
- public:
-  OrcJit(const std::vector<Unit>& units, const Target& target, const ObjectCache* cache);
-  StepFunction find(const std::string& symbol) const override;
-  const CompileTimes& times() const override { return times_; }
-  bool cached() const override { return cached_; }
-
- private:
-  std::vector<char> generate_object(const std::vector<Unit>& units, const Target& target);
-  std::vector<char> find_object(const std::vector<Unit>& units, const Target& target,
-                                const ObjectCache& cache);
-  void link(const std::vector<char>& object, const std::vector<Unit>& units);
-
-  std::unique_ptr<llvm::orc::LLJIT> jit_;
-  CompileTimes times_;
-  bool cached_ = false;
-};
-
 double milliseconds_since(std::chrono::steady_clock::time_point& start) {
   auto now = std::chrono::steady_clock::now();
   double passed = std::chrono::duration<double, std::milli>(now - start).count();
@@ -54,46 +39,105 @@ double milliseconds_since(std::chrono::steady_clock::time_point& start) {
   return passed;
 }
 
-OrcJit::OrcJit(const std::vector<Unit>& units, const Target& target, const ObjectCache* cache) {
-  bool may_keep = cache != nullptr && !compiler_identity().empty();
-  link(may_keep ? find_object(units, target, *cache) : generate_object(units, target), units);
+using Objects = std::vector<std::unique_ptr<llvm::MemoryBuffer>>;
+
+std::unique_ptr<llvm::MemoryBuffer> buffer_of(llvm::StringRef bytes, size_t number) {
+  return llvm::MemoryBuffer::getMemBufferCopy(bytes, fmt::format("{}.o", number));
 }
 
-std::vector<char> OrcJit::generate_object(const std::vector<Unit>& units, const Target& target) {
+/// One module for each thread, the step functions in the first.
+Objects generate_objects(const std::vector<Unit>& units, const Target& target, int32_t threads) {
+  KernelFunctions functions(units);
+  Deal modules = deal(functions, static_cast<size_t>(threads));
+  Objects objects(modules.size());
+  auto generate_one = [&](size_t number) {
+    auto machine = make_machine(target);
+    OwnedModule owned = make_module("gradus", *machine);
+    emit_kernels(*owned.module, modules[number], target);
+    if (number == 0) emit_steps(*owned.module, units, functions, target);
+    Bytes object = generate(*owned.module, *machine, llvm::CodeGenFileType::ObjectFile);
+    objects[number] = buffer_of({object.data(), object.size()}, number);
+  };
+  initialize_llvm();
+  std::vector<std::jthread> others;
+  for (size_t number = 1; number < modules.size(); ++number) others.emplace_back(generate_one, number);
+  generate_one(0);
+  others.clear();  // waits
+  return objects;
+}
+
+std::unique_ptr<llvm::MemoryBuffer> archive_of(const Objects& objects) {
+  std::vector<llvm::NewArchiveMember> members;
+  for (const auto& object : objects) members.emplace_back(object->getMemBufferRef());
+  constexpr bool kDeterministic = true, kThin = false;
+  return must(llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NoSymtab, llvm::object::Archive::K_GNU, kDeterministic,
+                                         kThin));
+}
+
+Objects objects_in(const std::vector<char>& bytes) {
+  llvm::MemoryBufferRef buffer({bytes.data(), bytes.size()}, "cached");
+  std::unique_ptr<llvm::object::Archive> archive = must(llvm::object::Archive::create(buffer));
+  Objects objects;
+  llvm::Error error = llvm::Error::success();
+  for (const llvm::object::Archive::Child& child : archive->children(error)) {
+    objects.push_back(buffer_of(must(child.getBuffer()), objects.size()));
+  }
+  must(std::move(error));
+  return objects;
+}
+
+class OrcJit final : public Jit {
+ public:
+  OrcJit(const std::vector<Unit>& units, const Target& target, const JitOptions& options);
+  StepFunction find(const std::string& symbol) const override;
+  const CompileTimes& times() const override { return times_; }
+  bool cached() const override { return cached_; }
+
+ private:
+  Objects make_objects(const std::vector<Unit>& units, const Target& target, int32_t threads);
+  Objects find_objects(const std::vector<Unit>& units, const Target& target, const JitOptions& options);
+  void link(Objects objects, const std::vector<Unit>& units);
+
+  std::unique_ptr<llvm::orc::LLJIT> jit_;
+  CompileTimes times_;
+  bool cached_ = false;
+};
+
+OrcJit::OrcJit(const std::vector<Unit>& units, const Target& target, const JitOptions& options) {
+  bool may_keep = options.cache != nullptr && !compiler_identity().empty();
+  link(may_keep ? find_objects(units, target, options) : make_objects(units, target, options.threads), units);
+}
+
+Objects OrcJit::make_objects(const std::vector<Unit>& units, const Target& target, int32_t threads) {
   auto start = std::chrono::steady_clock::now();
-  auto machine = make_machine(target);
-  OwnedModule owned = make_module("gradus", *machine);
-  emit_units(*owned.module, units, target);
-  times_.emit_ms = milliseconds_since(start);
-  Bytes object = generate(*owned.module, *machine, llvm::CodeGenFileType::ObjectFile);
+  Objects objects = generate_objects(units, target, threads);
   times_.codegen_ms = milliseconds_since(start);
-  return {object.begin(), object.end()};
+  return objects;
 }
 
-std::vector<char> OrcJit::find_object(const std::vector<Unit>& units, const Target& target,
-                                      const ObjectCache& cache) {
+Objects OrcJit::find_objects(const std::vector<Unit>& units, const Target& target, const JitOptions& options) {
   auto start = std::chrono::steady_clock::now();
   std::string key = object_key(units, target);
-  std::optional<std::vector<char>> found = cache.find(key);
+  std::optional<std::vector<char>> found = options.cache->find(key);
   times_.cache_ms = milliseconds_since(start);
   cached_ = found.has_value();
-  if (cached_) return std::move(*found);
-  std::vector<char> object = generate_object(units, target);
+  if (cached_) return objects_in(*found);
+  Objects objects = make_objects(units, target, options.threads);
   start = std::chrono::steady_clock::now();
-  cache.keep(key, {object.data(), object.size()});
+  std::unique_ptr<llvm::MemoryBuffer> archive = archive_of(objects);
+  options.cache->keep(key, std::string_view(archive->getBuffer()));
   times_.cache_ms += milliseconds_since(start);
-  return object;
+  return objects;
 }
 
-void OrcJit::link(const std::vector<char>& object, const std::vector<Unit>& units) {
+void OrcJit::link(Objects objects, const std::vector<Unit>& units) {
   auto start = std::chrono::steady_clock::now();
   initialize_llvm();
   jit_ = must(llvm::orc::LLJITBuilder()
                   .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
                   .setLinkProcessSymbolsByDefault(false)
                   .create());
-  must(jit_->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(
-      llvm::StringRef(object.data(), object.size()), "gradus")));
+  for (auto& object : objects) must(jit_->addObjectFile(std::move(object)));
   for (const Unit& unit : units) find(unit.symbol);
   times_.link_ms = milliseconds_since(start);
 }
@@ -104,9 +148,8 @@ StepFunction OrcJit::find(const std::string& symbol) const {
 
 }  // namespace
 
-std::unique_ptr<Jit> compile_jit(const std::vector<Unit>& units, const Target& target,
-                                 const ObjectCache* cache) {
-  return std::make_unique<OrcJit>(units, target, cache);
+std::unique_ptr<Jit> compile_jit(const std::vector<Unit>& units, const Target& target, const JitOptions& options) {
+  return std::make_unique<OrcJit>(units, target, options);
 }
 
 }  // namespace gradus::codegen

@@ -68,7 +68,7 @@ int run_check(const Options& options) {
   pipeline::GradientCheckOptions check;
   check.rows = options.batch.value_or(8);
   check.seed = static_cast<uint64_t>(options.seed.value_or(0));
-  check.cache = cache_of(*session);
+  check.jit = jit_options(*session);
   check.trusted = options.trust;
   check_trusted(*session, options.trust);
   pipeline::GradientReport report =

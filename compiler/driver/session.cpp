@@ -3,11 +3,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -116,15 +118,17 @@ void require_roundtrip(const std::string& what, const std::string& text) {
   if (problem) throw CommandError(kBadFile, fmt::format("{}: {}", what, *problem));
 }
 
-const codegen::ObjectCache* cache_of(const Session& session) {
-  return session.cache ? &*session.cache : nullptr;
+codegen::JitOptions jit_options(const Session& session) {
+  constexpr unsigned kMost = 8;  // more find little to do: no part is smaller than the largest kernel
+  return {.cache = session.cache ? &*session.cache : nullptr,
+          .threads = static_cast<int32_t>(std::clamp(std::thread::hardware_concurrency(), 1u, kMost))};
 }
 
 pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,
                                 int64_t capacity) {
   pipeline::CompileOptions options;
   options.capacity = capacity;
-  options.cache = cache_of(session);
+  options.jit = jit_options(session);
   auto compiled =
       pipeline::compile_model(session.model, functions, session.target, options, session.diags);
   session.stop_on_errors();

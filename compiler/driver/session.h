@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "codegen/object_cache.h"
 #include "driver/options.h"
 #include "graph/target.h"
 #include "lang/model.h"
@@ -39,8 +40,8 @@ pipeline::CompileOptions compile_options(const Options& options, int64_t capacit
 /// `text` was printed for `what`: throws CommandError where it does not read back to itself.
 void require_roundtrip(const std::string& what, const std::string& text);
 
-/// The session's cache; null where there is none.
-const codegen::ObjectCache* cache_of(const Session& session);
+/// The session's cache, and a thread for each processor that this process may run on.
+codegen::JitOptions jit_options(const Session& session);
 /// The compiled functions; throws CommandError with the messages.
 pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,
                                 int64_t capacity);

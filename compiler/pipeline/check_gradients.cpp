@@ -217,8 +217,7 @@ class Checker {
     options.capacity = context_.capacity;
     std::optional<Compiled> compiled = compile_graph(graphs_.gradients, target_, options, diags_);
     GRADUS_CHECK(compiled.has_value(), "the gradient compiled in f64 only");
-    auto jit = codegen::compile_jit({{&compiled->program, &compiled->plan, "gradient"}}, target_,
-                                    options_.cache);
+    auto jit = codegen::compile_jit({{&compiled->program, &compiled->plan, "gradient"}}, target_, options_.jit);
     VariableStore variables;
     StepRunner step(compiled->program, compiled->plan, jit->find("gradient"), variables, {});
     for (const std::string& path : variables.paths()) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "codegen/object_cache.h"
+#include "codegen/codegen.h"
 #include "graph/target.h"
 #include "lang/model.h"
 #include "pipeline/check_own_derivatives.h"
@@ -20,7 +20,7 @@ struct GradientCheckOptions {
   int entries = 32;     // sampled per tensor
   int directions = 4;   // random directions per tensor
   std::vector<std::string> trusted;  // functions whose own derivative differs from the body's on purpose
-  const codegen::ObjectCache* cache = nullptr;
+  codegen::JitOptions jit;
 };
 
 struct TensorCheck {

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "codegen/codegen.h"
-#include "codegen/object_cache.h"
 #include "fuse/fuse.h"
 #include "graph/graph.h"
 #include "lang/model.h"
@@ -27,7 +26,7 @@ struct CompileOptions {
   std::string dump_after;           // pass name, or `all`
   std::function<void(const std::string& title, const std::string& text)> dump;
   bool verify_roundtrip = false;
-  const codegen::ObjectCache* cache = nullptr;  // for code in this process
+  codegen::JitOptions jit;  // for code in this process
 };
 
 struct PassInfo {

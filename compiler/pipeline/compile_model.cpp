@@ -76,7 +76,7 @@ std::optional<CompiledModel> compile_model(const lang::Model& model,
   auto begin = std::chrono::steady_clock::now();
   std::optional<CompiledModel> out = lower_model(model, functions, target, options, diags);
   if (!out) return std::nullopt;
-  out->jit_ = codegen::compile_jit(out->units(model), target, options.cache);
+  out->jit_ = codegen::compile_jit(out->units(model), target, options.jit);
   out->milliseconds_ = milliseconds_since(begin);
   return out;
 }

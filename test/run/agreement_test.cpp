@@ -204,7 +204,7 @@ TEST(Agreement, OfThreads) {
     pools.push_back(std::make_unique<runtime::ThreadPool>(workers));
   }
   for_each_graph(4, host, [&](uint64_t seed, const StepCase& step) {
-    const auto jit = codegen::compile_jit({step.unit("step")}, host);
+    const auto jit = codegen::compile_jit({step.unit("step")}, host, {.threads = 3});  // code in three modules
     for (const auto& pool : pools) {
       const Crew crew{pool->workers(), pool.get(), runtime::ThreadPool::parallel_for};
       ASSERT_EQ(step.compiled(jit->find("step"), crew), "")

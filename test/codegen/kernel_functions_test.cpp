@@ -1,0 +1,73 @@
+// Each function stands in one module, and the modules weigh about the same.
+#include "codegen/kernel_functions.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "kernel_check.h"
+
+namespace gradus::codegen {
+namespace {
+
+/// Fills `stores` rows of eight: more stores, more code.
+kernel::Kernel kernel_with(int stores) {
+  std::string text = "kernel @fill pointwise {block=8 unroll=1}:\n  y: out f32[8]\n  lanes c 0..8\n";
+  for (int i = 0; i < stores; ++i) text += fmt::format("    store y[c], {}.0\n", i);
+  return kernel_of(text);
+}
+
+class Dealt : public testing::Test {
+ protected:
+  /// One program with a kernel for each number of stores.
+  KernelFunctions functions_of(const std::vector<int>& stores) {
+    for (int count : stores) programs_.push_back(program_of(kernel_with(count), 1));
+    std::vector<Unit> units;
+    for (size_t i = 0; i < programs_.size(); ++i) units.push_back({&programs_[i], &plan_, fmt::format("step{}", i)});
+    return KernelFunctions(units);
+  }
+  static size_t weight(const std::vector<const KernelFunctions::Function*>& module) {
+    size_t sum = 0;
+    for (const auto* function : module) sum += function->weight;
+    return sum;
+  }
+
+  std::vector<plan::Program> programs_;
+  plan::Plan plan_;
+};
+
+TEST_F(Dealt, EachFunctionStandsInOneModule) {
+  KernelFunctions functions = functions_of({3, 1, 4, 1, 5, 9, 2, 6});
+  EXPECT_EQ(functions.all().size(), 7U) << "two of the kernels are equal";
+  for (size_t modules : {1, 2, 3, 7}) {
+    Deal dealt = deal(functions, modules);
+    EXPECT_EQ(dealt.size(), modules);
+    std::multiset<std::string> symbols;
+    for (const auto& module : dealt) {
+      EXPECT_FALSE(module.empty());
+      for (const auto* function : module) symbols.insert(function->symbol);
+    }
+    EXPECT_EQ(symbols.size(), 7U);
+    EXPECT_EQ(std::set<std::string>(symbols.begin(), symbols.end()).size(), 7U);
+  }
+}
+
+TEST_F(Dealt, ModulesWeighAboutTheSame) {
+  KernelFunctions functions = functions_of({1, 2, 3, 4, 5, 6, 7, 8});
+  Deal dealt = deal(functions, 3);
+  size_t all = 0, largest = 0;
+  for (const auto& module : dealt) {
+    all += weight(module);
+    largest = std::max(largest, weight(module));
+  }
+  EXPECT_LE(static_cast<double>(largest), 1.1 * static_cast<double>(all) / 3);
+}
+
+TEST_F(Dealt, ThereAreNoMoreModulesThanFunctions) {
+  EXPECT_EQ(deal(functions_of({2, 1}), 8).size(), 2U);
+  EXPECT_EQ(deal(KernelFunctions({}), 8).size(), 1U);
+}
+
+}  // namespace
+}  // namespace gradus::codegen
