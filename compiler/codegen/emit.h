@@ -122,7 +122,8 @@ class KernelEmitter {
   void set_axis(kernel::AxisId axis, Value* base, int64_t delta, llvm::Instruction* hoist);
   void set_axis(kernel::AxisId axis, AxisValue value);
   void emit_lanes(const kernel::Loop& loop);
-  void emit_static_range(const kernel::Loop& loop, int64_t from, int64_t count);
+  void emit_static_range(const kernel::Loop& loop, Value* from, int64_t count);
+  std::optional<int64_t> constant_length(const kernel::Loop& loop) const;
   void emit_dynamic_range(const kernel::Loop& loop, Value* from, Value* to);
   void emit_main(const kernel::Loop& loop, Value* from, Value* to);
   void emit_vectors(const kernel::Loop& loop, Value* base, llvm::Instruction* hoist, int64_t delta,
@@ -252,6 +253,11 @@ class KernelEmitter {
 
   IdVector<kernel::AxisId, std::pair<int64_t, int64_t>>
       axis_steps_;  // start and step, where constant
+  IdVector<kernel::AxisId, std::optional<int64_t>> largest_;  // value of the axis, where constant
+  void note_range(const kernel::Loop& loop);
+  std::optional<int64_t> largest(const kernel::Affine& affine) const;
+  /// Whether the cap of a bound is ever below its value.
+  bool caps(const kernel::Bound& bound) const;
 };
 
 /// The number of items of a kernel for n rows, computed at the builder's place; 1 without `par`.

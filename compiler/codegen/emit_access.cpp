@@ -60,7 +60,7 @@ Value* KernelEmitter::bound(const kernel::Bound& bound) {
     auto divisor = static_cast<uint64_t>(bound.divisor);
     value = ir_.CreateSDiv(ir_.CreateAdd(value, ir_.getInt64(divisor - 1)), ir_.getInt64(divisor));
   }
-  if (!bound.cap) return value;
+  if (!caps(bound)) return value;
   Value* cap = affine(*bound.cap);
   return ir_.CreateSelect(ir_.CreateICmpSLT(value, cap), value, cap);
 }

@@ -31,15 +31,43 @@ KernelEmitter::KernelEmitter(llvm::Module& module, const Target& target,
       axes_(kernel.axes.size()),
       values_(kernel.values.size(), nullptr),
       held_(kernel.values.size()),
-      axis_steps_(kernel.axes.size(), {-1, 0}) {
+      axis_steps_(kernel.axes.size(), {-1, 0}),
+      largest_(kernel.axes.size()) {
   kernel::walk(kernel.body, [&](const Stmt& stmt) {
     if (auto* pack = std::get_if<kernel::Pack>(&stmt.body)) packed_[pack->to.index()] = true;
     auto* loop = std::get_if<Loop>(&stmt.body);
-    if (loop && loop->kind != LoopKind::Lanes) {
-      bool constant = loop->from.terms.empty() && loop->from.per_n == 0;
-      if (constant) axis_steps_[loop->axis] = {loop->from.constant, loop->step};
-    }
+    if (loop && loop->kind != LoopKind::Lanes) note_range(*loop);
   });
+}
+
+/// How many items a filling kernel has is its launch's number.
+void KernelEmitter::note_range(const Loop& loop) {
+  bool constant = loop.from.terms.empty() && loop.from.per_n == 0;
+  if (constant) axis_steps_[loop.axis] = {loop.from.constant, loop.step};
+  if (&loop == filling_loop(kernel_) || loop.to.divisor != 1) return;
+  std::optional<int64_t> end = largest(loop.to.value), cap = loop.to.cap ? largest(*loop.to.cap) : std::nullopt;
+  if (!end || (cap && *cap < *end)) end = cap;
+  if (!end) return;
+  int64_t last = *end - 1;
+  largest_[loop.axis] = constant ? last - (last - loop.from.constant) % loop.step : last;
+}
+
+/// The largest value that it takes where axes are in their ranges; nothing where that depends on the rows.
+std::optional<int64_t> KernelEmitter::largest(const kernel::Affine& affine) const {
+  if (affine.per_n != 0) return std::nullopt;
+  int64_t sum = affine.constant;
+  for (const kernel::Affine::Term& term : affine.terms) {
+    if (term.coefficient < 0 || !largest_[term.axis]) return std::nullopt;
+    sum += term.coefficient * *largest_[term.axis];
+  }
+  return sum;
+}
+
+bool KernelEmitter::caps(const kernel::Bound& bound) const {
+  if (!bound.cap) return false;
+  bool constant = bound.cap->terms.empty() && bound.cap->per_n == 0 && !number_at(&bound.cap->constant);
+  std::optional<int64_t> end = largest(bound.value);
+  return !constant || bound.divisor != 1 || !end || *end > bound.cap->constant;
 }
 
 llvm::Function* KernelEmitter::emit(const std::string& name) {

@@ -118,26 +118,41 @@ void KernelEmitter::set_axis(kernel::AxisId axis, AxisValue value) {
   axes_[axis] = value;
 }
 
+// Statements of lanes loops.
+constexpr size_t kShortBody = 12, kLongBody = 36;
+
 void KernelEmitter::emit_lanes(const Loop& loop) {
   GRADUS_CHECK(loop.step == 1, "a lanes loop goes by ones");
   GRADUS_CHECK(!lanes_.axis.valid(), "a lanes loop within another");
   start_folds(loop);
-  auto* from = llvm::dyn_cast<llvm::ConstantInt>(affine(loop.from));
-  auto* to = llvm::dyn_cast<llvm::ConstantInt>(bound(loop.to));
-  if (from && to) {
-    int64_t count = std::max<int64_t>(to->getSExtValue() - from->getSExtValue(), 0);
-    bool sums = std::any_of(folds_.begin(), folds_.end(), [](const FoldState& state) {
-      return state.fold->op == OpKind::Sum && is_float(state.dtype);
-    });
-    if (sums && count > kSumUnchunked) {
-      emit_chunks(loop, from->getSExtValue(), count);
-    } else {
-      emit_static_range(loop, from->getSExtValue(), count);
-    }
+  Value* from = affine(loop.from);
+  auto* begin = llvm::dyn_cast<llvm::ConstantInt>(from);
+  std::optional<int64_t> count = constant_length(loop);
+  bool sums = std::any_of(folds_.begin(), folds_.end(), [](const FoldState& state) {
+    return state.fold->op == OpKind::Sum && is_float(state.dtype);
+  });
+  if (begin && count && sums && *count > kSumUnchunked) {
+    emit_chunks(loop, begin->getSExtValue(), *count);
+  } else if (count && (begin || loop.folds.empty())) {
+    emit_static_range(loop, from, *count);
   } else {
-    emit_dynamic_range(loop, affine(loop.from), bound(loop.to));
+    emit_dynamic_range(loop, from, bound(loop.to));
   }
   finish_folds();
+}
+
+std::optional<int64_t> KernelEmitter::constant_length(const Loop& loop) const {
+  const kernel::Affine &from = loop.from, &to = loop.to.value;
+  bool known = loop.to.divisor == 1 && to.terms == from.terms && to.per_n == from.per_n;
+  if (!known) return std::nullopt;
+  int64_t end = to.constant;
+  if (caps(loop.to)) {
+    const kernel::Affine& cap = *loop.to.cap;
+    bool constant = to.terms.empty() && to.per_n == 0 && cap.terms.empty() && cap.per_n == 0 && !number_at(&cap.constant);
+    if (!constant) return std::nullopt;
+    end = std::min(end, cap.constant);
+  }
+  return std::max<int64_t>(end - from.constant, 0);
 }
 
 /// The end of the last vector.
@@ -148,10 +163,11 @@ Value* KernelEmitter::end_of_vectors(Value* from, Value* to) {
 }
 
 /// Vectors of one turn of the main loop: as many as hold the 32 lanes of a sum, so that each has
-/// its accumulator; else as the schedule says.
+/// its accumulator; else as the schedule says, and fewer where the body is long: there is enough in it that may run side by side.
 int64_t KernelEmitter::vectors_a_turn(const Loop& loop) const {
   if (!loop.folds.empty()) return static_cast<int64_t>(fold_vectors());
-  return std::clamp<int64_t>(kernel_.schedule.unroll, 1, 8);
+  int64_t most = loop.body.size() <= kShortBody ? 8 : loop.body.size() <= kLongBody ? 2 : 1;
+  return std::clamp<int64_t>(kernel_.schedule.unroll, 1, most);
 }
 
 bool KernelEmitter::reads_held(const Loop& loop) const {
@@ -171,16 +187,17 @@ bool KernelEmitter::reads_held(const Loop& loop) const {
   return found;
 }
 
-void KernelEmitter::emit_static_range(const Loop& loop, int64_t from, int64_t count) {
+/// Long bodies are not written out more often than a turn has vectors.
+void KernelEmitter::emit_static_range(const Loop& loop, Value* from, int64_t count) {
   int64_t turn = vectors_a_turn(loop) * target_.lanes;
-  bool short_range = count <= std::max<int64_t>(turn, 4 * target_.lanes);
-  if (loop.held || short_range || reads_held(loop)) {
-    return emit_vectors(loop, nullptr, nullptr, from, count);
-  }
-  int64_t whole = count / turn * turn;
-  emit_main(loop, ir_.getInt64(static_cast<uint64_t>(from)),
-            ir_.getInt64(static_cast<uint64_t>(from + whole)));
-  emit_vectors(loop, nullptr, nullptr, from + whole, count - whole);
+  bool short_range = count <= turn || (loop.body.size() <= kShortBody && count <= 4 * target_.lanes);
+  bool written_out = loop.held || short_range || reads_held(loop);
+  int64_t whole = written_out ? 0 : count / turn * turn;
+  ++depth_;
+  llvm::Instruction* hoist = fence();
+  if (whole > 0) emit_main(loop, from, ir_.CreateAdd(from, ir_.getInt64(static_cast<uint64_t>(whole))));
+  emit_vectors(loop, from, hoist, whole, count - whole);
+  --depth_;
 }
 
 /// Whole turns; the accumulators go along.

@@ -20,7 +20,7 @@ struct GradientCheckOptions {
   int entries = 32;     // sampled per tensor
   int directions = 4;   // random directions per tensor
   std::vector<std::string> trusted;  // functions whose own derivative differs from the body's on purpose
-  codegen::JitOptions jit;
+  codegen::JitOptions jit = {};
 };
 
 struct TensorCheck {

@@ -193,6 +193,28 @@ TEST(Program, InitialisersOfAllSizesAreOneFunction) {
   }
 }
 
+/// Doubles `size` elements in blocks of 64, the end of a block being cut by `cap`.
+std::string code_of_blocks(int64_t size, const std::string& cap) {
+  plan::Program program = program_of(kernel_of(fmt::format(R"(kernel @blocks pointwise {{block=64 unroll=4}}:
+  x: in f32[{0}]
+  y: out f32[{0}]
+  par j0 0..{0} step 64
+    lanes c j0..j0+64{1}
+      %0 = load x[c] : f32
+      %1 = add %0, %0 : f32
+      store y[c], %1
+)",
+                                                           size, cap)),
+                                    1);
+  plan::Plan plan;
+  return print_llvm({{&program, &plan, "step"}}, detect_host());
+}
+
+TEST(Program, ACapThatIsNeverReachedLeavesNoCode) {
+  EXPECT_EQ(code_of_blocks(192, " max 192"), code_of_blocks(192, ""));
+  EXPECT_NE(code_of_blocks(190, " max 190"), code_of_blocks(190, ""));
+}
+
 template <typename T>
 T read_at(const std::vector<char>& bytes, size_t place) {
   T value;
