@@ -22,7 +22,8 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  /// A gradus_parallel_for: `pool` is a ThreadPool. One contiguous range of items per worker.
+  /// A gradus_parallel_for: `pool` is a ThreadPool. Each worker begins with a contiguous range of the
+  /// items; one that is done helps the others.
   static void parallel_for(void* pool, gradus_body body, const void* args, int64_t items);
 
   int32_t workers() const { return static_cast<int32_t>(shares_.size()); }
@@ -30,15 +31,23 @@ class ThreadPool {
   int64_t items_done(int32_t worker) const { return shares_[static_cast<size_t>(worker)].items; }
 
  private:
+  struct Range {
+    int64_t begin = 0, end = 0;
+    uint64_t word() const { return static_cast<uint64_t>(begin) << 32 | static_cast<uint64_t>(end); }
+    static Range of(uint64_t word) {
+      return {static_cast<int64_t>(word >> 32), static_cast<int64_t>(word & UINT32_MAX)};
+    }
+  };
   struct alignas(64) Share {
+    std::atomic<uint64_t> range{0};  // what nobody has taken yet
     int64_t items = 0;
-    std::atomic<uint64_t> finished{0};  // the last generation that this worker has finished
   };
 
   void run(gradus_body body, const void* args, int64_t items);
   void stop();
   void work(int32_t worker);
-  void take_range(int32_t worker);
+  static Range take_half(Share& share, bool front);
+  void take_items(int32_t worker);
   uint64_t wait_for_work(uint64_t seen);
 
   std::vector<Share> shares_;
@@ -47,7 +56,7 @@ class ThreadPool {
   alignas(64) std::atomic<uint64_t> generation_{0};
   gradus_body body_ = nullptr;
   const void* args_ = nullptr;
-  int64_t items_ = 0;
+  alignas(64) std::atomic<int64_t> pending_{0};  // items of the launch that are not yet done
   std::atomic<bool> stop_{false};
   std::atomic<int32_t> parked_{0};
   std::mutex mutex_;
