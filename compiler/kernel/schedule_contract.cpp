@@ -62,8 +62,9 @@ bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
 
 int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& target) {
   int64_t whole = wide_registers(target) ? 1024 : 640;
-  // A K that the run-time batch decides is cut so that blocks never straddle a chunk of the sum.
-  if (shape.inner.batch) return size.k <= whole && wide_registers(target) ? 1024 : 512;
+  // A K that the run-time batch decides is cut so that blocks never straddle a chunk of the sum. Its
+  // left operand lies by columns: more rows of it than this push each other out of the L2 cache.
+  if (shape.inner.batch) return 512;
   return size.k <= whole ? std::max<int64_t>(1, size.k) : 512;
 }
 

@@ -297,6 +297,9 @@ TEST(Contract, SchedulesOfWideRegistersFollowTheRules) {
   EXPECT_FALSE(schedule(1024, 1024, 32).pack_right);
   EXPECT_EQ(large.mr, 8);
   EXPECT_EQ(large.nv, 2);
+  // Sums over the batch go through blocks that leave its columns in the L2 cache.
+  TestGraph sum(product_text({"", "[batch,256]", "[batch,512]", " {ta=true}", "[256,512]"}), {1, 1024});
+  EXPECT_EQ(schedule_contract(sum.graph(), sum.cluster(), target, 1024).kc, 512);
 }
 
 TEST(Contract, TilesFitTheSizes) {
