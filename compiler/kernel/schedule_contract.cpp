@@ -68,11 +68,15 @@ int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& t
   return size.k <= whole ? std::max<int64_t>(1, size.k) : 512;
 }
 
-/// How many items are worth offering: each at least some microseconds of arithmetic.
+/// How many items are worth offering: each at least some microseconds of arithmetic, and so many
+/// that threads which do not begin or run alike wait for each other no longer than a small part.
 int64_t wanted_items(const Sizes& size) {
-  constexpr double kFlopsOfItem = 4e5;
-  double items = size.flops() * static_cast<double>(size.products) / kFlopsOfItem;
-  return std::clamp<int64_t>(static_cast<int64_t>(items), 1, 16);
+  constexpr double kFlopsOfItem = 4e5, kFlopsOfLongItem = 1e7;
+  constexpr int64_t kUsual = 16, kMost = 64;
+  const double flops = size.flops() * static_cast<double>(size.products);
+  int64_t items = std::clamp<int64_t>(static_cast<int64_t>(flops / kFlopsOfItem), 1, kUsual);
+  while (items < kMost && flops / static_cast<double>(2 * items) > kFlopsOfLongItem) items *= 2;
+  return items;
 }
 
 /// The largest block in units of `unit` that leaves at least `count` blocks of `size`.

@@ -291,6 +291,9 @@ TEST(Contract, SchedulesOfWideRegistersFollowTheRules) {
   Schedule small = schedule(512, 512, 512);
   EXPECT_FALSE(small.pack_right);
   EXPECT_GE(small.nc, 512);
+  // Sixteen items, and more where they would be long: threads wait for the last one.
+  EXPECT_EQ(small.mc, 512 / 16);
+  EXPECT_EQ(schedule(512, 512, 2048).mc, 2048 / 64);
   Schedule large = schedule(1024, 1024, 1024);
   EXPECT_TRUE(large.pack_right);
   EXPECT_LE(large.nc * large.kc * 4, target.l2_bytes / 2);
