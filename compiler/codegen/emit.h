@@ -216,7 +216,9 @@ class KernelEmitter {
   Value* load_strided(Value* pointer, DType dtype, int64_t stride);
   std::vector<Value*> load_tile(const MicroTile& micro, const kernel::Access& from);
   std::vector<Value*> tile_start(const MicroTile& micro);
-  void prefetch_left(const Factor& left, Value* k, llvm::Instruction* hoist);
+  void prefetch(Value* place);
+  void prefetch_factors(const Factor& left, const Factor& right, Value* k,
+                        llvm::Instruction* hoist);
   std::vector<Value*> inner_step(const MicroTile& micro, const Factor& left, const Factor& right,
                                  Value* k, llvm::Instruction* hoist, std::vector<Value*> sums);
   void emit_inner(MicroTile& micro);

@@ -1,7 +1,5 @@
 // The statements under a microkernel, on the finished tile while it is in registers. What depends
 // on the column alone is done once a vector, what depends on the row alone once a row.
-#include <llvm/IR/Intrinsics.h>
-
 #include <algorithm>
 
 #include "codegen/emit.h"
@@ -81,8 +79,7 @@ void KernelEmitter::prefetch_epilogue(const MicroTile& micro) {
       set_row(micro, row, true);
       for (int64_t vector = 0; vector < micro.vectors; vector += vectors_of_line) {
         set_column(micro, vector);
-        ir_.CreateIntrinsic(llvm::Intrinsic::prefetch, {ir_.getPtrTy()},
-                            {address(from), ir_.getInt32(0), ir_.getInt32(3), ir_.getInt32(1)});
+        prefetch(address(from));
       }
     }
   }

@@ -275,19 +275,32 @@ Value* KernelEmitter::multiply_add(Value* a, Value* b, Value* c) {
       scalars_.mul_add(scalars_.wrap(a, dtype), scalars_.wrap(b, dtype), scalars_.wrap(c, dtype)));
 }
 
+void KernelEmitter::prefetch(Value* place) {
+  ir_.CreateIntrinsic(llvm::Intrinsic::prefetch, {ir_.getPtrTy()},
+                      {place, ir_.getInt32(0), ir_.getInt32(3), ir_.getInt32(1)});
+}
+
 /// A left operand read by columns takes a new line at every step of k, often of a page of its own,
-/// where the processor foresees nothing. The last steps look beyond the operand, which is harmless.
-void KernelEmitter::prefetch_left(const Factor& left, Value* k, llvm::Instruction* hoist) {
+/// where the processor foresees nothing; and beside it, it loses sight of a right operand that goes
+/// through blocks of long rows. The last steps look beyond the operands, which is harmless.
+void KernelEmitter::prefetch_factors(const Factor& left, const Factor& right, Value* k,
+                                     llvm::Instruction* hoist) {
   constexpr int64_t kLine = 64;
   bool wide = target_.registers >= 32;
   // Lines a whole way of the cache apart have too few places for what a small tile runs through.
   bool crowded = !wide && left.step % (target_.l1_bytes / target_.l1_ways) == 0;
   if (left.step <= kLine || crowded) return;
-  int64_t ahead = (wide ? 16 : 4) * left.step;
-  Value* place = ir_.CreateGEP(ir_.getInt8Ty(), gep(left.roots[0], k, left.step, hoist),
-                               ir_.getInt64(static_cast<uint64_t>(ahead)));
-  ir_.CreateIntrinsic(llvm::Intrinsic::prefetch, {ir_.getPtrTy()},
-                      {place, ir_.getInt32(0), ir_.getInt32(3), ir_.getInt32(1)});
+  int64_t steps = wide ? 16 : 4;
+  auto ahead = [&](const Factor& factor, size_t part) {
+    Value* now = gep(factor.roots[part], k, factor.step, hoist);
+    int64_t bytes = factor.offsets[part] + steps * factor.step;
+    prefetch(ir_.CreateGEP(ir_.getInt8Ty(), now, ir_.getInt64(static_cast<uint64_t>(bytes))));
+  };
+  ahead(left, 0);
+  if (!wide || right.lane != 1 || right.step <= right.offsets.back() + kLine) return;
+  for (size_t vector = 0; vector < right.roots.size(); ++vector) {
+    if (right.offsets[vector] % kLine == 0) ahead(right, vector);
+  }
 }
 
 /// One step of k. The shorter side of the tile is loaded as a whole, the longer one element at a
@@ -310,7 +323,7 @@ std::vector<Value*> KernelEmitter::inner_step(const MicroTile& micro, const Fact
     Value* row = gep(right.roots[v], k, right.step, hoist);
     return load_strided(gep(row, right.offsets[v]), dtype, right.lane);
   };
-  prefetch_left(left, k, hoist);
+  prefetch_factors(left, right, k, hoist);
   bool wide = vectors > rows;
   std::vector<Value*> whole;
   for (size_t i = 0; i < (wide ? rows : vectors); ++i) {

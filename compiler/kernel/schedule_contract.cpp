@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 
 #include "graph/op.h"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr int kTileEpilogueOps = 8;
 constexpr int64_t kRowsOfBlock = 512;
+constexpr int64_t kLine = 64;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
@@ -25,7 +27,6 @@ bool wide_registers(const Target& target) { return target.registers >= 32; }
 
 /// Whether `count` rows that lie `stride` elements apart fall into too few sets of the L1 cache.
 bool collides(int64_t count, int64_t stride, const Target& target) {
-  constexpr int64_t kLine = 64;
   int64_t sets = std::max<int64_t>(1, target.l1_bytes / kLine / target.l1_ways);
   int64_t bytes = stride * 4;
   if (bytes < kLine) return false;
@@ -47,20 +48,38 @@ Sizes sizes_of(const ContractShape& shape, int64_t capacity) {
   return size;
 }
 
+/// Steps of the sum whose lines, one of the left operand for each, fill half the L1 cache; a whole
+/// number of times in a chunk.
+int64_t column_steps(const Target& target) {
+  int64_t lines = std::clamp<int64_t>(target.l1_bytes / 2 / kLine, 1, kProductChunk);
+  return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(lines)));
+}
+
+/// Whether rows of tiles run down the columns of both operands, for longer than the L1 cache keeps
+/// the left one's lines for the next tile.
+bool runs_down_columns(const ContractShape& shape, const Sizes& size, const Target& target) {
+  return wide_registers(target) && shape.left.outer_stride() == 1 &&
+         shape.left.inner_stride() * 4 > kLine && shape.right_runs_along_lanes() &&
+         size.k > column_steps(target);
+}
+
 /// The left operand is read where it lies, by rows or by columns: a copy costs more than the lines
 /// that it would save, as every block of columns would make its own.
 ///
 /// The right operand is packed if its lanes are no neighbours, or if enough rows use it and it
 /// comes from further than the L2 cache, or has rows that push each other out of a small L1 cache.
+/// Where tiles run down the columns of both, what comes is asked for in time, and no copy pays.
 bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
                       const Target& target) {
   if (!shape.right_runs_along_lanes()) return true;
+  if (runs_down_columns(shape, size, target)) return false;
   if (size.m >= 96 && size.k * size.n * 4 > target.l2_bytes) return true;
   bool far = collides(kc, shape.right.inner_stride(), target);
   return far && size.m >= 48 && !wide_registers(target);
 }
 
 int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& target) {
+  if (runs_down_columns(shape, size, target)) return column_steps(target);
   int64_t whole = wide_registers(target) ? 1024 : 640;
   // A K that the run-time batch decides is cut so that blocks never straddle a chunk of the sum. Its
   // left operand lies by columns: more rows of it than this push each other out of the L2 cache.
@@ -122,6 +141,14 @@ bool wants_lanes_along_rows(const ContractShape& shape, const Sizes& size, const
   return static_cast<double>(size.k) * idle / target.fma_per_cycle > kCyclesOfTurn;
 }
 
+/// Blocks of a product that runs down columns: each reads its part of both operands from far away
+/// once, so that a smaller one costs more than a further thread gains.
+void choose_columns(Schedule& s, const Sizes& size, int64_t width) {
+  constexpr int64_t kRows = 64, kColumns = 128;
+  s.nc = std::min(round_up(size.n, width), std::max(kColumns / width, int64_t{1}) * width);
+  s.mc = std::min(round_up(size.m, s.mr), std::max(kRows / s.mr, int64_t{1}) * s.mr);
+}
+
 void choose_blocks(Schedule& s, const Sizes& size, const Target& target) {
   int64_t width = s.nv * target.lanes;
   int64_t kc = std::min(s.kc, size.k);
@@ -155,7 +182,11 @@ Schedule schedule_contract(const Graph& graph, const Cluster& cluster, const Tar
   s.pack_right = wants_right_pack(shape, size, kc, target);
   int ops = simple_epilogue_ops(graph, cluster);
   s.strip = turned || ops < 0 || ops > kTileEpilogueOps;
-  choose_blocks(s, size, target);
+  if (runs_down_columns(shape, size, target)) {
+    choose_columns(s, size, s.nv * target.lanes);
+  } else {
+    choose_blocks(s, size, target);
+  }
   return s;
 }
 

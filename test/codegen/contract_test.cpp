@@ -189,13 +189,16 @@ std::string assembly(const std::string& text, const std::string& cpu) {
   return print_asm({{&program, &plan, "step"}}, target);
 }
 
-TEST(Contract, ALeftOperandReadByColumnsIsFetchedAhead) {
-  auto prefetches = [](bool transposed) {
-    const std::string text = product_text("192", 64, 64, transposed, false);
-    return count_lines(hottest_loop(assembly(text, "x86-64-v4")), "prefetch");
+TEST(Contract, OperandsReadByColumnsAreFetchedAhead) {
+  auto prefetches = [](int64_t columns, bool transposed, const std::string& cpu) {
+    const std::string text = product_text("192", columns, 64, transposed, false);
+    return count_lines(hottest_loop(assembly(text, cpu)), "prefetch");
   };
-  EXPECT_EQ(prefetches(true), 1);
-  EXPECT_EQ(prefetches(false), 0);
+  // A line of the left operand, and both of the right one's where its rows go on beyond the tile.
+  EXPECT_EQ(prefetches(64, true, "x86-64-v4"), 3);
+  EXPECT_EQ(prefetches(32, true, "x86-64-v4"), 1);
+  EXPECT_EQ(prefetches(64, false, "x86-64-v4"), 0);
+  EXPECT_EQ(prefetches(64, true, "x86-64-v3"), 1);
 }
 
 TEST(Contract, WhatTheEpilogueReadsIsFetchedBeforeTheSums) {

@@ -112,6 +112,24 @@ TEST(Contract, FewColumnsMayTurnTheLanes) {
   check_graph(layout_text("70", 10, 1100, true, false), {1, 1}, 4);
 }
 
+TEST(Contract, LongSumsDownColumnsGoInBlocksThatTheL1CacheKeeps) {
+  auto schedule_of = [](const char* cpu, int64_t inner, bool transposed) {
+    Target target;
+    EXPECT_TRUE(frozen_target(cpu, target));
+    TestGraph test(layout_text("512", 640, inner, transposed, false), {1, 1});
+    return schedule_contract(test.graph(), test.cluster(), target, 1);
+  };
+  Schedule down = schedule_of("test-avx512", 2048, true);
+  EXPECT_EQ(down.kc, 256);  // lines: 16 of the 48 KiB, and a whole number of times in a chunk
+  EXPECT_EQ(down.mc, 64);
+  EXPECT_EQ(down.nc, 128);
+  EXPECT_FALSE(down.pack_right);  // 5 MB, which another layout packs
+  EXPECT_TRUE(schedule_of("test-avx512", 2048, false).pack_right);
+  EXPECT_EQ(schedule_of("test-avx512", 256, true).mc, 32);  // one block of the sum: cut for threads
+  EXPECT_EQ(schedule_of("test-avx2", 2048, true).kc, 512);
+  check_graph(layout_text("9", 40, 300, true, false), {1, 1}, 1);
+}
+
 TEST(Contract, RowsOfTheBatchMayBeFewerThanPlanned) {
   for (int64_t n : {1, 2, 7, 31, 32}) {
     check_graph(layout_text("batch", 33, 17, false, false), {n, 32}, 2);
