@@ -81,6 +81,8 @@ class KernelEmitter {
   IdVector<kernel::ValueId, std::vector<Value*>> held_;  // per vector of a held loop
   int depth_ = 0;
   Lanes lanes_;
+  std::vector<Value*> next_item_;  // its place on the item axes, until its rows are asked for
+  llvm::Instruction* next_item_known_ = nullptr;
   // Sums and products of addresses that are there already, by the place that they were made for.
   std::map<std::tuple<Value*, Value*, int64_t, llvm::Instruction*>, Value*> steps_;
   std::map<std::tuple<Value*, int64_t, llvm::Instruction*>, Value*> products_;
@@ -102,6 +104,9 @@ class KernelEmitter {
   void emit(const kernel::If& branch);
   void emit_items(const kernel::Loop& loop);
   void emit_item_loop(const std::vector<const kernel::Loop*>& nest);
+  std::vector<Value*> item_after(const std::vector<const kernel::Loop*>& nest,
+                                 const std::vector<Value*>& at, const std::vector<Value*>& from,
+                                 const std::vector<Value*>& to);
   void emit_seq(const kernel::Loop& loop);
   Scalar leaf(const kernel::Let& let);
   Scalar random_bits(Scalar seed, Scalar stream, Scalar step, Scalar index);
@@ -216,7 +221,6 @@ class KernelEmitter {
   Value* load_strided(Value* pointer, DType dtype, int64_t stride);
   std::vector<Value*> load_tile(const MicroTile& micro, const kernel::Access& from);
   std::vector<Value*> tile_start(const MicroTile& micro);
-  void prefetch(Value* place);
   void prefetch_factors(const Factor& left, const Factor& right, Value* k,
                         llvm::Instruction* hoist);
   std::vector<Value*> inner_step(const MicroTile& micro, const Factor& left, const Factor& right,
@@ -233,6 +237,16 @@ class KernelEmitter {
   Depends depends(const kernel::Tile& tile, const kernel::Stmt& stmt,
                   const std::map<kernel::ValueId, Depends>& known) const;
   llvm::BasicBlock* new_block(const char* name);
+
+  // emit_ahead.cpp: lines asked for before they are needed.
+  struct Matrix {
+    size_t slot = 0;
+    int64_t stride = 0;  // bytes from row to row
+    int64_t bytes = 0;   // of a row
+  };
+  void prefetch(Value* place, unsigned locality = 3);
+  std::vector<Matrix> matrices_of_item(int64_t rows) const;
+  void prefetch_next_item(const kernel::Loop& loop, Value* row, llvm::Instruction* hoist);
 
   // emit_pack.cpp: panels.
   struct Panel {

@@ -171,6 +171,7 @@ void KernelEmitter::emit_seq(const Loop& loop) {
   Value* from = affine(loop.from);
   emit_loop(from, bound(loop.to), loop.step, [&](Value* at, llvm::Instruction* hoist) {
     set_axis(loop.axis, at, 0, hoist);
+    prefetch_next_item(loop, at, hoist);
     emit_body(loop.body);
   });
 }
@@ -269,17 +270,28 @@ void KernelEmitter::emit_item_loop(const std::vector<const Loop*>& nest) {
   emit_loop(begin_, end_, 1, start, false,
             [&](Value*, llvm::Instruction* hoist, const std::vector<Value*>& at) {
               for (size_t i = 0; i < nest.size(); ++i) set_axis(nest[i]->axis, at[i], 0, hoist);
+              std::vector<Value*> next = item_after(nest, at, from, to);
+              next_item_ = next;
+              next_item_known_ = fence();
               emit_body(nest.back()->body);
-              std::vector<Value*> next = at;
-              Value* carry = ir_.getTrue();
-              for (size_t i = nest.size(); i-- > 0;) {
-                Value* step = ir_.getInt64(static_cast<uint64_t>(nest[i]->step));
-                Value* moved = ir_.CreateSelect(carry, ir_.CreateAdd(at[i], step), at[i]);
-                carry = i > 0 ? ir_.CreateICmpSGE(moved, to[i]) : ir_.getFalse();
-                next[i] = ir_.CreateSelect(carry, from[i], moved);
-              }
+              next_item_.clear();
               return next;
             });
+}
+
+std::vector<Value*> KernelEmitter::item_after(const std::vector<const Loop*>& nest,
+                                              const std::vector<Value*>& at,
+                                              const std::vector<Value*>& from,
+                                              const std::vector<Value*>& to) {
+  std::vector<Value*> next = at;
+  Value* carry = ir_.getTrue();
+  for (size_t i = nest.size(); i-- > 0;) {
+    Value* step = ir_.getInt64(static_cast<uint64_t>(nest[i]->step));
+    Value* moved = ir_.CreateSelect(carry, ir_.CreateAdd(at[i], step), at[i]);
+    carry = i > 0 ? ir_.CreateICmpSGE(moved, to[i]) : ir_.getFalse();
+    next[i] = ir_.CreateSelect(carry, from[i], moved);
+  }
+  return next;
 }
 
 Value* KernelEmitter::current(kernel::ValueId id) const {

@@ -275,11 +275,6 @@ Value* KernelEmitter::multiply_add(Value* a, Value* b, Value* c) {
       scalars_.mul_add(scalars_.wrap(a, dtype), scalars_.wrap(b, dtype), scalars_.wrap(c, dtype)));
 }
 
-void KernelEmitter::prefetch(Value* place) {
-  ir_.CreateIntrinsic(llvm::Intrinsic::prefetch, {ir_.getPtrTy()},
-                      {place, ir_.getInt32(0), ir_.getInt32(3), ir_.getInt32(1)});
-}
-
 /// A left operand read by columns takes a new line at every step of k, often of a page of its own,
 /// where the processor foresees nothing; and beside it, it loses sight of a right operand that goes
 /// through blocks of long rows. The last steps look beyond the operands, which is harmless.
