@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <set>
 
-#include "fuse/order.h"
 #include "fuse/strip_set.h"
 #include "graph/cluster_space.h"
 #include "graph/op.h"
@@ -20,12 +19,12 @@ constexpr int64_t kNearAnyway = 16 << 10;
 
 class ColumnSums {
  public:
-  ColumnSums(const Graph& graph, int64_t capacity, Clustering& clustering, Remarks& remarks)
-      : graph_(graph),
+  ColumnSums(const Sources& sources, int64_t capacity, Clustering& clustering, Remarks& remarks)
+      : graph_(sources.graph()),
         capacity_(capacity),
         clustering_(clustering),
         remarks_(remarks),
-        strips_(graph, clustering) {}
+        strips_(sources, clustering) {}
 
   void run() {
     for (size_t i = 0; i < strips_.clusters(); ++i) take_sums(i);
@@ -67,8 +66,9 @@ class ColumnSums {
     return space && space->extents == matrix && space->folded == std::vector<bool>{false, true};
   }
   /// Matrices are read as they lie, and are all at hand: stored by `rows`, or by rows also read.
-  bool reads_what_is_near(const Cluster& sum, const Cluster& rows) const {
-    const std::vector<NodeId> read = reads_of(graph_, rows);
+  bool reads_what_is_near(const Cluster& sum, size_t by) const {
+    const Cluster& rows = at(by);
+    const std::vector<NodeId>& read = strips_.reads(by);
     for (NodeId member : sum.members) {
       for (size_t k = 0; k < graph_[member].operands.size(); ++k) {
         const View view = operand_view(graph_, member, k);
@@ -86,22 +86,22 @@ class ColumnSums {
   }
 
   /// Sums of what a cluster stores or reads, in order.
-  std::set<size_t> candidates(const Cluster& rows) const {
+  std::set<size_t> candidates(size_t rows) const {
     std::set<size_t> found;
     const auto add = [&](NodeId value) {
       for (size_t reader : strips_.readers(value)) {
         if (is_sum(at(reader)) && is_free(reader)) found.insert(reader);
       }
     };
-    std::ranges::for_each(rows.yields, add);
-    std::ranges::for_each(reads_of(graph_, rows), add);
+    std::ranges::for_each(at(rows).yields, add);
+    std::ranges::for_each(strips_.reads(rows), add);
     return found;
   }
   void take_sums(size_t rows) {
     if (!is_free(rows) || is_sum(at(rows))) return;
     StripParts strip;
     strip.own = {rows};
-    for (size_t sum : candidates(at(rows))) {
+    for (size_t sum : candidates(rows)) {
       if (!stores_rows(at(rows), summed(at(sum))) || !fits(strip, sum, rows)) continue;
       strip.own.insert(sum);
       if (strips_.leaves_and_returns(strip)) strip.own.erase(sum);
@@ -118,15 +118,15 @@ class ColumnSums {
     };
     const bool alike = std::ranges::all_of(
         strip.own, [&](size_t other) { return other == rows || chunk(other) == chunk(sum); });
-    return alike && reads_what_is_near(at(sum), at(rows));
+    return alike && reads_what_is_near(at(sum), rows);
   }
 };
 
 }  // namespace
 
-void fuse_column_sums(const Graph& graph, int64_t capacity, Clustering& clustering,
+void fuse_column_sums(const Sources& sources, int64_t capacity, Clustering& clustering,
                       Remarks& remarks) {
-  ColumnSums(graph, capacity, clustering, remarks).run();
+  ColumnSums(sources, capacity, clustering, remarks).run();
 }
 
 }  // namespace gradus::fuse

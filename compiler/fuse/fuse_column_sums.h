@@ -8,10 +8,11 @@
 #pragma once
 
 #include "fuse/fuse.h"
+#include "fuse/sources.h"
 
 namespace gradus::fuse {
 
-void fuse_column_sums(const Graph& graph, int64_t capacity, Clustering& clustering,
+void fuse_column_sums(const Sources& sources, int64_t capacity, Clustering& clustering,
                       Remarks& remarks);
 
 }  // namespace gradus::fuse

@@ -22,7 +22,7 @@ bool take_consumers(Drafts& drafts, DraftId product) {
     if (drafts[candidate].cls != ClusterClass::Pointwise) continue;
     const NodeId anchor = drafts[product].anchor;
     if (waits_for_later_product(drafts, candidate, anchor)) continue;
-    changed |= drafts.merge(product, candidate, ClusterClass::Contract, anchor);
+    changed |= drafts.merge(product, candidate);
   }
   return changed;
 }
@@ -32,7 +32,7 @@ bool take_servants(Drafts& drafts, DraftId product) {
   for (DraftId candidate : drafts.producers(product)) {
     if (drafts[candidate].cls != ClusterClass::Pointwise) continue;
     if (!drafts.only_read_by(candidate, product)) continue;
-    changed |= drafts.merge(product, candidate, ClusterClass::Contract, drafts[product].anchor);
+    changed |= drafts.merge(product, candidate);
   }
   return changed;
 }

@@ -17,7 +17,7 @@ bool is_scalar_work(const Drafts& drafts, DraftId id) {
     if (op_def(node.op).cls != OpClass::Pointwise || !node.type.is_scalar()) return false;
     for (NodeId operand : node.operands) {
       if (!graph.type(operand).is_scalar()) return false;
-      const DraftId producer = drafts.draft_of(resolve_view(graph, operand).source);
+      const DraftId producer = drafts.draft_of(drafts.sources().viewed(operand));
       if (producer.valid() && drafts[producer].cls != ClusterClass::Scalar && producer != id)
         return false;
     }
@@ -55,7 +55,7 @@ void fuse_scalar(Drafts& drafts) {
       all = id;
       drafts.set_class(id, ClusterClass::Scalar);
     } else {
-      drafts.merge(all, id, ClusterClass::Scalar, drafts[all].anchor);
+      drafts.merge(all, id);
     }
   }
 }
@@ -67,8 +67,7 @@ void fuse_pointwise(Drafts& drafts) {
     for (const Edge& edge : pointwise_edges(drafts)) {
       // Earlier merges of this round may have moved either end.
       if (drafts[edge.consumer].members.empty() || drafts[edge.producer].members.empty()) continue;
-      const NodeId anchor = drafts[edge.producer].anchor;
-      changed |= drafts.merge(edge.producer, edge.consumer, ClusterClass::Pointwise, anchor);
+      changed |= drafts.merge(edge.producer, edge.consumer);
     }
   }
 }

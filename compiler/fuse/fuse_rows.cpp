@@ -2,15 +2,15 @@
 // would only be stored as part of a product. The rest after the products have taken theirs. Folds
 // along lanes take pointwise neighbours and other folds over the same rows, either way; chains take
 // what follows their sums, and producers that nobody else reads.
+#include "fuse/class_rules.h"
 #include "fuse/legality.h"
-#include "graph/cluster_space.h"
 
 namespace gradus::fuse {
 
 namespace {
 
 bool is_chain(const Drafts& drafts, DraftId id) {
-  return !folds_along_lanes(drafts.graph(), drafts.graph()[drafts[id].anchor]);
+  return fuse::is_chain(drafts.graph(), drafts[id]);
 }
 
 bool may_join(const Drafts& drafts, DraftId seed, DraftId candidate, bool consumes) {
@@ -25,7 +25,7 @@ bool take(Drafts& drafts, DraftId seed, const std::vector<DraftId>& candidates, 
   bool changed = false;
   for (DraftId candidate : candidates) {
     if (drafts[candidate].members.empty() || !may_join(drafts, seed, candidate, consume)) continue;
-    changed |= drafts.merge(seed, candidate, ClusterClass::Rows, drafts[seed].anchor);
+    changed |= drafts.merge(seed, candidate);
   }
   return changed;
 }
@@ -37,7 +37,7 @@ bool take_twins(Drafts& drafts, DraftId seed) {
     for (DraftId twin : drafts.consumers(source)) {
       if (twin == seed || drafts[twin].cls != ClusterClass::Rows || !is_chain(drafts, twin))
         continue;
-      changed |= drafts.merge(seed, twin, ClusterClass::Rows, drafts[seed].anchor);
+      changed |= drafts.merge(seed, twin);
     }
   }
   return changed;
@@ -53,7 +53,7 @@ bool take_servants(Drafts& drafts, DraftId seed) {
   for (DraftId candidate : drafts.producers(seed)) {
     if (drafts[candidate].cls != ClusterClass::Pointwise) continue;
     if (!drafts.only_read_by(candidate, seed)) continue;
-    changed |= drafts.merge(seed, candidate, ClusterClass::Rows, drafts[seed].anchor);
+    changed |= drafts.merge(seed, candidate);
   }
   return changed;
 }

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <set>
 
-#include "fuse/order.h"
 #include "fuse/strip_set.h"
 #include "graph/cluster_space.h"
 #include "graph/op.h"
@@ -22,12 +21,17 @@ constexpr size_t kNone = StripSet::kNone;
 
 class StripFuser {
  public:
-  StripFuser(const Graph& graph, int64_t capacity, Clustering& clustering, Remarks& remarks)
-      : graph_(graph),
+  StripFuser(const Sources& sources, int64_t capacity, Clustering& clustering, Remarks& remarks)
+      : graph_(sources.graph()),
         capacity_(capacity),
         clustering_(clustering),
         remarks_(remarks),
-        strips_(graph, clustering) {}
+        strips_(sources, clustering) {
+    for (size_t i = strips_.clusters(); i-- > 0;) {
+      const bool alone = at(i).cls == ClusterClass::Pointwise && at(i).members.size() == 1;
+      if (alone && moves_elements(at(i).anchor)) movers_.push_back(i);
+    }
+  }
 
   void run() {
     for (size_t i = 0; i < strips_.clusters(); ++i) seed(i);
@@ -40,12 +44,17 @@ class StripFuser {
   Clustering& clustering_;
   Remarks& remarks_;
   StripSet strips_;
+  std::vector<size_t> movers_;  // clusters that only move elements, the last first
 
   const Cluster& at(size_t cluster) const { return clustering_.clusters[ClusterId(cluster)]; }
   const Shape& shape(NodeId id) const { return graph_.type(id).shape; }
   size_t producer(NodeId id) const {
     const ClusterId cluster = clustering_.cluster_of[id];
     return cluster.valid() ? cluster.index() : kNone;
+  }
+  bool moves_elements(NodeId id) const {
+    const OpKind op = graph_[id].op;
+    return op == OpKind::Reshape || op == OpKind::Transpose || op == OpKind::Concat;
   }
   bool is_free(size_t cluster, ClusterClass cls) const {
     return strips_.strip_of(cluster) == kNone && at(cluster).cls == cls &&
@@ -142,7 +151,7 @@ bool StripFuser::product_fits(size_t cluster, const StripParts& strip) const {
 /// Products that the rows read; matrices that an earlier strip computes are computed again, where
 /// one number a row is rather stored.
 void StripFuser::take_producers(StripParts& strip, size_t rows) const {
-  for (NodeId read : reads_of(graph_, at(rows))) {
+  for (NodeId read : strips_.reads(rows)) {
     const size_t by = producer(read);
     if (by == kNone || !is_over(shape(read), strip.items)) continue;
     if (is_free(by, ClusterClass::Contract) && product_fits(by, strip)) strip.own.insert(by);
@@ -156,11 +165,11 @@ void StripFuser::repeat(StripParts& strip, size_t rows) const {
   const StripParts& earlier = strips_[strips_.strip_of(rows)];
   std::set<size_t> parts{rows};
   if (earlier.items != strip.items || earlier.again.count(rows) > 0) return;
-  for (NodeId read : reads_of(graph_, at(rows))) {
+  for (NodeId read : strips_.reads(rows)) {
     const size_t by = producer(read);
     if (by == kNone || strips_.strip_of(by) != strips_.strip_of(rows)) continue;
     if (at(by).cls != ClusterClass::Contract) return;
-    for (NodeId further : reads_of(graph_, at(by))) {
+    for (NodeId further : strips_.reads(by)) {
       const size_t source = producer(further);
       if (source != kNone && strips_.strip_of(source) == strips_.strip_of(rows)) return;
     }
@@ -169,16 +178,27 @@ void StripFuser::repeat(StripParts& strip, size_t rows) const {
   strip.again.insert(parts.begin(), parts.end());
 }
 
-/// Products of what the strip computes.
+/// Products of what the strip computes, in order: later ones may read earlier ones.
 void StripFuser::take_consumers(StripParts& strip) const {
-  for (size_t i = 0; i < strips_.clusters(); ++i) {
+  std::set<size_t> open;
+  const auto add_readers = [&](size_t cluster) {
+    for (NodeId yield : at(cluster).yields) {
+      open.insert(strips_.readers(yield).begin(), strips_.readers(yield).end());
+    }
+  };
+  std::ranges::for_each(strip.own, add_readers);
+  std::ranges::for_each(strip.again, add_readers);
+  while (!open.empty()) {
+    const size_t i = *open.begin();
+    open.erase(open.begin());
     if (!is_free(i, ClusterClass::Contract) || strip.own.count(i) > 0) continue;
-    const std::vector<NodeId> reads = reads_of(graph_, at(i));
-    const bool reads_it =
-        std::ranges::any_of(reads, [&](NodeId read) { return is_computed(read, strip); });
-    if (!reads_it || !product_fits(i, strip)) continue;
+    if (!product_fits(i, strip)) continue;
     strip.own.insert(i);
-    if (strips_.leaves_and_returns(strip)) strip.own.erase(i);
+    if (strips_.leaves_and_returns(strip)) {
+      strip.own.erase(i);
+    } else {
+      add_readers(i);
+    }
   }
 }
 
@@ -195,8 +215,7 @@ bool StripFuser::gather(const StripParts& strip, NodeId moved, NodeId node,
     moves.emplace_back(node, moved);
     return true;
   }
-  const OpKind op = graph_[node].op;
-  if (op != OpKind::Reshape && op != OpKind::Transpose && op != OpKind::Concat) return false;
+  if (!moves_elements(node)) return false;
   if (by != kNone) {
     const bool alone = is_free(by, ClusterClass::Pointwise) && at(by).members.size() == 1;
     const bool read =
@@ -211,9 +230,8 @@ bool StripFuser::gather(const StripParts& strip, NodeId moved, NodeId node,
 
 /// Copies of the strip's products that only move their elements: the longest ways first.
 void StripFuser::take_moves(StripParts& strip) const {
-  for (size_t i = strips_.clusters(); i-- > 0;) {
+  for (size_t i : movers_) {
     if (!is_free(i, ClusterClass::Pointwise) || strip.moved.count(i) > 0) continue;
-    if (at(i).members.size() != 1) continue;
     std::set<size_t> clusters;
     std::vector<std::pair<NodeId, NodeId>> moves;
     if (!gather(strip, at(i).anchor, at(i).anchor, clusters, moves)) continue;
@@ -271,8 +289,9 @@ void StripFuser::seed(size_t rows) {
 
 }  // namespace
 
-void fuse_strips(const Graph& graph, int64_t capacity, Clustering& clustering, Remarks& remarks) {
-  StripFuser(graph, capacity, clustering, remarks).run();
+void fuse_strips(const Sources& sources, int64_t capacity, Clustering& clustering,
+                 Remarks& remarks) {
+  StripFuser(sources, capacity, clustering, remarks).run();
 }
 
 }  // namespace gradus::fuse

@@ -10,9 +10,11 @@
 #pragma once
 
 #include "fuse/fuse.h"
+#include "fuse/sources.h"
 
 namespace gradus::fuse {
 
-void fuse_strips(const Graph& graph, int64_t capacity, Clustering& clustering, Remarks& remarks);
+void fuse_strips(const Sources& sources, int64_t capacity, Clustering& clustering,
+                 Remarks& remarks);
 
 }  // namespace gradus::fuse

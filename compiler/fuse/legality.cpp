@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "fuse/class_rules.h"
 #include "fuse/order.h"
 #include "graph/cluster_space.h"
 #include "graph/op.h"
@@ -17,13 +18,7 @@ namespace gradus::fuse {
 namespace {
 
 constexpr size_t kMaxOperations = 256;
-constexpr int kMaxSlots = 20;
-constexpr int64_t kLongRow = 16384;
-
-/// Members are sorted.
-bool is_member(const Cluster& cluster, NodeId id) {
-  return std::binary_search(cluster.members.begin(), cluster.members.end(), id);
-}
+constexpr size_t kMaxSlots = 20;
 
 OpClass class_of(const Graph& graph, NodeId id) { return op_def(graph[id].op).cls; }
 
@@ -42,61 +37,102 @@ ClusterClass first_class(const Graph& graph, NodeId id) {
                                                                  : ClusterClass::Pointwise;
 }
 
+std::string_view law_text(Refusal::Law law) {
+  switch (law) {
+    case Refusal::Law::Path:
+      return "L1 through ";
+    case Refusal::Law::Space:
+      return "L2 no common space";
+    case Refusal::Law::Fold:
+      return "L3 a fold over items";
+    case Refusal::Law::ChainRows:
+      return "L3 rows of a chain read outside";
+    case Refusal::Law::OldValue:
+      return "L4 the old value is read elsewhere inside";
+    case Refusal::Law::Operations:
+      return "L5 too many operations";
+    case Refusal::Law::Slots:
+      return "L5 too many slots";
+  }
+  return "";
+}
+
+std::vector<DraftId> without_repeats(std::vector<DraftId> ids) {
+  std::ranges::sort(ids);
+  const auto repeated = std::ranges::unique(ids);
+  ids.erase(repeated.begin(), repeated.end());
+  return ids;
+}
+
 }  // namespace
 
-Drafts::Drafts(const Graph& graph, int64_t capacity, Remarks& remarks)
-    : graph_(&graph),
+Drafts::Drafts(const Sources& sources, int64_t capacity, Remarks& remarks)
+    : sources_(sources),
       capacity_(capacity),
       remarks_(&remarks),
-      names_(value_names(graph)),
-      draft_of_(graph.size()),
-      sources_(graph.size()),
-      readers_(graph.size()),
-      after_(graph.size()),
-      results_(graph.size(), 0),
-      wanted_(graph.size(), false),
-      buffers_(graph.size(), false),
-      updates_of_(graph.size()),
-      counted_(graph.size(), 0) {
+      names_(value_names(graph())),
+      draft_of_(graph().size()),
+      after_(graph().size()),
+      results_(graph().size(), 0),
+      wanted_(graph().size(), false),
+      updates_of_(graph().size()) {
   find_computed();
+  find_readers();
+  find_outsides();
   places_.resize(drafts_.size());
   marks_.resize(drafts_.size());
-  find_dependences();
   find_updates();
   find_places();
 }
 
 void Drafts::add_draft(NodeId node) {
-  Cluster draft;
-  draft.cls = first_class(*graph_, node);
-  draft.anchor = node;
-  draft.members = {node};
+  Draft draft;
+  draft.cluster.cls = first_class(graph(), node);
+  draft.cluster.anchor = node;
+  draft.cluster.members = {node};
   draft_of_[node] = drafts_.push_back(std::move(draft));
 }
 
 /// Nodes that results need and that are neither leaves nor views; drafts in the order of nodes.
 void Drafts::find_computed() {
-  IdVector<NodeId, bool> needed(graph_->size(), false);
-  for (const Result& result : graph_->results) {
+  for (const Result& result : graph().results) {
     ++results_[result.value];
-    needed[resolve_view(*graph_, result.value).source] = true;
+    wanted_[sources_.viewed(result.value)] = true;
   }
-  wanted_ = needed;
-  for (size_t i = graph_->size(); i-- > 0;) {
+  IdVector<NodeId, bool> needed = wanted_;
+  for (size_t i = graph().size(); i-- > 0;) {
     const NodeId id(i);
-    if (!needed[id] || is_leaf((*graph_)[id])) continue;
-    sources_[id] = sources_of(*graph_, id);
-    for (NodeId source : sources_[id]) needed[source] = true;
+    if (!needed[id] || is_leaf(graph()[id])) continue;
+    for (NodeId source : sources_.of(id)) needed[source] = true;
   }
-  for (size_t i = 0; i < graph_->size(); ++i) {
-    if (needed[NodeId(i)] && !is_leaf((*graph_)[NodeId(i)])) add_draft(NodeId(i));
+  for (size_t i = 0; i < graph().size(); ++i) {
+    if (needed[NodeId(i)] && !is_leaf(graph()[NodeId(i)])) add_draft(NodeId(i));
   }
 }
 
-void Drafts::find_dependences() {
-  for (size_t i = 0; i < graph_->size(); ++i) {
-    for (NodeId source : sources_[NodeId(i)]) readers_[source].push_back(NodeId(i));
-    buffers_[NodeId(i)] = is_buffer((*graph_)[NodeId(i)]);
+void Drafts::find_readers() {
+  readers_begin_.assign(graph().size() + 1, 0);
+  const auto for_reads = [&](auto visit) {
+    for (const Draft& draft : drafts_) {
+      for (NodeId source : sources_.of(draft.cluster.anchor)) visit(source, draft.cluster.anchor);
+    }
+  };
+  for_reads([&](NodeId source, NodeId) { ++readers_begin_[source.index() + 1]; });
+  for (size_t i = 0; i < graph().size(); ++i) readers_begin_[i + 1] += readers_begin_[i];
+  readers_.resize(readers_begin_.back());
+  std::vector<size_t> next = readers_begin_;
+  for_reads([&](NodeId source, NodeId reader) { readers_[next[source.index()]++] = reader; });
+}
+
+/// Of drafts with one member.
+void Drafts::find_outsides() {
+  for (Draft& draft : drafts_) {
+    const NodeId member = draft.cluster.anchor;
+    for (NodeId source : sources_.of(member)) {
+      if (is_buffer(graph()[source])) draft.outside.reads.push_back(source);
+    }
+    std::ranges::sort(draft.outside.reads);
+    if (wanted_[member] || !readers(member).empty()) draft.outside.yields.push_back(member);
   }
 }
 
@@ -104,9 +140,9 @@ void Drafts::find_dependences() {
 
 void Drafts::find_updates() {
   std::set<NodeId> taken;
-  for (const Result& result : graph_->results) {
+  for (const Result& result : graph().results) {
     if (result.kind != ResultKind::Update) continue;
-    Update update{result.value, find_leaf(*graph_, result.name), false};
+    Update update{result.value, sources_.leaf(result.name), false};
     GRADUS_CHECK(update.leaf.valid(), "an update names a parameter or state: " + result.name);
     const bool own = draft_of_[update.value].valid() && results_[update.value] == 1;
     update.in_place = own && taken.insert(update.leaf).second;
@@ -116,9 +152,9 @@ void Drafts::find_updates() {
   }
 }
 
-std::vector<NodeId> Drafts::other_readers(const Update& update) const {
-  std::vector<NodeId> others;
-  for (NodeId reader : readers_[update.leaf]) {
+Nodes Drafts::other_readers(const Update& update) const {
+  Nodes others;
+  for (NodeId reader : readers(update.leaf)) {
     if (reader != update.value) others.push_back(reader);
   }
   return others;
@@ -127,40 +163,46 @@ std::vector<NodeId> Drafts::other_readers(const Update& update) const {
 void Drafts::decide_in_place(size_t index) {
   Update& update = updates_[index];
   const DraftId draft = draft_of_[update.value];
-  for (NodeId reader : other_readers(update)) after_[reader].push_back(update.value);
-  if (updates_fit(drafts_[draft]) && !cycle_through(draft)) return;
-  for (NodeId reader : other_readers(update)) after_[reader].pop_back();
+  const Nodes others = other_readers(update);
+  for (NodeId reader : others) {
+    after_[reader].push_back(update.value);
+    drafts_[draft_of_[reader]].early = {reader};
+  }
+  if (updates_fit(drafts_[draft], std::nullopt, draft, draft) && !cycle_through(draft)) return;
+  for (NodeId reader : others) after_[reader].pop_back();
   update.in_place = false;
-  say(fmt::format("copy {} into {}: the old value is read elsewhere later", names_[update.value],
-                  names_[update.leaf]));
+  remarks_->push_back(fmt::format("copy {} into {}: the old value is read elsewhere later",
+                                  names_[update.value], names_[update.leaf]));
 }
 
 /// Inside the cluster the old value is read only where the new one is stored.
-bool Drafts::updates_fit(const Cluster& cluster, std::optional<ClusterSpace> space) const {
-  for (NodeId member : cluster.members) {
-    for (size_t index : updates_of_[member]) {
-      if (updates_[index].in_place && !update_fits(cluster, updates_[index], space)) return false;
+bool Drafts::updates_fit(const Draft& merged, std::optional<ClusterSpace> space, DraftId a,
+                         DraftId b) const {
+  for (NodeId yield : merged.outside.yields) {
+    for (size_t index : updates_of_[yield]) {
+      const Update& update = updates_[index];
+      if (!update.in_place) continue;
+      for (NodeId reader : readers(update.leaf)) {
+        if (!in_either(reader, a, b)) continue;
+        if (!space) space = find_space(graph(), merged.cluster);
+        if (!space || !update_fits(update, merged.cluster, *space, reader)) return false;
+      }
     }
   }
   return true;
 }
 
-bool Drafts::update_fits(const Cluster& cluster, const Update& update,
-                         std::optional<ClusterSpace>& space) const {
-  for (NodeId reader : readers_[update.leaf]) {
-    if (!is_member(cluster, reader)) continue;
-    if (class_of(*graph_, reader) == OpClass::Contract) return false;
-    if (cluster.cls == ClusterClass::Scatter) return false;
-    if (!space) space = find_space(*graph_, cluster);
-    if (!space) return false;
-    const Place stored = own_place(*graph_, *space, update.value);
-    for (size_t k = 0; k < (*graph_)[reader].operands.size(); ++k) {
-      const View view = operand_view(*graph_, reader, k);
-      if (view.source != update.leaf) continue;
-      if (operand_role((*graph_)[reader], k) == OperandRole::Indexed) return false;
-      const auto place = operand_place(*graph_, *space, reader, view);
-      if (!place || *place != stored) return false;
-    }
+bool Drafts::update_fits(const Update& update, const Cluster& merged, const ClusterSpace& space,
+                         NodeId reader) const {
+  if (class_of(graph(), reader) == OpClass::Contract) return false;
+  if (merged.cls == ClusterClass::Scatter) return false;
+  const Node& node = graph()[reader];
+  const Place stored = own_place(graph(), space, update.value);
+  for (size_t k = 0; k < node.operands.size(); ++k) {
+    if (sources_.viewed(node.operands[k]) != update.leaf) continue;
+    if (operand_role(node, k) == OperandRole::Indexed) return false;
+    const auto place = operand_place(graph(), space, reader, operand_view(graph(), reader, k));
+    if (!place || *place != stored) return false;
   }
   return true;
 }
@@ -170,224 +212,139 @@ bool Drafts::update_fits(const Cluster& cluster, const Update& update,
 std::vector<DraftId> Drafts::live(ClusterClass cls) const {
   std::vector<DraftId> result;
   for (size_t i = 0; i < drafts_.size(); ++i) {
-    const Cluster& draft = drafts_[DraftId(i)];
+    const Cluster& draft = drafts_[DraftId(i)].cluster;
     if (!draft.members.empty() && draft.cls == cls) result.push_back(DraftId(i));
   }
   return result;
 }
 
 std::vector<DraftId> Drafts::consumers(DraftId id) const {
-  std::set<DraftId> result;
-  for (NodeId member : drafts_[id].members) {
-    for (NodeId reader : readers_[member]) result.insert(draft_of_[reader]);
+  std::vector<DraftId> result;
+  for (NodeId yield : drafts_[id].outside.yields) {
+    for (NodeId reader : readers(yield)) {
+      if (draft_of_[reader] != id) result.push_back(draft_of_[reader]);
+    }
   }
-  result.erase(id);
-  return {result.begin(), result.end()};
+  return without_repeats(std::move(result));
 }
 
 std::vector<DraftId> Drafts::producers(DraftId id) const {
-  std::set<DraftId> result;
-  for (NodeId member : drafts_[id].members) {
-    for (NodeId source : sources_[member]) {
-      if (draft_of_[source].valid()) result.insert(draft_of_[source]);
-    }
+  std::vector<DraftId> result;
+  for (NodeId read : drafts_[id].outside.reads) {
+    if (draft_of_[read].valid()) result.push_back(draft_of_[read]);
   }
-  result.erase(id);
-  return {result.begin(), result.end()};
+  return without_repeats(std::move(result));
 }
 
 bool Drafts::only_read_by(DraftId id, DraftId reader) const {
-  for (NodeId member : drafts_[id].members) {
-    if (wanted_[member]) return false;
-    for (NodeId other : readers_[member]) {
-      if (draft_of_[other] != id && draft_of_[other] != reader) return false;
-    }
-  }
-  return true;
+  return std::ranges::none_of(drafts_[id].outside.yields,
+                              [&](NodeId yield) { return is_seen_outside(yield, id, reader); });
 }
 
 int64_t Drafts::bytes_between(DraftId producer, DraftId consumer) const {
   int64_t bytes = 0;
-  for (NodeId member : drafts_[producer].members) {
-    const auto& readers = readers_[member];
-    const bool read = std::any_of(readers.begin(), readers.end(),
-                                  [&](NodeId reader) { return draft_of_[reader] == consumer; });
-    if (read) bytes += byte_size(graph_->type(member), capacity_);
+  for (NodeId yield : drafts_[producer].outside.yields) {
+    const bool read = std::ranges::any_of(
+        readers(yield), [&](NodeId reader) { return draft_of_[reader] == consumer; });
+    if (read) bytes += byte_size(graph().type(yield), capacity_);
   }
   return bytes;
 }
 
-bool Drafts::is_read_outside(NodeId node) const {
-  if (wanted_[node]) return true;
-  return std::any_of(readers_[node].begin(), readers_[node].end(),
-                     [&](NodeId reader) { return draft_of_[reader] != draft_of_[node]; });
+/// Whether a result is, or a draft other than these two reads, what `node` computes.
+bool Drafts::is_seen_outside(NodeId node, DraftId a, DraftId b) const {
+  return wanted_[node] || std::ranges::any_of(readers(node), [&](NodeId reader) {
+           return !in_either(reader, a, b);
+         });
 }
 
 // Merging.
 
-int Drafts::count_slots(const Cluster& cluster) const {
-  ++count_;
-  for (NodeId member : cluster.members) counted_[member] = count_;
-  int slots = 0;
-  for (NodeId member : cluster.members) {
-    const auto& readers = readers_[member];
-    const bool outside = std::any_of(readers.begin(), readers.end(),
-                                     [&](NodeId reader) { return counted_[reader] != count_; });
-    slots += outside || wanted_[member] ? 1 : 0;
-  }
-  for (NodeId member : cluster.members) {
-    for (NodeId source : sources_[member]) {
-      if (buffers_[source] && std::exchange(counted_[source], count_) != count_) ++slots;
-    }
-  }
-  return slots;
+/// What is seen of two drafts as one: part of what is seen of each.
+Outside Drafts::outside_of_both(DraftId a, DraftId b) const {
+  const Outside &first = drafts_[a].outside, &second = drafts_[b].outside;
+  Outside both;
+  std::ranges::set_union(first.reads, second.reads, std::back_inserter(both.reads));
+  std::ranges::merge(first.yields, second.yields, std::back_inserter(both.yields));
+  const auto drop = [](Nodes& nodes, auto unseen) {
+    nodes.erase(std::remove_if(nodes.begin(), nodes.end(), unseen), nodes.end());
+  };
+  drop(both.reads, [&](NodeId read) { return in_either(read, a, b); });
+  drop(both.yields, [&](NodeId yield) { return !is_seen_outside(yield, a, b); });
+  return both;
 }
 
-namespace {
+/// The two as one, in the class of the first. What is seen of them is known.
+Draft Drafts::joined(DraftId into, DraftId other, Outside outside) const {
+  const Draft &first = drafts_[into], &second = drafts_[other];
+  Draft merged;
+  merged.outside = std::move(outside);
+  merged.cluster.cls = first.cluster.cls;
+  merged.cluster.anchor = first.cluster.anchor;
+  merged.cluster.members.reserve(first.cluster.members.size() + second.cluster.members.size());
+  std::ranges::merge(first.cluster.members, second.cluster.members,
+                     std::back_inserter(merged.cluster.members));
+  merged.early = first.early;
+  merged.early.insert(merged.early.end(), second.early.begin(), second.early.end());
+  return merged;
+}
 
-/// What a class asks of its members beyond a space.
-class ClassRules {
- public:
-  ClassRules(const Graph& graph, const Cluster& cluster, const ClusterSpace& space)
-      : graph_(graph), cluster_(cluster), space_(space) {}
-
-  bool hold() const {
-    switch (cluster_.cls) {
-      case ClusterClass::Contract:
-        return contract_holds();
-      case ClusterClass::Rows:
-        return is_chain() ? chain_holds() : lanes_hold();
-      case ClusterClass::Pointwise:
-      case ClusterClass::Scalar:
-        return count(OpClass::Reduce) == 0;
-      default:
-        return cluster_.members.size() == 1;
-    }
-  }
-
- private:
-  bool is_chain() const { return !folds_along_lanes(graph_, graph_[cluster_.anchor]); }
-  int64_t count(OpClass cls) const {
-    return std::count_if(cluster_.members.begin(), cluster_.members.end(),
-                         [&](NodeId id) { return class_of(graph_, id) == cls; });
-  }
-  bool contract_holds() const {
-    const std::vector<NodeId> sources = sources_of(graph_, cluster_.anchor);
-    const bool prologue = std::any_of(sources.begin(), sources.end(),
-                                      [&](NodeId source) { return is_member(cluster_, source); });
-    return count(OpClass::Contract) == 1 && count(OpClass::Reduce) == 0 && !prologue;
-  }
-  bool lanes_hold() const {
-    if (count(OpClass::Contract) > 0) return false;
-    for (NodeId member : cluster_.members) {
-      const bool fold = class_of(graph_, member) == OpClass::Reduce;
-      if (fold && !folds_along_lanes(graph_, graph_[member])) return false;
-    }
-    return std::count(space_.folded.begin(), space_.folded.end(), true) == 1 &&
-           space_.folded.back() && !(is_one_long_row() && reads_fold_again());
-  }
-  /// A fold over a whole large tensor is one item; what follows it elementwise is better off with
-  /// many.
-  bool is_one_long_row() const {
-    return space_.extents.size() == 1 && space_.extents[0].value > kLongRow;
-  }
-  bool reads_fold_again() const {
-    return std::any_of(cluster_.members.begin(), cluster_.members.end(), [&](NodeId member) {
-      if (class_of(graph_, member) == OpClass::Reduce) return false;
-      if (level_of(graph_, space_, member) != Level::Full) return false;
-      const std::vector<NodeId> sources = sources_of(graph_, member);
-      return std::any_of(sources.begin(), sources.end(), [&](NodeId source) {
-        return is_member(cluster_, source) && level_of(graph_, space_, source) == Level::Folded;
-      });
-    });
-  }
-  /// Sums are known when all rows are done: nothing of a single row may read them.
-  bool chain_holds() const {
-    const Node& anchor = graph_[cluster_.anchor];
-    const bool partial = anchor.op == OpKind::PartialSum;
-    if (count(OpClass::Contract) > 0) return false;
-    if (partial && std::count(space_.folded.begin(), space_.folded.end(), true) != 1) return false;
-    for (NodeId member : cluster_.members) {
-      const Node& node = graph_[member];
-      if (class_of(graph_, member) == OpClass::Reduce) {
-        const bool other_kind = (node.op == OpKind::PartialSum) != partial;
-        if (other_kind || folds_along_lanes(graph_, node)) return false;
-        if (partial && (node.attrs != anchor.attrs || node.type.shape != anchor.type.shape)) {
-          return false;
-        }
-      }
-      if (!chain_member_holds(member, partial)) return false;
-    }
-    return true;
-  }
-  bool chain_member_holds(NodeId member, bool partial) const {
-    const bool fold = class_of(graph_, member) == OpClass::Reduce;
-    const bool per_row = fold || level_of(graph_, space_, member) == Level::Full;
-    if (partial && !per_row) return false;
-    for (NodeId source : sources_of(graph_, member)) {
-      if (!is_member(cluster_, source)) continue;
-      const bool sum = class_of(graph_, source) == OpClass::Reduce;
-      if (per_row && (sum || level_of(graph_, space_, source) == Level::Folded)) return false;
-      if (!per_row && !sum && level_of(graph_, space_, source) == Level::Full) return false;
-    }
-    return true;
-  }
-
-  const Graph& graph_;
-  const Cluster& cluster_;
-  const ClusterSpace& space_;
-};
-
-}  // namespace
-
-std::optional<std::string> Drafts::why_not(const Cluster& merged, DraftId a, DraftId b) const {
+/// A law that asks for no more than the two drafts and their places.
+std::optional<Refusal> Drafts::breach_of_pair(DraftId a, DraftId b) const {
   for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
     if (const auto through = path_around(from, to)) {
-      return fmt::format("L1 through {}", draft_name(*through));
+      return Refusal{Refusal::Law::Path, *through};
     }
   }
-  if (merged.members.size() > kMaxOperations) return "L5 too many operations";
-  if (count_slots(merged) > kMaxSlots) return "L5 too many slots";
-  std::optional<ClusterSpace> space = find_space(*graph_, merged);
-  if (!space) return "L2 no common space";
-  if (!ClassRules(*graph_, merged, *space).hold()) return "L3 a fold over items";
-  if (merged.cls == ClusterClass::Rows && !folds_along_lanes(*graph_, (*graph_)[merged.anchor])) {
-    for (NodeId member : merged.members) {
-      if (class_of(*graph_, member) == OpClass::Reduce) continue;
-      if (level_of(*graph_, *space, member) == Level::Folded) continue;
-      const auto& readers = readers_[member];
-      const bool outside = std::any_of(readers.begin(), readers.end(),
-                                       [&](NodeId reader) { return !is_member(merged, reader); });
-      if (outside || wanted_[member]) return "L3 rows of a chain read outside";
-    }
-  }
-  if (!updates_fit(merged, std::move(space))) return "L4 the old value is read elsewhere inside";
+  const size_t operations = drafts_[a].cluster.members.size() + drafts_[b].cluster.members.size();
+  if (operations > kMaxOperations) return Refusal{Refusal::Law::Operations, {}};
   return std::nullopt;
 }
 
-/// Passes try again after each success; what was said once is not said again.
-void Drafts::say(const std::string& remark) {
-  if (said_.insert(remark).second) remarks_->push_back(remark);
+/// A law that `merged` of these two breaks by what it computes.
+std::optional<Refusal> Drafts::breach_of_merged(const Draft& merged, DraftId a, DraftId b) const {
+  std::optional<ClusterSpace> space = find_space(graph(), merged.cluster);
+  if (!space) return Refusal{Refusal::Law::Space, {}};
+  if (!class_rules_hold(sources_, merged.cluster, *space)) return Refusal{Refusal::Law::Fold, {}};
+  if (stores_chain_rows(merged, *space)) return Refusal{Refusal::Law::ChainRows, {}};
+  if (!updates_fit(merged, std::move(space), a, b)) return Refusal{Refusal::Law::OldValue, {}};
+  return std::nullopt;
 }
 
-std::string Drafts::draft_name(DraftId id) const { return names_[drafts_[id].anchor]; }
+bool Drafts::stores_chain_rows(const Draft& merged, const ClusterSpace& space) const {
+  if (merged.cluster.cls != ClusterClass::Rows || !is_chain(graph(), merged.cluster)) return false;
+  return std::ranges::any_of(merged.outside.yields, [&](NodeId yield) {
+    return class_of(graph(), yield) != OpClass::Reduce &&
+           level_of(graph(), space, yield) != Level::Folded;
+  });
+}
 
-bool Drafts::merge(DraftId into, DraftId other, ClusterClass cls, NodeId anchor) {
-  Cluster merged = drafts_[into];
-  merged.cls = cls;
-  merged.anchor = anchor;
-  merged.members.insert(merged.members.end(), drafts_[other].members.begin(),
-                        drafts_[other].members.end());
-  std::sort(merged.members.begin(), merged.members.end());
-  if (const auto reason = why_not(merged, into, other)) {
-    say(fmt::format("keep {} apart from {}: {}", draft_name(other), draft_name(into), *reason));
-    return false;
+/// Passes try again after each success; what was said once is not said again.
+bool Drafts::refuse(DraftId into, DraftId other, const Refusal& refusal) {
+  if (!refused_.insert({into, other, refusal}).second) return false;
+  const std::string through =
+      refusal.law == Refusal::Law::Path ? draft_name(refusal.through) : std::string();
+  remarks_->push_back(fmt::format("keep {} apart from {}: {}{}", draft_name(other),
+                                  draft_name(into), law_text(refusal.law), through));
+  return false;
+}
+
+std::string Drafts::draft_name(DraftId id) const { return names_[drafts_[id].cluster.anchor]; }
+
+bool Drafts::merge(DraftId into, DraftId other) {
+  if (const auto breach = breach_of_pair(into, other)) return refuse(into, other, *breach);
+  Outside outside = outside_of_both(into, other);
+  if (outside.slots() > kMaxSlots) return refuse(into, other, {Refusal::Law::Slots, {}});
+  Draft merged = joined(into, other, std::move(outside));
+  if (const auto breach = breach_of_merged(merged, into, other)) {
+    return refuse(into, other, *breach);
   }
-  say(fmt::format("fuse {} into {}: saves {} B", draft_name(other), draft_name(into),
-                  bytes_between(into, other) + bytes_between(other, into)));
+  remarks_->push_back(fmt::format("fuse {} into {}: saves {} B", draft_name(other),
+                                  draft_name(into),
+                                  bytes_between(into, other) + bytes_between(other, into)));
   place_together(into, other);
-  for (NodeId member : drafts_[other].members) draft_of_[member] = into;
-  drafts_[other].members.clear();
+  for (NodeId member : drafts_[other].cluster.members) draft_of_[member] = into;
+  drafts_[other] = Draft();
   drafts_[into] = std::move(merged);
   return true;
 }
@@ -396,28 +353,31 @@ bool Drafts::merge(DraftId into, DraftId other, ClusterClass cls, NodeId anchor)
 
 Clustering Drafts::finish() {
   Clustering clustering;
-  clustering.cluster_of = IdVector<NodeId, ClusterId>(graph_->size());
-  clustering.names = names_;
-  for (Cluster& draft : drafts_) {
-    if (draft.members.empty()) continue;
-    clustering.clusters.push_back(draft);
+  clustering.cluster_of = IdVector<NodeId, ClusterId>(graph().size());
+  clustering.names = std::move(names_);
+  for (Draft& draft : drafts_) {
+    if (draft.cluster.members.empty()) continue;
+    set_yields(draft);
+    clustering.clusters.push_back(std::move(draft.cluster));
   }
-  fill_yields(clustering);
   add_copies(clustering);
-  put_in_order(*graph_, clustering);
+  put_in_order(sources_, clustering);
   return clustering;
 }
 
-void Drafts::fill_yields(Clustering& clustering) const {
-  for (Cluster& cluster : clustering.clusters) {
-    for (NodeId member : cluster.members) {
-      if (is_read_outside(member)) cluster.yields.push_back(member);
+/// Yields, and those of them that are stored in place, in the order of results.
+void Drafts::set_yields(Draft& draft) const {
+  const Nodes& yields = draft.outside.yields;
+  draft.cluster.yields.assign(yields.begin(), yields.end());
+  std::vector<size_t> stored;
+  for (NodeId yield : yields) {
+    for (size_t index : updates_of_[yield]) {
+      if (updates_[index].in_place) stored.push_back(index);
     }
-    for (const Update& update : updates_) {
-      if (update.in_place && is_member(cluster, update.value)) {
-        cluster.updates.emplace_back(update.value, update.leaf);
-      }
-    }
+  }
+  std::ranges::sort(stored);
+  for (size_t index : stored) {
+    draft.cluster.updates.emplace_back(updates_[index].value, updates_[index].leaf);
   }
 }
 
@@ -425,13 +385,13 @@ void Drafts::fill_yields(Clustering& clustering) const {
 /// its value; else a copy fills its buffer.
 void Drafts::add_copies(Clustering& clustering) const {
   std::set<NodeId> stored;
-  for (size_t i = 0; i < graph_->results.size(); ++i) {
-    const Result& result = graph_->results[i];
+  for (size_t i = 0; i < graph().results.size(); ++i) {
+    const Result& result = graph().results[i];
     if (result.kind == ResultKind::Update) {
-      const auto update = std::find_if(updates_.begin(), updates_.end(), [&](const Update& u) {
-        return u.in_place && u.value == result.value;
-      });
-      if (update != updates_.end()) continue;
+      const auto& updates = updates_of_[result.value];
+      const bool in_place =
+          std::ranges::any_of(updates, [&](size_t index) { return updates_[index].in_place; });
+      if (in_place) continue;
     } else if (draft_of_[result.value].valid() && stored.insert(result.value).second) {
       continue;
     }

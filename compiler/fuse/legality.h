@@ -8,12 +8,16 @@
 //   L5  not too many slots and operations
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "fuse/fuse.h"
+#include "fuse/sources.h"
 #include "graph/cluster_space.h"
 
 namespace gradus::fuse {
@@ -26,12 +30,37 @@ struct Update {
   bool in_place = true;
 };
 
+using Nodes = boost::container::small_vector<NodeId, 8>;
+
+/// What the rest of the graph sees of a draft: a slot for each.
+struct Outside {
+  Nodes reads;   // buffers that members read and that it does not compute, ascending
+  Nodes yields;  // members that others or results read, ascending
+  size_t slots() const { return reads.size() + yields.size(); }
+};
+
+/// Empty once it has been merged into another.
+struct Draft {
+  Cluster cluster;  // class, anchor and members
+  Outside outside;
+  std::vector<NodeId> early;  // L4: members after which others have to run that do not read them
+};
+
+/// Why two drafts stay apart.
+struct Refusal {
+  enum class Law : uint8_t { Path, Operations, Slots, Space, Fold, ChainRows, OldValue };
+  Law law;
+  DraftId through;  // Path: a draft between
+  friend auto operator<=>(const Refusal&, const Refusal&) = default;
+};
+
 class Drafts {
  public:
-  Drafts(const Graph& graph, int64_t capacity, Remarks& remarks);
+  Drafts(const Sources& sources, int64_t capacity, Remarks& remarks);
 
-  const Graph& graph() const { return *graph_; }
-  const Cluster& operator[](DraftId id) const { return drafts_[id]; }
+  const Graph& graph() const { return sources_.graph(); }
+  const Sources& sources() const { return sources_; }
+  const Cluster& operator[](DraftId id) const { return drafts_[id].cluster; }
   /// Invalid for leaves, views and dead nodes.
   DraftId draft_of(NodeId node) const { return draft_of_[node]; }
   /// Live drafts of a class, by the numbers of their first nodes.
@@ -44,10 +73,10 @@ class Drafts {
   /// Bytes that pass between the two.
   int64_t bytes_between(DraftId producer, DraftId consumer) const;
 
-  /// Joins `other` to `into` as `cls` with this anchor if that is legal, and says so in the
+  /// Joins `other` to `into`, whose class and anchor stay, if that is legal; says so in the
   /// remarks.
-  bool merge(DraftId into, DraftId other, ClusterClass cls, NodeId anchor);
-  void set_class(DraftId id, ClusterClass cls) { drafts_[id].cls = cls; }
+  bool merge(DraftId into, DraftId other);
+  void set_class(DraftId id, ClusterClass cls) { drafts_[id].cluster.cls = cls; }
 
   /// The finished clustering, in an order that may be executed.
   Clustering finish();
@@ -55,19 +84,32 @@ class Drafts {
  private:
   void find_computed();
   void add_draft(NodeId node);
-  void find_dependences();
+  void find_readers();
+  void find_outsides();
   void find_updates();
   void decide_in_place(size_t update);
-  std::vector<NodeId> other_readers(const Update& update) const;
-  std::optional<std::string> why_not(const Cluster& merged, DraftId a, DraftId b) const;
-  /// `space` is the cluster's, or is found where it is needed.
-  bool updates_fit(const Cluster& cluster, std::optional<ClusterSpace> space = std::nullopt) const;
-  bool update_fits(const Cluster& cluster, const Update& update,
-                   std::optional<ClusterSpace>& space) const;
-  bool is_read_outside(NodeId node) const;
-  int count_slots(const Cluster& cluster) const;
+  Nodes other_readers(const Update& update) const;
+  std::span<const NodeId> readers(NodeId node) const {
+    return {readers_.data() + readers_begin_[node.index()],
+            readers_.data() + readers_begin_[node.index() + 1]};
+  }
+  bool in_either(NodeId node, DraftId a, DraftId b) const {
+    return draft_of_[node] == a || draft_of_[node] == b;
+  }
+  bool is_seen_outside(NodeId node, DraftId a, DraftId b) const;
+  Outside outside_of_both(DraftId a, DraftId b) const;
+  Draft joined(DraftId into, DraftId other, Outside outside) const;
+  std::optional<Refusal> breach_of_pair(DraftId a, DraftId b) const;
+  std::optional<Refusal> breach_of_merged(const Draft& merged, DraftId a, DraftId b) const;
+  bool stores_chain_rows(const Draft& merged, const ClusterSpace& space) const;
+  /// `merged` is of these two drafts, or of one that is given twice. Its space is found where it is
+  /// not given and is needed.
+  bool updates_fit(const Draft& merged, std::optional<ClusterSpace> space, DraftId a,
+                   DraftId b) const;
+  bool update_fits(const Update& update, const Cluster& merged, const ClusterSpace& space,
+                   NodeId reader) const;
+  bool refuse(DraftId into, DraftId other, const Refusal& refusal);
   std::string draft_name(DraftId id) const;
-  void say(const std::string& remark);
 
   // paths.cpp
   template <typename Visit>
@@ -80,26 +122,23 @@ class Drafts {
   void find_places();
   void place_together(DraftId a, DraftId b);
 
-  void fill_yields(Clustering& clustering) const;
+  void set_yields(Draft& draft) const;
   void add_copies(Clustering& clustering) const;
 
-  const Graph* graph_;
+  const Sources& sources_;
   int64_t capacity_;
   Remarks* remarks_;
   IdVector<NodeId, std::string> names_;
-  IdVector<DraftId, Cluster> drafts_;  // without members once merged into another
+  IdVector<DraftId, Draft> drafts_;
   IdVector<NodeId, DraftId> draft_of_;
-  IdVector<NodeId, std::vector<NodeId>> sources_;  // buffers and computed nodes that a node reads
-  IdVector<NodeId, std::vector<NodeId>> readers_;  // computed nodes that read a source
-  IdVector<NodeId, std::vector<NodeId>> after_;    // L4: nodes that run after this one
-  IdVector<NodeId, int> results_;                  // how many results a node is
-  IdVector<NodeId, bool> wanted_;   // is a result, or seen through one that is a view
-  IdVector<NodeId, bool> buffers_;  // stands in memory where others read it
+  std::vector<NodeId> readers_;  // computed nodes that read a node, those of all one after another
+  std::vector<size_t> readers_begin_;
+  IdVector<NodeId, std::vector<NodeId>> after_;  // L4: nodes that run after this one
+  IdVector<NodeId, int> results_;                // how many results a node is
+  IdVector<NodeId, bool> wanted_;                // is a result, or seen through one that is a view
   std::vector<Update> updates_;
   IdVector<NodeId, std::vector<size_t>> updates_of_;  // those that a node is the new value of
-  mutable IdVector<NodeId, int> counted_;             // the last count that saw a node
-  mutable int count_ = 0;
-  std::set<std::string> said_;
+  std::set<std::tuple<DraftId, DraftId, Refusal>> refused_;  // what the remarks have said
   IdVector<DraftId, size_t> places_;      // by dependence; of those that live, and of those joined
   std::vector<DraftId> order_;            // the draft at each place
   mutable IdVector<DraftId, int> marks_;  // the last search that visited a draft

@@ -12,13 +12,13 @@ namespace gradus::fuse {
 /// Calls `visit` with each draft that runs after `id`, with some of them repeatedly.
 template <typename Visit>
 void Drafts::for_successors(DraftId id, Visit visit) const {
-  for (NodeId member : drafts_[id].members) {
-    for (const std::vector<NodeId>* nodes : {&readers_[member], &after_[member]}) {
-      for (NodeId node : *nodes) {
-        if (draft_of_[node] != id) visit(draft_of_[node]);
-      }
+  const auto visit_others = [&](const auto& nodes) {
+    for (NodeId node : nodes) {
+      if (draft_of_[node] != id) visit(draft_of_[node]);
     }
-  }
+  };
+  for (NodeId yield : drafts_[id].outside.yields) visit_others(readers(yield));
+  for (NodeId early : drafts_[id].early) visit_others(after_[early]);
 }
 
 /// True once for each draft and search.

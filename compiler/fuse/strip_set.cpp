@@ -15,21 +15,20 @@ void insert(std::vector<NodeId>& sorted, const std::vector<NodeId>& more) {
 
 }  // namespace
 
-StripSet::StripSet(const Graph& graph, const Clustering& clustering)
-    : graph_(graph),
+StripSet::StripSet(const Sources& sources, const Clustering& clustering)
+    : sources_(sources),
       strip_of_(clustering.clusters.size(), kNone),
-      readers_(graph.size()),
-      results_(graph.size(), false),
+      readers_(sources.graph().size()),
+      results_(sources.graph().size(), false),
       successors_(clustering.clusters.size()) {
-  const auto before = find_predecessors(graph, clustering);
+  const auto before = find_predecessors(sources, clustering);
   for (size_t i = 0; i < strip_of_.size(); ++i) {
     for (ClusterId id : before[ClusterId(i)]) successors_[id.index()].push_back(i);
-    for (NodeId read : reads_of(graph, clustering.clusters[ClusterId(i)])) {
-      readers_[read].push_back(i);
-    }
+    reads_.push_back(sources.reads_of(clustering.clusters[ClusterId(i)]));
+    for (NodeId read : reads_.back()) readers_[read].push_back(i);
   }
-  for (const Result& result : graph.results) {
-    results_[resolve_view(graph, result.value).source] = true;
+  for (const Result& result : sources.graph().results) {
+    results_[sources.viewed(result.value)] = true;
   }
 }
 
@@ -101,7 +100,7 @@ Cluster StripSet::make_strip(const Clustering& clustering, const StripParts& par
 void StripSet::set_yields(Clustering& clustering) const {
   IdVector<NodeId, bool> read = results_;
   for (const Cluster& cluster : clustering.clusters) {
-    for (NodeId id : reads_of(graph_, cluster)) read[id] = true;
+    for (NodeId id : sources_.reads_of(cluster)) read[id] = true;
   }
   for (Cluster& strip : clustering.clusters) {
     if (strip.cls != ClusterClass::Strip) continue;
@@ -109,13 +108,12 @@ void StripSet::set_yields(Clustering& clustering) const {
     for (NodeId member : strip.members) {
       if (read[member]) strip.yields.push_back(member);
     }
-    IdVector<NodeId, bool> passed(graph_.size(), false);
-    for (const Cluster& part : strip.parts) {
-      for (NodeId id : reads_of(graph_, part)) passed[id] = true;
-    }
+    std::vector<NodeId> passed;
+    for (const Cluster& part : strip.parts) insert(passed, sources_.reads_of(part));
     for (Cluster& part : strip.parts) {
       std::erase_if(part.yields, [&](NodeId yield) {
-        return !passed[yield] && (part.again || !contains(strip.yields, yield));
+        return !std::ranges::binary_search(passed, yield) &&
+               (part.again || !contains(strip.yields, yield));
       });
     }
   }
@@ -124,14 +122,14 @@ void StripSet::set_yields(Clustering& clustering) const {
 void StripSet::replace(Clustering& clustering) const {
   if (strips_.empty()) return;
   Clustering out;
-  out.names = clustering.names;
-  out.cluster_of = IdVector<NodeId, ClusterId>(graph_.size());
+  out.names = std::move(clustering.names);
+  out.cluster_of = IdVector<NodeId, ClusterId>(sources_.graph().size());
   for (size_t i = 0; i < strip_of_.size(); ++i) {
-    if (strip_of_[i] == kNone) out.clusters.push_back(clustering.clusters[ClusterId(i)]);
+    if (strip_of_[i] == kNone) out.clusters.push_back(std::move(clustering.clusters[ClusterId(i)]));
   }
   for (const StripParts& strip : strips_) out.clusters.push_back(make_strip(clustering, strip));
   set_yields(out);
-  put_in_order(graph_, out);
+  put_in_order(sources_, out);
   clustering = std::move(out);
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <vector>
 
+#include "fuse/sources.h"
 #include "graph/cluster.h"
 
 namespace gradus::fuse {
@@ -24,13 +25,16 @@ class StripSet {
  public:
   static constexpr size_t kNone = SIZE_MAX;
 
-  StripSet(const Graph& graph, const Clustering& clustering);
+  /// `clustering` stays as it is until `replace`.
+  StripSet(const Sources& sources, const Clustering& clustering);
 
   /// The strip that a cluster is a part of, or kNone.
   size_t strip_of(size_t cluster) const { return strip_of_[cluster]; }
   const StripParts& operator[](size_t strip) const { return strips_[strip]; }
   size_t clusters() const { return strip_of_.size(); }
-  /// Clusters that read a value.
+  /// What a cluster reads and does not compute.
+  const std::vector<NodeId>& reads(size_t cluster) const { return reads_[cluster]; }
+  /// Clusters that read a value, ascending.
   const std::vector<size_t>& readers(NodeId value) const { return readers_[value]; }
   bool is_result(NodeId value) const { return results_[value]; }
   /// Whether a path leaves the strip and comes back; strips that are made already are passed as
@@ -46,9 +50,10 @@ class StripSet {
   Cluster make_strip(const Clustering& clustering, const StripParts& strip) const;
   void set_yields(Clustering& clustering) const;
 
-  const Graph& graph_;
+  const Sources& sources_;
   std::vector<StripParts> strips_;
   std::vector<size_t> strip_of_;
+  std::vector<std::vector<NodeId>> reads_;
   IdVector<NodeId, std::vector<size_t>> readers_;
   IdVector<NodeId, bool> results_;
   std::vector<std::vector<size_t>> successors_;

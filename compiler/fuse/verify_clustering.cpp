@@ -12,7 +12,7 @@
 #include <set>
 
 #include "fuse/fuse.h"
-#include "fuse/order.h"
+#include "fuse/sources.h"
 
 namespace gradus::fuse {
 
@@ -25,8 +25,8 @@ struct Breach {
 class Verifier {
  public:
   Verifier(const Graph& graph, const Clustering& clustering)
-      : graph_(graph), clustering_(clustering), names_(clustering.names) {
-    for (const Cluster& each : clustering.clusters) reads_.push_back(reads_of(graph, each));
+      : graph_(graph), sources_(graph), clustering_(clustering), names_(clustering.names) {
+    for (const Cluster& each : clustering.clusters) reads_.push_back(sources_.reads_of(each));
   }
 
   void run() {
@@ -49,13 +49,11 @@ class Verifier {
   IdVector<NodeId, bool> needed() const {
     IdVector<NodeId, bool> needed(graph_.size(), false);
     for (const Result& result : graph_.results) {
-      needed[resolve_view(graph_, result.value).source] = true;
+      needed[sources_.viewed(result.value)] = true;
     }
     for (size_t i = graph_.size(); i-- > 0;) {
       if (!needed[NodeId(i)]) continue;
-      for (NodeId operand : graph_[NodeId(i)].operands) {
-        needed[resolve_view(graph_, operand).source] = true;
-      }
+      for (NodeId source : sources_.of(NodeId(i))) needed[source] = true;
     }
     return needed;
   }
@@ -96,7 +94,7 @@ class Verifier {
     const Cluster& strip = cluster(id);
     std::set<NodeId> known, moved;
     for (const Cluster& part : strip.parts) {
-      for (NodeId read : reads_of(graph_, part)) {
+      for (NodeId read : sources_.reads_of(part)) {
         const bool inside = std::binary_search(strip.members.begin(), strip.members.end(), read) ||
                             std::binary_search(strip.repeats.begin(), strip.repeats.end(), read);
         require(!inside || known.count(read) > 0, "a part of @{} reads {} before it is computed",
@@ -147,7 +145,7 @@ class Verifier {
       const int32_t copied = cluster(ClusterId(i)).copy_result;
       if (copied < 0) continue;
       const Result& result = graph_.results[static_cast<size_t>(copied)];
-      if (result.kind == ResultKind::Update) write(find_leaf(graph_, result.name), i);
+      if (result.kind == ResultKind::Update) write(sources_.leaf(result.name), i);
     }
   }
   void check_results() const {
@@ -173,6 +171,7 @@ class Verifier {
   }
 
   const Graph& graph_;
+  const Sources sources_;
   const Clustering& clustering_;
   const IdVector<NodeId, std::string>& names_;
   IdVector<ClusterId, std::vector<NodeId>> reads_;

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "fuse/fuse.h"
-#include "fuse/order.h"
+#include "fuse/sources.h"
 #include "graph/eval.h"
 #include "graph/text.h"
 #include "kernel/build.h"
@@ -181,7 +181,7 @@ class StepRun {
     const Result& result = graph_.results[index];
     const auto own = results_.find(static_cast<int32_t>(index));
     const NodeId place =
-        result.kind == ResultKind::Update ? fuse::find_leaf(graph_, result.name) : result.value;
+        result.kind == ResultKind::Update ? fuse::Sources(graph_).leaf(result.name) : result.value;
     const std::vector<std::byte>& bytes = own != results_.end() ? own->second : buffers_[place];
     const Array<float>& expected = expected_[result.value];
     ASSERT_FALSE(bytes.empty()) << "result " << index << " has no buffer\n" << kernels_;
