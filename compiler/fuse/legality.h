@@ -19,6 +19,7 @@
 #include "fuse/fuse.h"
 #include "fuse/sources.h"
 #include "graph/cluster_space.h"
+#include "support/short_vector.h"
 
 namespace gradus::fuse {
 
@@ -30,7 +31,7 @@ struct Update {
   bool in_place = true;
 };
 
-using Nodes = boost::container::small_vector<NodeId, 8>;
+using Nodes = ShortVector<NodeId, 8>;
 
 /// What the rest of the graph sees of a draft: a slot for each.
 struct Outside {

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "graph/strides.h"
 #include "support/check.h"
 
 namespace gradus {
@@ -142,7 +143,12 @@ std::vector<int64_t> dense_strides(const Shape& shape, int64_t n) {
 }
 
 std::vector<int64_t> memory_strides(const Shape& shape) {
-  std::vector<int64_t> strides(shape.size(), 1);
+  std::vector<int64_t> strides(shape.size());
+  write_memory_strides(shape, strides);
+  return strides;
+}
+
+void write_memory_strides(std::span<const Dim> shape, std::span<int64_t> strides) {
   int64_t stride = 1;
   for (const bool batch : {false, true}) {
     for (size_t i = shape.size(); i-- > 0;) {
@@ -151,7 +157,6 @@ std::vector<int64_t> memory_strides(const Shape& shape) {
       stride *= shape[i].value;
     }
   }
-  return strides;
 }
 
 }  // namespace gradus
