@@ -57,13 +57,6 @@ std::string_view law_text(Refusal::Law law) {
   return "";
 }
 
-std::vector<DraftId> without_repeats(std::vector<DraftId> ids) {
-  std::ranges::sort(ids);
-  const auto repeated = std::ranges::unique(ids);
-  ids.erase(repeated.begin(), repeated.end());
-  return ids;
-}
-
 }  // namespace
 
 Drafts::Drafts(const Sources& sources, int64_t capacity, Remarks& remarks)
@@ -183,13 +176,24 @@ bool Drafts::updates_fit(const Draft& merged, std::optional<ClusterSpace> space,
       const Update& update = updates_[index];
       if (!update.in_place) continue;
       for (NodeId reader : readers(update.leaf)) {
-        if (!in_either(reader, a, b)) continue;
+        if (!in_either(reader, a, b) || reads_in_place(update, merged.cluster, reader)) continue;
         if (!space) space = find_space(graph(), merged.cluster);
         if (!space || !update_fits(update, merged.cluster, *space, reader)) return false;
       }
     }
   }
   return true;
+}
+
+/// Without a fold, a tensor of the new value's shape is read at the new value's point.
+bool Drafts::reads_in_place(const Update& update, const Cluster& merged, NodeId reader) const {
+  const Node& node = graph()[reader];
+  const Shape& shape = graph().type(update.leaf).shape;
+  return merged.cls != ClusterClass::Rows && merged.cls != ClusterClass::Scatter &&
+         class_of(graph(), reader) == OpClass::Pointwise && node.type.shape == shape &&
+         std::ranges::all_of(node.operands, [&](NodeId operand) {
+           return operand == update.leaf || sources_.viewed(operand) != update.leaf;
+         });
 }
 
 bool Drafts::update_fits(const Update& update, const Cluster& merged, const ClusterSpace& space,
@@ -220,20 +224,30 @@ std::vector<DraftId> Drafts::live(ClusterClass cls) const {
 
 std::vector<DraftId> Drafts::consumers(DraftId id) const {
   std::vector<DraftId> result;
+  begin_search(id);
   for (NodeId yield : drafts_[id].outside.yields) {
     for (NodeId reader : readers(yield)) {
-      if (draft_of_[reader] != id) result.push_back(draft_of_[reader]);
+      if (mark(draft_of_[reader])) result.push_back(draft_of_[reader]);
     }
   }
-  return without_repeats(std::move(result));
+  std::ranges::sort(result);
+  return result;
 }
 
 std::vector<DraftId> Drafts::producers(DraftId id) const {
   std::vector<DraftId> result;
+  begin_search(id);
   for (NodeId read : drafts_[id].outside.reads) {
-    if (draft_of_[read].valid()) result.push_back(draft_of_[read]);
+    const DraftId producer = draft_of_[read];
+    if (producer.valid() && mark(producer)) result.push_back(producer);
   }
-  return without_repeats(std::move(result));
+  std::ranges::sort(result);
+  return result;
+}
+
+void Drafts::set_class(DraftId id, ClusterClass cls) {
+  GRADUS_CHECK(!drafts_[id].space, "spaces are of a class");
+  drafts_[id].cluster.cls = cls;
 }
 
 bool Drafts::only_read_by(DraftId id, DraftId reader) const {
@@ -301,12 +315,32 @@ std::optional<Refusal> Drafts::breach_of_pair(DraftId a, DraftId b) const {
   return std::nullopt;
 }
 
+/// The first draft's space with the second's members too; nothing where none holds all.
+std::unique_ptr<GrowingSpace> Drafts::space_of_both(const Draft& merged, DraftId into,
+                                                    DraftId other) const {
+  const Cluster& cluster = merged.cluster;
+  const Draft &first = drafts_[into], &second = drafts_[other];
+  if (!first.space) {
+    auto space =
+        std::make_unique<GrowingSpace>(graph(), cluster.cls, cluster.anchor, cluster.items);
+    return space->add(cluster.members, cluster.members, {}) ? std::move(space) : nullptr;
+  }
+  Nodes between;
+  for (NodeId yield : second.outside.yields) {
+    for (NodeId reader : readers(yield)) {
+      if (draft_of_[reader] == into) between.push_back(reader);
+    }
+  }
+  auto space = std::make_unique<GrowingSpace>(*first.space);
+  return space->add(cluster.members, second.cluster.members, between) ? std::move(space) : nullptr;
+}
+
 /// A law that `merged` of these two breaks by what it computes.
 std::optional<Refusal> Drafts::breach_of_merged(const Draft& merged, DraftId a, DraftId b) const {
-  std::optional<ClusterSpace> space = find_space(graph(), merged.cluster);
-  if (!space) return Refusal{Refusal::Law::Space, {}};
-  if (!class_rules_hold(sources_, merged.cluster, *space)) return Refusal{Refusal::Law::Fold, {}};
-  if (stores_chain_rows(merged, *space)) return Refusal{Refusal::Law::ChainRows, {}};
+  if (!merged.space) return Refusal{Refusal::Law::Space, {}};
+  ClusterSpace space = merged.space->space();
+  if (!class_rules_hold(sources_, merged.cluster, space)) return Refusal{Refusal::Law::Fold, {}};
+  if (stores_chain_rows(merged, space)) return Refusal{Refusal::Law::ChainRows, {}};
   if (!updates_fit(merged, std::move(space), a, b)) return Refusal{Refusal::Law::OldValue, {}};
   return std::nullopt;
 }
@@ -336,6 +370,7 @@ bool Drafts::merge(DraftId into, DraftId other) {
   Outside outside = outside_of_both(into, other);
   if (outside.slots() > kMaxSlots) return refuse(into, other, {Refusal::Law::Slots, {}});
   Draft merged = joined(into, other, std::move(outside));
+  merged.space = space_of_both(merged, into, other);
   if (const auto breach = breach_of_merged(merged, into, other)) {
     return refuse(into, other, *breach);
   }

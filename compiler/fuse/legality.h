@@ -9,6 +9,7 @@
 #pragma once
 
 #include <boost/container/small_vector.hpp>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -18,7 +19,7 @@
 
 #include "fuse/fuse.h"
 #include "fuse/sources.h"
-#include "graph/cluster_space.h"
+#include "graph/growing_space.h"
 #include "support/short_vector.h"
 
 namespace gradus::fuse {
@@ -44,6 +45,7 @@ struct Outside {
 struct Draft {
   Cluster cluster;  // class, anchor and members
   Outside outside;
+  std::unique_ptr<GrowingSpace> space;  // of these members; nothing before the first merge
   std::vector<NodeId> early;  // L4: members after which others have to run that do not read them
 };
 
@@ -77,7 +79,8 @@ class Drafts {
   /// Joins `other` to `into`, whose class and anchor stay, if that is legal; says so in the
   /// remarks.
   bool merge(DraftId into, DraftId other);
-  void set_class(DraftId id, ClusterClass cls) { drafts_[id].cluster.cls = cls; }
+  /// Of a draft that has not been merged.
+  void set_class(DraftId id, ClusterClass cls);
 
   /// The finished clustering, in an order that may be executed.
   Clustering finish();
@@ -101,12 +104,15 @@ class Drafts {
   Outside outside_of_both(DraftId a, DraftId b) const;
   Draft joined(DraftId into, DraftId other, Outside outside) const;
   std::optional<Refusal> breach_of_pair(DraftId a, DraftId b) const;
+  std::unique_ptr<GrowingSpace> space_of_both(const Draft& merged, DraftId into,
+                                              DraftId other) const;
   std::optional<Refusal> breach_of_merged(const Draft& merged, DraftId a, DraftId b) const;
   bool stores_chain_rows(const Draft& merged, const ClusterSpace& space) const;
   /// `merged` is of these two drafts, or of one that is given twice. Its space is found where it is
   /// not given and is needed.
   bool updates_fit(const Draft& merged, std::optional<ClusterSpace> space, DraftId a,
                    DraftId b) const;
+  bool reads_in_place(const Update& update, const Cluster& merged, NodeId reader) const;
   bool update_fits(const Update& update, const Cluster& merged, const ClusterSpace& space,
                    NodeId reader) const;
   bool refuse(DraftId into, DraftId other, const Refusal& refusal);
@@ -115,6 +121,7 @@ class Drafts {
   // paths.cpp
   template <typename Visit>
   void for_successors(DraftId id, Visit visit) const;
+  void begin_search(DraftId from = DraftId()) const;
   bool mark(DraftId id) const;
   bool reaches(DraftId from, DraftId to, size_t end) const;
   bool cycle_through(DraftId id) const;
@@ -144,6 +151,7 @@ class Drafts {
   std::vector<DraftId> order_;            // the draft at each place
   mutable IdVector<DraftId, int> marks_;  // the last search that visited a draft
   mutable int search_ = 0;
+  mutable std::vector<DraftId> pending_;  // of a search: visited, but not what follows
 };
 
 /// The passes, in the order in which they run; each merges drafts.

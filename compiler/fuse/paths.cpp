@@ -21,29 +21,35 @@ void Drafts::for_successors(DraftId id, Visit visit) const {
   for (NodeId early : drafts_[id].early) visit_others(after_[early]);
 }
 
+/// Begins a search, in which `from` counts as visited.
+void Drafts::begin_search(DraftId from) const {
+  ++search_;
+  if (from.valid()) mark(from);
+}
+
 /// True once for each draft and search.
 bool Drafts::mark(DraftId id) const { return std::exchange(marks_[id], search_) != search_; }
 
 /// Whether a path leads from `from` to `to` through drafts placed before `end`. Marks what it
 /// visits and does not visit it again in the same search.
 bool Drafts::reaches(DraftId from, DraftId to, size_t end) const {
-  std::vector<DraftId> pending;
+  pending_.clear();
   bool found = false;
   const auto visit = [&](DraftId id) {
     found |= id == to;
-    if (places_[id] < end && mark(id)) pending.push_back(id);
+    if (places_[id] < end && mark(id)) pending_.push_back(id);
   };
   for_successors(from, visit);
-  while (!pending.empty() && !found) {
-    const DraftId here = pending.back();
-    pending.pop_back();
+  while (!pending_.empty() && !found) {
+    const DraftId here = pending_.back();
+    pending_.pop_back();
     for_successors(here, visit);
   }
   return found;
 }
 
 bool Drafts::cycle_through(DraftId id) const {
-  ++search_;
+  begin_search();
   return reaches(id, id, std::numeric_limits<size_t>::max());
 }
 
@@ -51,12 +57,12 @@ bool Drafts::cycle_through(DraftId id) const {
 /// none.
 std::optional<DraftId> Drafts::path_around(DraftId from, DraftId to) const {
   if (places_[from] > places_[to]) return std::nullopt;
-  std::vector<DraftId> firsts;
+  ShortVector<DraftId, 8> firsts;
   for_successors(from, [&](DraftId next) {
     if (places_[next] < places_[to]) firsts.push_back(next);
   });
-  std::sort(firsts.begin(), firsts.end());
-  ++search_;
+  std::ranges::sort(firsts);
+  begin_search();
   for (DraftId first : firsts) {
     if (mark(first) && reaches(first, to, places_[to])) return first;
   }
@@ -93,7 +99,7 @@ void Drafts::place_together(DraftId a, DraftId b) {
   const auto [begin, end] = std::minmax(places_[a], places_[b]);
   const std::vector<DraftId> window(order_.begin() + static_cast<std::ptrdiff_t>(begin),
                                     order_.begin() + static_cast<std::ptrdiff_t>(end) + 1);
-  ++search_;
+  begin_search();
   reaches(window.front(), DraftId(), end);
   size_t place = begin;
   const auto put_marked = [&](bool marked) {
