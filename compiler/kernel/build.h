@@ -19,5 +19,7 @@ std::optional<std::string> check_schedule(const Graph& graph, const Cluster& clu
 /// may store in place are out slots whose value is the Param or State leaf.
 Kernel build_kernel(const Graph& graph, const Clustering& clustering, ClusterId cluster,
                     const Schedule& schedule, const Target& target, int64_t capacity);
+/// A value's text name as the name of a kernel or slot, a number apart where several are equal.
+std::string plain_name(const std::string& value_name);
 
 }  // namespace gradus::kernel

@@ -5,11 +5,31 @@
 #include <algorithm>
 
 #include "graph/op.h"
+#include "kernel/build.h"
 #include "kernel/build_finish.h"
 #include "kernel/scratch.h"
 #include "support/check.h"
 
 namespace gradus::kernel {
+
+NodeId stored_in(const Clustering& clustering, NodeId value) {
+  const ClusterId producer = clustering.cluster_of[value];
+  if (!producer.valid()) return value;
+  for (const auto& [from, leaf] : clustering.clusters[producer].updates) {
+    if (from == value) return leaf;
+  }
+  return value;
+}
+
+std::string plain_name(const std::string& value_name) {
+  std::string name;
+  for (char c : value_name.substr(1)) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    name += plain ? c : '_';
+  }
+  if (name.empty() || (name[0] >= '0' && name[0] <= '9')) name = "v" + name;
+  return name;
+}
 
 Operand operand_of_value(ValueId value, DType dtype) { return {value, 0, dtype}; }
 Operand constant_operand(DType dtype, double value) { return {ValueId(), value, dtype}; }
@@ -162,12 +182,7 @@ size_t KernelBuilder::depth_of(const Index& index) const {
 // Slots.
 
 std::string KernelBuilder::slot_name(NodeId value) const {
-  std::string name;
-  for (char c : names_[value].substr(1)) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    name += plain ? c : '_';
-  }
-  if (name.empty() || (name[0] >= '0' && name[0] <= '9')) name = "v" + name;
+  const std::string name = plain_name(names_[value]);
   const auto taken = [&](const std::string& candidate) {
     return std::any_of(kernel_.slots.begin(), kernel_.slots.end(),
                        [&](const Slot& slot) { return slot.name == candidate; });
@@ -178,12 +193,7 @@ std::string KernelBuilder::slot_name(NodeId value) const {
 }
 
 NodeId KernelBuilder::buffer_of(NodeId value) const {
-  const ClusterId producer = clustering_->cluster_of[value];
-  if (!producer.valid()) return value;
-  for (const auto& [from, leaf] : clustering_->clusters[producer].updates) {
-    if (from == value) return leaf;
-  }
-  return value;
+  return stored_in(*clustering_, value);
 }
 
 SlotId KernelBuilder::buffer_slot(NodeId value, SlotDir dir, std::vector<Dim> extents,
@@ -438,9 +448,12 @@ Kernel KernelBuilder::finish(const Schedule& schedule, int64_t capacity) {
   GRADUS_CHECK(blocks_.size() == 1, "all blocks are closed");
   kernel_.body = std::move(blocks_.front().loop.body);
   kernel_.schedule = schedule;
+  kernel_.named_after = cluster_->anchor;
   kernel_.name = slot_name(cluster_->anchor);
   for (const Slot& slot : kernel_.slots) {  // the anchor's own slot may have taken the name
-    if (slot.value == cluster_->anchor) kernel_.name = slot.name;
+    if (slot.value != cluster_->anchor) continue;
+    kernel_.name = slot.name;
+    if (slot.result >= 0) kernel_.named_after = {};
   }
   place_worker_slots(kernel_);
   offer_sharing(kernel_);

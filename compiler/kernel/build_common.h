@@ -141,6 +141,8 @@ class KernelBuilder {
   IdVector<ValueId, size_t> depths_;
 };
 
+/// The variable in whose buffer this value is stored; the value itself where it has its own.
+NodeId stored_in(const Clustering& clustering, NodeId value);
 Operand operand_of_value(ValueId value, DType dtype);
 Operand constant_operand(DType dtype, double value);
 /// The point whose entries are these axes; an invalid axis stands for index 0.

@@ -61,6 +61,7 @@ class RowStripBuilder {
   Kernel build() {
     Kernel rows = build_part(*parts_.rows, input_.schedule);
     kernel_.name = rows.name;
+    kernel_.named_after = rows.named_after;
     block_ = kernel_.axes.push_back({"ib"});
     take_rows(rows);
     for (const Cluster* sums : parts_.sums) take_sums(*sums);

@@ -148,7 +148,10 @@ Kernel StripBuilder::build() {
     leave_items(kernel);
     if (bands_ && part.cls == ClusterClass::Contract) cut_tiles(part, kernel);
     if (bands_ && part.cls == ClusterClass::Rows) cut_rows(kernel);
-    if (part.anchor == strip_.anchor) kernel_.name = kernel.name;
+    if (part.anchor == strip_.anchor) {
+      kernel_.name = kernel.name;
+      kernel_.named_after = kernel.named_after;
+    }
     add_part(std::move(kernel));
     ++part_;
   }

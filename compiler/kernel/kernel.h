@@ -267,6 +267,7 @@ struct Cost {
 
 struct Kernel {
   std::string name;
+  NodeId named_after;          // the value whose name it has; invalid: a name of its own
   ClusterClass cls = ClusterClass::Pointwise;
   Schedule schedule;
   IdVector<AxisId, Axis> axes;

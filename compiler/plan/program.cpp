@@ -5,10 +5,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <unordered_map>
 
 #include "graph/op.h"
 #include "kernel/build.h"
+#include "kernel/cluster_form.h"
 #include "kernel/text.h"
 #include "plan/order.h"
 #include "support/check.h"
@@ -17,11 +18,30 @@ namespace gradus::plan {
 
 namespace {
 
+/// What the launch of one cluster tells of those of equal form: their slots stand for the nodes of
+/// the same numbers.
+struct SharedKernel {
+  struct Slot {
+    bool worker = false;
+    bool of_result = false;  // the own buffer of the result that is copied
+    size_t node = 0;         // whose buffer it is otherwise, by number
+  };
+  KernelId kernel;
+  std::vector<Slot> slots;
+  std::optional<size_t> named_after;  // a node by number
+  std::string name;                   // after that node's, or all of it
+};
+
 class ProgramBuilder {
  public:
   ProgramBuilder(const Graph& graph, const Clustering& clustering, const Target& target,
                  int64_t capacity)
-      : graph_(graph), clustering_(clustering), target_(target) {
+      : graph_(graph),
+        clustering_(clustering),
+        target_(target),
+        forms_(graph, clustering),
+        buffer_of_(graph.size()),
+        buffer_of_result_(graph.results.size()) {
     program_.name = graph.name;
     program_.capacity = capacity;
   }
@@ -32,18 +52,22 @@ class ProgramBuilder {
   const Graph& graph_;
   const Clustering& clustering_;
   const Target& target_;
+  kernel::FormFinder forms_;
   Program program_;
-  std::map<NodeId, BufferId> buffer_of_;            // values and leaves
-  std::map<size_t, BufferId> buffer_of_result_;     // those that have one of their own
-  std::map<std::string, KernelId> kernel_of_text_;  // by sharing key
+  IdVector<NodeId, BufferId> buffer_of_;                 // values and leaves
+  std::vector<BufferId> buffer_of_result_;               // those that have one of their own
+  std::unordered_map<std::string, BufferId> variables_;  // parameters and states by name
+  std::unordered_map<std::string, SharedKernel> kernel_of_form_;
+  std::unordered_map<std::string, KernelId> kernel_of_text_;  // by sharing key
 
   BufferId add(BufferKind kind, std::string name, const TensorType& type, NodeId value);
   void add_leaves(OpKind op, BufferKind kind);
   void add_results();
-  bool is_copied(size_t result) const;
-  BufferId buffer_of_leaf(const std::string& name) const;
-  BufferId buffer_of_slot(const kernel::Slot& slot);
+  BufferId buffer_of_variable(const std::string& name) const;
+  BufferId buffer_of_value(NodeId value);
   BufferId add_constant(NodeId id);
+  KernelId keep(kernel::Kernel kernel);
+  SharedKernel build_form(ClusterId id, const std::vector<NodeId>& nodes);
   void launch(ClusterId id);
   void add_checks();
   NodeId index_source(NodeId id) const;
@@ -66,39 +90,34 @@ void ProgramBuilder::add_leaves(OpKind op, BufferKind kind) {
     const Node& node = graph_[NodeId(i)];
     if (node.op != op) continue;
     buffer_of_[NodeId(i)] = add(kind, leaf_name(node), node.type, NodeId(i));
+    if (op != OpKind::Input) variables_.emplace(leaf_name(node), buffer_of_[NodeId(i)]);
   }
 }
 
-/// Whether a cluster of its own copies the value into this result's buffer.
-bool ProgramBuilder::is_copied(size_t result) const {
-  return std::any_of(
-      clustering_.clusters.begin(), clustering_.clusters.end(),
-      [&](const Cluster& cluster) { return cluster.copy_result == static_cast<int32_t>(result); });
-}
-
 void ProgramBuilder::add_results() {
+  std::vector<bool> copied(graph_.results.size(), false);  // by a cluster of its own
+  for (const Cluster& cluster : clustering_.clusters) {
+    if (cluster.copy_result >= 0) copied[static_cast<size_t>(cluster.copy_result)] = true;
+  }
   for (size_t i = 0; i < graph_.results.size(); ++i) {
     const Result& result = graph_.results[i];
     if (result.kind == ResultKind::Update) {
-      buffer_of_result_[i] = buffer_of_leaf(result.name);
+      buffer_of_result_[i] = buffer_of_variable(result.name);
       continue;
     }
     std::string name = result.name;
     if (result.kind == ResultKind::Loss) name = "loss";
     BufferId buffer = add(BufferKind::Output, name, graph_.type(result.value), result.value);
     buffer_of_result_[i] = buffer;
-    if (!is_copied(i)) buffer_of_.emplace(result.value, buffer);
+    BufferId& own = buffer_of_[result.value];
+    if (!copied[i] && !own.valid()) own = buffer;
   }
 }
 
-BufferId ProgramBuilder::buffer_of_leaf(const std::string& name) const {
-  for (const auto& [node, buffer] : buffer_of_) {
-    OpKind op = graph_[node].op;
-    bool variable = op == OpKind::Param || op == OpKind::State;
-    if (variable && leaf_name(graph_[node]) == name) return buffer;
-  }
-  check_failed(__FILE__, __LINE__, "leaf",
-               fmt::format("an update of `{}`, which is no leaf", name));
+BufferId ProgramBuilder::buffer_of_variable(const std::string& name) const {
+  auto found = variables_.find(name);
+  GRADUS_CHECK(found != variables_.end(), fmt::format("an update of `{}`, which is no leaf", name));
+  return found->second;
 }
 
 /// Constants that kernels read as arrays; scalars stand in the kernels.
@@ -123,33 +142,67 @@ BufferId ProgramBuilder::add_constant(NodeId id) {
   return buffer;
 }
 
-BufferId ProgramBuilder::buffer_of_slot(const kernel::Slot& slot) {
-  if (slot.space == kernel::SlotSpace::Worker) return {};
-  if (slot.result >= 0) return buffer_of_result_.at(static_cast<size_t>(slot.result));
-  auto known = buffer_of_.find(slot.value);
-  if (known != buffer_of_.end()) return known->second;
-  OpKind op = graph_[slot.value].op;
-  BufferId buffer = op == OpKind::Constant || op == OpKind::Iota
-                        ? add_constant(slot.value)
-                        : add(BufferKind::Arena, clustering_.names[slot.value],
-                              graph_.type(slot.value), slot.value);
-  buffer_of_[slot.value] = buffer;
+BufferId ProgramBuilder::buffer_of_value(NodeId value) {
+  BufferId& buffer = buffer_of_[value];
+  if (buffer.valid()) return buffer;
+  OpKind op = graph_[value].op;
+  buffer = op == OpKind::Constant || op == OpKind::Iota
+               ? add_constant(value)
+               : add(BufferKind::Arena, clustering_.names[value], graph_.type(value), value);
   return buffer;
 }
 
-void ProgramBuilder::launch(ClusterId id) {
+/// Clusters of several forms may still have the same kernel.
+KernelId ProgramBuilder::keep(kernel::Kernel kernel) {
+  program_.worker_bytes = std::max(program_.worker_bytes, kernel.worker_bytes);
+  auto [place, added] = kernel_of_text_.try_emplace(kernel::sharing_key(kernel));
+  if (added) place->second = program_.kernels.push_back(std::move(kernel));
+  return place->second;
+}
+
+SharedKernel ProgramBuilder::build_form(ClusterId id, const std::vector<NodeId>& nodes) {
   const Cluster& cluster = clustering_.clusters[id];
   kernel::Schedule schedule = kernel::choose_schedule(graph_, cluster, target_, program_.capacity);
   kernel::Kernel kernel =
       kernel::build_kernel(graph_, clustering_, id, schedule, target_, program_.capacity);
+  auto number_of = [&](NodeId node) {
+    auto found = std::ranges::find(nodes, node);
+    GRADUS_CHECK(found != nodes.end(), "a kernel touches what its cluster's form mentions");
+    return static_cast<size_t>(found - nodes.begin());
+  };
+  SharedKernel shared;
+  for (const kernel::Slot& slot : kernel.slots) {
+    const bool worker = slot.space == kernel::SlotSpace::Worker, of_result = slot.result >= 0;
+    shared.slots.push_back({worker, of_result, worker || of_result ? 0 : number_of(slot.value)});
+  }
+  shared.name = kernel.name;
+  if (kernel.named_after.valid()) {
+    shared.named_after = number_of(kernel.named_after);
+    shared.name.erase(0, kernel::plain_name(clustering_.names[kernel.named_after]).size());
+  }
+  shared.kernel = keep(std::move(kernel));
+  return shared;
+}
+
+void ProgramBuilder::launch(ClusterId id) {
+  const Cluster& cluster = clustering_.clusters[id];
+  kernel::ClusterForm form = forms_.find(cluster);
+  auto [place, added] = kernel_of_form_.try_emplace(std::move(form.key));
+  if (added) place->second = build_form(id, form.nodes);
+  const SharedKernel& shared = place->second;
   Launch launch;
-  for (const kernel::Slot& slot : kernel.slots) launch.buffers.push_back(buffer_of_slot(slot));
-  launch.name = kernel.name;
-  launch.nodes = kernel.nodes;
-  program_.worker_bytes = std::max(program_.worker_bytes, kernel.worker_bytes);
-  auto [place, added] = kernel_of_text_.try_emplace(kernel::sharing_key(kernel));
-  if (added) place->second = program_.kernels.push_back(std::move(kernel));
-  launch.kernel = place->second;
+  launch.kernel = shared.kernel;
+  for (const SharedKernel::Slot& slot : shared.slots) {
+    launch.buffers.push_back(slot.worker      ? BufferId()
+                             : slot.of_result ? buffer_of_result_[cluster.copy_result]
+                                              : buffer_of_value(form.nodes[slot.node]));
+  }
+  launch.name = shared.name;
+  if (shared.named_after) {
+    const NodeId after = form.nodes[*shared.named_after];
+    launch.name.insert(0, kernel::plain_name(clustering_.names[after]));
+  }
+  launch.nodes = cluster.members;
   program_.launches.push_back(std::move(launch));
 }
 
@@ -170,7 +223,7 @@ NodeId ProgramBuilder::index_source(NodeId id) const {
 void ProgramBuilder::add_check(NodeId index, Dim limit) {
   NodeId input = index_source(index);
   if (!input.valid() || limit.batch) return;
-  BufferId buffer = buffer_of_.at(input);
+  BufferId buffer = buffer_of_[input];
   for (IndexCheck& check : program_.checks) {
     if (check.input != buffer) continue;
     check.limit = std::min(check.limit, limit.value);
