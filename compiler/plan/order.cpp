@@ -2,8 +2,8 @@
 #include "plan/order.h"
 
 #include <algorithm>
-#include <functional>
 #include <limits>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -34,19 +34,23 @@ std::vector<std::pair<BufferId, bool>> touches(const Program& program, const Lau
 
 /// What the list scheduler knows of a launch that could come next.
 struct Candidate {
-  size_t launch = 0;
   int64_t taken = 0;  // bytes of arena buffers that begin with it
   int64_t freed = 0;  // bytes of those that end with it
   int64_t depth = 0;  // launches on the longest way behind it
 };
-using Better = std::function<bool(const Candidate&, const Candidate&)>;
+/// The candidate of the smallest rank comes next; of equal ones the first.
+using Rank = std::pair<int64_t, int64_t>;
+using Notion = Rank (*)(const Candidate&);
 
 class ListScheduler {
  public:
   explicit ListScheduler(const Program& program)
-      : program_(program), before_(launch_dependences(program)) {
+      : program_(program), before_(launch_dependences(program)), touching_(program.buffers.size()) {
     size_t count = program.launches.size();
-    for (const Launch& launch : program.launches) touches_.push_back(touches(program, launch));
+    for (size_t i = 0; i < count; ++i) {
+      touches_.push_back(arena_touches(program.launches[i]));
+      for (BufferId buffer : touches_[i]) touching_[buffer].push_back(i);
+    }
     after_.resize(count);
     for (size_t i = 0; i < count; ++i) {
       for (size_t earlier : before_[i]) after_[earlier].push_back(i);
@@ -57,81 +61,127 @@ class ListScheduler {
     }
   }
 
-  std::vector<size_t> order(const Better& better);
+  std::vector<size_t> order(Notion notion);
 
  private:
   const Program& program_;
-  std::vector<std::vector<std::pair<BufferId, bool>>> touches_;
+  std::vector<std::vector<BufferId>> touches_;  // arena buffers of each launch
   std::vector<std::vector<size_t>> before_, after_;
+  IdVector<BufferId, std::vector<size_t>> touching_;  // launches of each arena buffer
   std::vector<int64_t> depth_;
 
-  Candidate candidate(size_t launch, const IdVector<BufferId, int>& users,
-                      const IdVector<BufferId, bool>& begun) const;
+  // Of the order that is being made.
+  Notion notion_ = nullptr;
+  std::set<std::pair<Rank, size_t>> ready_;
+  std::vector<Rank> ranks_;        // of launches that are ready
+  std::vector<size_t> waiting_;    // how many launches each still waits for
+  IdVector<BufferId, int> users_;  // launches to come
+  IdVector<BufferId, bool> begun_;
+
+  std::vector<BufferId> arena_touches(const Launch& launch) const;
+  Candidate candidate(size_t launch) const;
+  void begin(Notion notion);
+  void add_ready(size_t launch);
+  void rank_again(BufferId touched);
+  void run(size_t launch);
 };
 
-Candidate ListScheduler::candidate(size_t launch, const IdVector<BufferId, int>& users,
-                                   const IdVector<BufferId, bool>& begun) const {
-  Candidate result{launch, 0, 0, depth_[launch]};
-  for (auto [buffer, writes] : touches_[launch]) {
-    const Buffer& of = program_.buffers[buffer];
-    if (of.kind != BufferKind::Arena) continue;
-    if (!begun[buffer]) result.taken += of.bytes;
-    if (users[buffer] == 1) result.freed += of.bytes;
+std::vector<BufferId> ListScheduler::arena_touches(const Launch& launch) const {
+  std::vector<BufferId> result;
+  for (auto [buffer, writes] : touches(program_, launch)) {
+    if (program_.buffers[buffer].kind == BufferKind::Arena) result.push_back(buffer);
   }
   return result;
 }
 
-std::vector<size_t> ListScheduler::order(const Better& better) {
-  size_t count = program_.launches.size();
-  IdVector<BufferId, int> users(program_.buffers.size(), 0);
-  IdVector<BufferId, bool> begun(program_.buffers.size(), false);
-  for (const auto& touched : touches_) {
-    for (auto [buffer, writes] : touched) ++users[buffer];
+Candidate ListScheduler::candidate(size_t launch) const {
+  Candidate result{0, 0, depth_[launch]};
+  for (BufferId buffer : touches_[launch]) {
+    const int64_t bytes = program_.buffers[buffer].bytes;
+    if (!begun_[buffer]) result.taken += bytes;
+    if (users_[buffer] == 1) result.freed += bytes;
   }
-  std::vector<size_t> waiting(count);
-  std::set<size_t> ready;
-  for (size_t i = 0; i < count; ++i) {
-    waiting[i] = before_[i].size();
-    if (waiting[i] == 0) ready.insert(i);
+  return result;
+}
+
+void ListScheduler::begin(Notion notion) {
+  notion_ = notion;
+  users_ = IdVector<BufferId, int>(program_.buffers.size(), 0);
+  begun_ = IdVector<BufferId, bool>(program_.buffers.size(), false);
+  for (const std::vector<BufferId>& touched : touches_) {
+    for (BufferId buffer : touched) ++users_[buffer];
   }
+  ranks_.resize(touches_.size());
+  waiting_.clear();
+  for (const std::vector<size_t>& earlier : before_) waiting_.push_back(earlier.size());
+  for (size_t i = 0; i < waiting_.size(); ++i) {
+    if (waiting_[i] == 0) add_ready(i);
+  }
+}
+
+void ListScheduler::add_ready(size_t launch) {
+  ranks_[launch] = notion_(candidate(launch));
+  ready_.insert({ranks_[launch], launch});
+}
+
+/// What launches take and free changes with the buffers that they share with one that has run.
+void ListScheduler::rank_again(BufferId touched) {
+  for (size_t launch : touching_[touched]) {
+    if (ready_.erase({ranks_[launch], launch}) > 0) add_ready(launch);
+  }
+}
+
+void ListScheduler::run(size_t launch) {
+  for (BufferId buffer : touches_[launch]) {
+    --users_[buffer];
+    begun_[buffer] = true;
+  }
+  for (BufferId buffer : touches_[launch]) rank_again(buffer);
+  for (size_t later : after_[launch]) {
+    if (--waiting_[later] == 0) add_ready(later);
+  }
+}
+
+std::vector<size_t> ListScheduler::order(Notion notion) {
+  begin(notion);
   std::vector<size_t> result;
-  while (!ready.empty()) {
-    Candidate best = candidate(*ready.begin(), users, begun);
-    for (size_t launch : ready) {
-      Candidate other = candidate(launch, users, begun);
-      if (better(other, best)) best = other;
-    }
-    ready.erase(best.launch);
-    result.push_back(best.launch);
-    for (auto [buffer, writes] : touches_[best.launch]) {
-      --users[buffer];
-      begun[buffer] = true;
-    }
-    for (size_t later : after_[best.launch]) {
-      if (--waiting[later] == 0) ready.insert(later);
-    }
+  while (!ready_.empty()) {
+    result.push_back(ready_.begin()->second);
+    ready_.erase(ready_.begin());
+    run(result.back());
   }
   return result;
 }
 
-std::vector<Better> notions() {
-  return {
-      // Least growth now.
-      [](const Candidate& a, const Candidate& b) { return a.taken - a.freed < b.taken - b.freed; },
-      // Frees first, then what takes least.
-      [](const Candidate& a, const Candidate& b) {
-        return std::pair(-a.freed, a.taken) < std::pair(-b.freed, b.taken);
-      },
-      // Least growth among those with the longest way still to go.
-      [](const Candidate& a, const Candidate& b) {
-        return std::pair(-a.depth, a.taken - a.freed) < std::pair(-b.depth, b.taken - b.freed);
-      },
-      // What nothing waits for (updates, outputs) as soon as it can.
-      [](const Candidate& a, const Candidate& b) {
-        return std::pair(a.depth, a.taken - a.freed) < std::pair(b.depth, b.taken - b.freed);
-      },
-  };
-}
+constexpr Notion kNotions[] = {
+    // Least growth now.
+    [](const Candidate& c) { return Rank(c.taken - c.freed, 0); },
+    // Frees first, then what takes least.
+    [](const Candidate& c) { return Rank(-c.freed, c.taken); },
+    // Least growth among those with the longest way still to go.
+    [](const Candidate& c) { return Rank(-c.depth, c.taken - c.freed); },
+    // What nothing waits for (updates, outputs) as soon as it can.
+    [](const Candidate& c) { return Rank(c.depth, c.taken - c.freed); },
+};
+
+/// Puts the launches of a program in one order after another.
+class Arrangement {
+ public:
+  explicit Arrangement(Program& program)
+      : program_(program), own_(program.launches.size()), order_(own_.size()) {
+    std::iota(order_.begin(), order_.end(), size_t{0});
+  }
+  void arrange(const std::vector<size_t>& order) {
+    for (size_t i = 0; i < order_.size(); ++i) own_[order_[i]] = std::move(program_.launches[i]);
+    for (size_t i = 0; i < order.size(); ++i) program_.launches[i] = std::move(own_[order[i]]);
+    order_ = order;
+  }
+
+ private:
+  Program& program_;
+  std::vector<Launch> own_;    // places of their own, empty between two arrangements
+  std::vector<size_t> order_;  // in which they stand in the program
+};
 
 }  // namespace
 
@@ -160,26 +210,27 @@ std::vector<std::vector<size_t>> launch_dependences(const Program& program) {
 /// The first of the orders with the smallest arena. Planning is most of the work, so orders are
 /// planned from the lowest bound upwards, until no bound is below what is reached.
 void choose_order(Program& program) {
+  const bool has_arena = std::ranges::any_of(
+      program.buffers, [](const Buffer& b) { return b.kind == BufferKind::Arena; });
+  if (!has_arena) return;
+  std::vector<std::vector<size_t>> orders{std::vector<size_t>(program.launches.size())};
+  std::iota(orders[0].begin(), orders[0].end(), size_t{0});
   ListScheduler scheduler(program);
-  std::vector<std::vector<Launch>> orders{program.launches};
-  for (const Better& better : notions()) {
-    std::vector<Launch> launches;
-    for (size_t launch : scheduler.order(better)) launches.push_back(program.launches[launch]);
-    orders.push_back(std::move(launches));
-  }
+  for (Notion notion : kNotions) orders.push_back(scheduler.order(notion));
+  Arrangement launches(program);
   std::vector<std::pair<int64_t, size_t>> bounds;
   for (size_t i = 0; i < orders.size(); ++i) {
-    program.launches = orders[i];
+    launches.arrange(orders[i]);
     bounds.emplace_back(arena_lower_bound(program), i);
   }
   std::sort(bounds.begin(), bounds.end());
   std::pair<int64_t, size_t> best{std::numeric_limits<int64_t>::max(), 0};
   for (const auto& bound : bounds) {
     if (bound >= best) continue;
-    program.launches = orders[bound.second];
+    launches.arrange(orders[bound.second]);
     best = std::min(best, {plan_memory(program).arena_bytes, bound.second});
   }
-  program.launches = std::move(orders[best.second]);
+  launches.arrange(orders[best.second]);
 }
 
 }  // namespace gradus::plan
