@@ -117,10 +117,10 @@ NodeId stand_in(const Node& node) {
 }
 
 /// Takes out own_derivative, stop_gradient and renamings, and what hangs on seeds.
-Graph clean(const Graph& graph, const std::vector<NodeId>& renamings) {
-  Rewriter rewrite(graph);
+Graph clean(Graph graph, const std::vector<NodeId>& renamings) {
+  Rewriter rewrite(std::move(graph));
   for (NodeId id : rewrite.order()) {
-    const Node& node = graph[id];
+    const Node& node = rewrite.source()[id];
     NodeId instead = stand_in(node);
     if (std::ranges::binary_search(renamings, id)) instead = node.operands[0];
     if (instead.valid()) {
@@ -152,7 +152,7 @@ bool differentiate(Graph& graph, std::vector<DerivativeProblem>& problems) {
     problems.insert(problems.end(), found.begin(), found.end());
     return false;
   }
-  graph = clean(differentiated, work.renamings());
+  graph = clean(std::move(differentiated), work.renamings());
   return true;
 }
 

@@ -10,6 +10,12 @@ Rewriter::Rewriter(const Graph& source) : source_(&source), builder_(graph_), ma
   graph_.scopes = source.scopes;
 }
 
+Rewriter::Rewriter(Graph&& source)
+    : source_(&source), spent_(&source), builder_(graph_), map_(source.size()) {
+  graph_.name = source.name;
+  graph_.scopes = std::move(source.scopes);
+}
+
 NodeId Rewriter::operator[](NodeId old) const {
   NodeId made = map_[old];
   GRADUS_CHECK(made.valid(), fmt::format("node {} ({}) is used but was left out", old.index(),
@@ -17,8 +23,8 @@ NodeId Rewriter::operator[](NodeId old) const {
   return made;
 }
 
-Node Rewriter::translated(NodeId old) const {
-  Node node = (*source_)[old];
+Node Rewriter::translated(NodeId old) {
+  Node node = spent_ ? std::move((*spent_)[old]) : (*source_)[old];
   for (NodeId& operand : node.operands) operand = (*this)[operand];
   node.of = primal_of(node);
   return node;
@@ -31,8 +37,10 @@ NodeId Rewriter::primal_of(const Node& node) const {
   return primal.valid() && graph_[primal].op == OpKind::Constant ? NodeId() : primal;
 }
 
-NodeId Rewriter::keep(NodeId old) {
-  NodeId made = graph_.nodes.push_back(translated(old));
+NodeId Rewriter::keep(NodeId old) { return keep(old, translated(old)); }
+
+NodeId Rewriter::keep(NodeId old, Node translated) {
+  NodeId made = graph_.nodes.push_back(std::move(translated));
   map_[old] = made;
   return made;
 }

@@ -4,7 +4,9 @@
 //   for (NodeId id : rewrite.order()) rewrite.keep(id);   // or replace(id, other), or leave it out
 //   graph = rewrite.finish();
 //
-// Kept nodes have their span, scope and `of`; results and scopes are carried over by `finish`.
+// Kept nodes have their span, scope and `of`; results and scopes are carried over by `finish`. A
+// graph that is given as `std::move(graph)` is spent: its nodes move to the new one, so that nothing
+// but span, scope and `of` of a node may be asked once it was translated or kept.
 #pragma once
 
 #include <ranges>
@@ -16,6 +18,7 @@ namespace gradus {
 class Rewriter {
  public:
   explicit Rewriter(const Graph& source);
+  explicit Rewriter(Graph&& source);
   Rewriter(const Rewriter&) = delete;
   Rewriter& operator=(const Rewriter&) = delete;
 
@@ -31,7 +34,9 @@ class Rewriter {
   /// Copies the node with its new operands.
   NodeId keep(NodeId old);
   /// The node with operands and `of` of the new graph, not yet part of it.
-  Node translated(NodeId old) const;
+  Node translated(NodeId old);
+  /// Adds what `translated` made of `old`.
+  NodeId keep(NodeId old, Node translated);
   /// From here on `made` stands for `old`.
   void replace(NodeId old, NodeId made) { map_[old] = made; }
   /// A builder of the new graph whose nodes get span, scope and `of` of `old`.
@@ -46,6 +51,7 @@ class Rewriter {
   NodeId primal_of(const Node& node) const;
 
   const Graph* source_;
+  Graph* spent_ = nullptr;  // the source, where its nodes may be moved
   Graph graph_;
   GraphBuilder builder_;
   IdVector<NodeId, NodeId> map_;

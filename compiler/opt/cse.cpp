@@ -1,8 +1,10 @@
-// One pass in topological order, with a table from a node's text of bytes to its first maker.
+// One pass in topological order finds for each node the first that is equal; where there are such,
+// another takes the later ones out.
 #include "opt/cse.h"
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "graph/rewrite.h"
@@ -11,13 +13,17 @@ namespace gradus::opt {
 
 namespace {
 
-/// Bytes that are equal exactly for equal nodes.
+/// For each node the first that is equal to it: itself, or one before.
+using Firsts = IdVector<NodeId, NodeId>;
+
+/// Bytes that are equal exactly for equal nodes, whose operands have their firsts already.
 class Key {
  public:
-  explicit Key(const Node& node) {
+  void write(const Node& node, const Firsts& firsts) {
+    bytes.clear();
     number(static_cast<int64_t>(node.op));
     type(node.type);
-    operands(node);
+    operands(node, firsts);
     for (const AttrSpec& spec : op_def(node.op).attrs) attr(node, spec);
   }
 
@@ -56,32 +62,65 @@ class Key {
     number(value ? static_cast<int64_t>(value->index()) : -1);
     if (value) std::visit([this](const auto& each) { add(each); }, *value);
   }
-  void operands(const Node& node) {
-    std::vector<NodeId> ids = node.operands;
-    if (op_def(node.op).commutative && ids.size() == 2) std::ranges::sort(ids);
-    number(static_cast<int64_t>(ids.size()));
-    for (NodeId id : ids) number(static_cast<int64_t>(id.index()));
+  void operands(const Node& node, const Firsts& firsts) {
+    const size_t count = node.operands.size();
+    number(static_cast<int64_t>(count));
+    const bool swap = op_def(node.op).commutative && count == 2 &&
+                      firsts[node.operands[1]] < firsts[node.operands[0]];
+    for (size_t i = 0; i < count; ++i) {
+      number(static_cast<int64_t>(firsts[node.operands[swap ? count - 1 - i : i]].index()));
+    }
   }
+};
+
+class FirstFinder {
+ public:
+  explicit FirstFinder(const Graph& graph) : graph_(graph), firsts_(graph.size()) {
+    of_hash_.reserve(graph.size());
+  }
+
+  Firsts run() {
+    for (size_t i = 0; i < graph_.size(); ++i) firsts_[NodeId(i)] = first_like(NodeId(i));
+    return std::move(firsts_);
+  }
+
+ private:
+  /// Keys are not kept: few nodes have equals, and theirs are written again.
+  NodeId first_like(NodeId id) {
+    key_.write(graph_[id], firsts_);
+    const size_t hash = std::hash<std::string_view>()(key_.bytes);
+    const auto [begin, end] = of_hash_.equal_range(hash);
+    for (auto at = begin; at != end; ++at) {
+      other_.write(graph_[at->second], firsts_);
+      if (other_.bytes == key_.bytes) return at->second;
+    }
+    of_hash_.emplace(hash, id);
+    return id;
+  }
+
+  const Graph& graph_;
+  Firsts firsts_;
+  std::unordered_multimap<size_t, NodeId> of_hash_;
+  Key key_, other_;
 };
 
 }  // namespace
 
 bool cse(Graph& graph) {
-  Rewriter rewrite(graph);
-  std::unordered_map<std::string, NodeId> first;
+  const Firsts firsts = FirstFinder(graph).run();
   bool changed = false;
+  for (size_t i = 0; i < firsts.size() && !changed; ++i) changed = firsts[NodeId(i)] != NodeId(i);
+  if (!changed) return false;
+  Rewriter rewrite(std::move(graph));
   for (NodeId id : rewrite.order()) {
-    Key key(rewrite.translated(id));
-    auto found = first.find(key.bytes);
-    if (found != first.end()) {
-      rewrite.replace(id, found->second);
-      changed = true;
+    if (firsts[id] == id) {
+      rewrite.keep(id);
     } else {
-      first.emplace(std::move(key.bytes), rewrite.keep(id));
+      rewrite.replace(id, rewrite[firsts[id]]);
     }
   }
-  if (changed) graph = rewrite.finish();
-  return changed;
+  graph = rewrite.finish();
+  return true;
 }
 
 }  // namespace gradus::opt

@@ -15,7 +15,7 @@ bool dce(Graph& graph) {
     for (NodeId operand : graph[NodeId(i)].operands) live[operand] = true;
   }
   if (std::ranges::all_of(live.items(), [](bool is_live) { return is_live; })) return false;
-  Rewriter rewrite(graph);
+  Rewriter rewrite(std::move(graph));
   for (NodeId id : rewrite.order()) {
     if (live[id]) rewrite.keep(id);
   }

@@ -1,6 +1,7 @@
 // Elements one at a time: constants are few and small.
 #include "opt/fold_constants.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -140,20 +141,21 @@ NodeId make_constant(GraphBuilder& builder, const TensorType& type, std::vector<
 }  // namespace
 
 bool fold_constants(Graph& graph) {
-  Rewriter rewrite(graph);
-  bool changed = false;
+  // Where no node folds as it stands, none does after another.
+  const bool any = std::ranges::any_of(
+      graph.nodes, [&](const Node& node) { return fold(graph, node).has_value(); });
+  if (!any) return false;
+  Rewriter rewrite(std::move(graph));
   for (NodeId id : rewrite.order()) {
     Node node = rewrite.translated(id);
-    std::optional<std::vector<double>> values = fold(rewrite.graph(), node);
-    if (!values) {
-      rewrite.keep(id);
-      continue;
+    if (std::optional<std::vector<double>> values = fold(rewrite.graph(), node)) {
+      rewrite.replace(id, make_constant(rewrite.builder_at(id), node.type, std::move(*values)));
+    } else {
+      rewrite.keep(id, std::move(node));
     }
-    rewrite.replace(id, make_constant(rewrite.builder_at(id), node.type, std::move(*values)));
-    changed = true;
   }
-  if (changed) graph = rewrite.finish();
-  return changed;
+  graph = rewrite.finish();
+  return true;
 }
 
 }  // namespace gradus::opt

@@ -76,7 +76,7 @@ void form(Rewriter& rewrite, NodeId id, int side) {
 bool form_fma(Graph& graph) {
   Decision decision = decide(graph);
   if (!decision.any) return false;
-  Rewriter rewrite(graph);
+  Rewriter rewrite(std::move(graph));
   for (NodeId id : rewrite.order()) {
     if (decision.absorbed[id]) continue;
     if (decision.product[id] >= 0) {

@@ -11,7 +11,8 @@ namespace gradus::opt {
 
 class Simplifier {
  public:
-  explicit Simplifier(const Graph& source);
+  /// The source is spent.
+  explicit Simplifier(Graph&& source);
 
   /// The simplified graph, and whether any rule fired.
   std::pair<Graph, bool> run();
@@ -46,7 +47,9 @@ class Simplifier {
   Graph& graph_;
   IdVector<NodeId, int> source_uses_;
   std::vector<int> uses_;  // of new nodes, by nodes of the source; 0 for those that rules made
-  Node place_;             // span, scope and `of` for new nodes
+  Span span_;              // of new nodes, as their scope and `of`
+  int32_t scope_ = -1;
+  NodeId of_;
   bool fired_ = false;
 };
 

@@ -45,13 +45,16 @@ NodeId apply_rules(Simplifier& s, const Node& node) {
 
 }  // namespace
 
-Simplifier::Simplifier(const Graph& source)
-    : rewrite_(source), graph_(rewrite_.graph()), source_uses_(count_uses(source)) {}
+Simplifier::Simplifier(Graph&& source)
+    : rewrite_(std::move(source)), graph_(rewrite_.graph()), source_uses_(count_uses(source)) {}
 
 std::pair<Graph, bool> Simplifier::run() {
   for (NodeId id : rewrite_.order()) {
-    place_ = rewrite_.translated(id);
-    NodeId made = add(place_);
+    Node node = rewrite_.translated(id);
+    span_ = node.span;
+    scope_ = node.scope;
+    of_ = node.of;
+    NodeId made = add(std::move(node));
     rewrite_.replace(id, made);
     uses_.resize(std::max(uses_.size(), graph_.size()));
     uses_[made.index()] += source_uses_[id];
@@ -96,12 +99,8 @@ NodeId Simplifier::make(OpKind kind, std::vector<NodeId> operands, Attrs attrs,
   ShapeResult result = infer(kind, operands, attrs, given);
   auto* problem = std::get_if<ShapeProblem>(&result);
   GRADUS_CHECK(!problem, problem->message);
-  Node node = place_;
-  node.op = kind;
-  node.type = std::get<TensorType>(result);
-  node.operands = std::move(operands);
-  node.attrs = std::move(attrs);
-  return add(std::move(node));
+  return add({kind, std::get<TensorType>(std::move(result)), std::move(operands), std::move(attrs),
+              span_, of_, scope_});
 }
 
 NodeId Simplifier::constant_like(NodeId like, double value) {
@@ -121,8 +120,8 @@ NodeId Simplifier::as(const Node& n, NodeId x) {
 }
 
 bool simplify(Graph& graph) {
-  auto [simplified, changed] = Simplifier(graph).run();
-  if (changed) graph = std::move(simplified);
+  auto [simplified, changed] = Simplifier(std::move(graph)).run();
+  graph = std::move(simplified);
   return changed;
 }
 

@@ -150,11 +150,12 @@ int64_t samples_per_chunk(int64_t rows_per_sample, int64_t capacity) {
 }
 
 bool split_reductions(Graph& graph, int64_t capacity) {
-  Rewriter rewrite(graph);
-  bool changed = false;
+  const auto is_split = [](const Node& node) { return node.op == OpKind::Sum && !has_order(node); };
+  if (std::ranges::none_of(graph.nodes, is_split)) return false;
+  Rewriter rewrite(std::move(graph));
   for (NodeId id : rewrite.order()) {
-    const Node& node = graph[id];
-    if (node.op != OpKind::Sum || has_order(node)) {
+    const Node& node = rewrite.source()[id];
+    if (!is_split(node)) {
       rewrite.keep(id);
       continue;
     }
@@ -162,10 +163,9 @@ bool split_reductions(Graph& graph, int64_t capacity) {
                       node.attrs.flag(AttrName::Keep), capacity);
     splitter.run(node.attrs.integers(AttrName::Dims));
     rewrite.replace(id, splitter.value(node.type.shape));
-    changed = true;
   }
-  if (changed) graph = rewrite.finish();
-  return changed;
+  graph = rewrite.finish();
+  return true;
 }
 
 }  // namespace gradus::opt
