@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <atomic>
 #include <map>
 #include <utility>
 
@@ -19,6 +20,9 @@ constexpr size_t kOpCount = 0
 #include "graph/ops.def"
 #undef OP
     ;
+
+/// Rows by kind, as passes ask for them millions of times: empty until the table is made.
+constinit std::array<std::atomic<const OpDef*>, kOpCount> quick_rows = {};
 
 struct Table {
   std::array<const OpDef*, kOpCount> rows = {};
@@ -48,7 +52,13 @@ Scalar rotate_left(ScalarBuilder& b, Scalar x, int count) {
 
 }  // namespace
 
-const OpDef& op_def(OpKind kind) { return *table().rows[static_cast<size_t>(kind)]; }
+const OpDef& op_def(OpKind kind) {
+  const size_t index = static_cast<size_t>(kind);
+  if (const OpDef* row = quick_rows[index].load(std::memory_order_acquire)) return *row;
+  const OpDef* row = table().rows[index];
+  quick_rows[index].store(row, std::memory_order_release);
+  return *row;
+}
 
 std::span<const OpDef* const> all_ops() { return table().rows; }
 
@@ -59,7 +69,9 @@ std::optional<OpKind> op_from_name(std::string_view name) {
 }
 
 const OpDef* replace_op_def_for_test(OpKind kind, const OpDef* row) {
-  return std::exchange(table().rows[static_cast<size_t>(kind)], row);
+  const OpDef* before = std::exchange(table().rows[static_cast<size_t>(kind)], row);
+  quick_rows[static_cast<size_t>(kind)].store(nullptr, std::memory_order_release);
+  return before;
 }
 
 ShapeResult checked_type(TensorType type) {

@@ -29,13 +29,14 @@ ShapeResult unary(Types x, Accepts accepts, std::string_view expected) {
 ShapeResult broadcast_all(Types x, size_t first, DType dtype) {
   Shape shape = x[0].shape;
   for (size_t i = 1; i < x.size(); ++i) {
+    if (x[i].shape == shape) continue;
     std::optional<Shape> wider = broadcast_shapes(shape, x[i].shape);
     if (!wider) {
       return ShapeProblem{
           fmt::format("shapes {} and {} do not broadcast", to_string(shape), to_string(x[i].shape)),
           static_cast<int>(i)};
     }
-    shape = *wider;
+    shape = *std::move(wider);
   }
   for (size_t i = first; i + 1 < x.size(); ++i) {
     if (x[i].dtype != x[i + 1].dtype) {

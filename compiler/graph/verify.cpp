@@ -8,9 +8,10 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <set>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 
-#include "graph/builder.h"
 #include "graph/text.h"
 
 namespace gradus {
@@ -55,34 +56,37 @@ class Verifier {
     if (stage_ >= Stage::Ordered && node.op == OpKind::Sum) check_order(id, node);
   }
 
-  /// What an attribute of this name holds, as an example.
-  static AttrValue example(AttrName name) {
+  template <typename T>
+  static bool holds(const AttrValue& value) {
+    return std::holds_alternative<T>(value);
+  }
+  static bool is_of_its_type(AttrName name, const AttrValue& value) {
     switch (name) {
       case AttrName::Name:
       case AttrName::Order:
-        return std::string();
+        return holds<std::string>(value);
       case AttrName::Value:
-        return 0.0;
+        return holds<double>(value);
       case AttrName::Values:
-        return std::vector<double>();
+        return holds<std::vector<double>>(value);
       case AttrName::Dims:
       case AttrName::Perm:
       case AttrName::Start:
       case AttrName::Step:
       case AttrName::Low:
       case AttrName::High:
-        return std::vector<int64_t>();
+        return holds<std::vector<int64_t>>(value);
       case AttrName::Keep:
       case AttrName::Ta:
       case AttrName::Tb:
       case AttrName::Exclusive:
-        return false;
+        return holds<bool>(value);
       case AttrName::Axis:
       case AttrName::Stream:
       case AttrName::Chunk:
-        return int64_t{0};
+        return holds<int64_t>(value);
     }
-    return int64_t{0};
+    return false;
   }
 
   /// Each attribute is one of the row's, once, of its type; none that the row needs is absent.
@@ -93,7 +97,7 @@ class Verifier {
       const AttrValue* value = node.attrs.find(spec.name);
       if (!value && !spec.otherwise)
         return fail(id, fmt::format("no attribute `{}`", attr_text(spec.name)));
-      if (value && value->index() != example(spec.name).index()) {
+      if (value && !is_of_its_type(spec.name, *value)) {
         return fail(id, fmt::format("attribute `{}` of another type", attr_text(spec.name)));
       }
       if (value) ++known;
@@ -103,8 +107,14 @@ class Verifier {
   }
 
   void check_type(NodeId id, const Node& node) {
-    GraphBuilder builder(const_cast<Graph&>(graph_));  // infer() reads only
-    ShapeResult type = builder.infer(node.op, node.operands, node.attrs, &node.type);
+    const OpDef& def = op_def(node.op);
+    const size_t count = node.operands.size();
+    if (def.arity >= 0 && static_cast<size_t>(def.arity) != count) {
+      return fail(id, fmt::format("`{}` takes {} operands, found {}", def.name, def.arity, count));
+    }
+    if (operands_.size() < count) operands_.resize(count);
+    for (size_t i = 0; i < count; ++i) operands_[i] = graph_.type(node.operands[i]);
+    ShapeResult type = def.shape({operands_.data(), count}, node.attrs, &node.type);
     if (const auto* problem = std::get_if<ShapeProblem>(&type)) return fail(id, problem->message);
     if (std::get<TensorType>(type) != node.type) {
       fail(id, fmt::format("its type is {}, but it is {}", to_string(node.type),
@@ -116,11 +126,12 @@ class Verifier {
     if (node.op != OpKind::Input && node.op != OpKind::Param && node.op != OpKind::State) return;
     if (!leaves_[node.op].insert(leaf_name(node)).second) fail(id, "two leaves of one name");
     if (node.op == OpKind::Input) return;
-    variables_[leaf_name(node)] = node.type;
+    variables_[leaf_name(node)] = &node.type;
   }
 
   void check_order(NodeId id, const Node& node) {
-    std::string order = node.attrs.get_or<std::string>(AttrName::Order, "");
+    const AttrValue* found = node.attrs.find(AttrName::Order);
+    const std::string_view order = found ? std::get<std::string>(*found) : std::string_view();
     if (order != "lanes" && order != "chain") return fail(id, "no order of the sum");
     if (order == "chain") return;
     const std::vector<int64_t>& dims = node.attrs.integers(AttrName::Dims);
@@ -139,7 +150,7 @@ class Verifier {
       return;
     }
     const TensorType& type = graph_.type(result.value);
-    if (!names_.insert({result.kind, result.name}).second && result.kind != ResultKind::Value) {
+    if (!names_[result.kind].insert(result.name).second && result.kind != ResultKind::Value) {
       return fail(result.value, fmt::format("two results `{}`", result.name));
     }
     switch (result.kind) {
@@ -161,18 +172,19 @@ class Verifier {
   /// The initialising graph has updates without leaves: it writes variables that nobody read.
   void check_update(const Result& result, const TensorType& type) {
     auto found = variables_.find(result.name);
-    if (found != variables_.end() && found->second != type) {
+    if (found != variables_.end() && *found->second != type) {
       fail(result.value, fmt::format("`{}` is {}, its update {}", result.name,
-                                     to_string(found->second), to_string(type)));
+                                     to_string(*found->second), to_string(type)));
     }
   }
 
   const Graph& graph_;
   Stage stage_;
   std::optional<std::string> problem_;
-  std::map<OpKind, std::set<std::string>> leaves_;
-  std::map<std::string, TensorType> variables_;
-  std::set<std::pair<ResultKind, std::string>> names_;
+  std::vector<TensorType> operands_;  // types of those of the node at hand, memory used again
+  std::map<OpKind, std::unordered_set<std::string_view>> leaves_;
+  std::unordered_map<std::string_view, const TensorType*> variables_;
+  std::map<ResultKind, std::unordered_set<std::string_view>> names_;
 };
 
 }  // namespace
