@@ -110,8 +110,9 @@ int run_show(const Options& options) {
   auto session = open_session(options);
   Function function = choose_function(options, session->model);
   int64_t capacity = pipeline::capacity_of(session->model, options.batch);
-  auto lowered = pipeline::lower_model(session->model, {function}, session->target,
-                                       compile_options(options, capacity), session->diags);
+  pipeline::CompileOptions stages = compile_options(options, capacity);
+  stages.keep_stages = true;
+  auto lowered = pipeline::lower_model(session->model, {function}, session->target, stages, session->diags);
   session->stop_on_errors();
   const pipeline::Compiled& compiled = lowered->get(function);
   codegen::Unit unit = lowered->units(session->model).front();

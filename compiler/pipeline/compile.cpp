@@ -56,29 +56,30 @@ void add_written_leaves(Graph& graph) {
 std::optional<Compiled> compile_graph(const Graph& source, const Target& target,
                                       const CompileOptions& options, DiagEngine& diags) {
   Compiled out;
-  out.source = source;
+  Graph& graph = out.ordered;  // at last
+  graph = source;
+  auto keep = [&](Graph& stage) {
+    if (options.keep_stages) stage = graph;
+  };
+  keep(out.source);
   Stage stage = Stage::Source;
-  auto run = [&](Graph& graph, const std::vector<std::string>& names) {
+  auto run = [&](const std::vector<std::string>& names) {
     return run_passes(graph, names, stage, options, out.times, diags);
   };
 
   // Derivatives become ordinary nodes; identity in `grad(y, x)` is the source's, so nothing is merged
   // before. From here on: no derivative nodes, one joint graph.
-  out.joint = source;
-  if (!run(out.joint, {"differentiate", "dce"})) return std::nullopt;
+  if (!run({"differentiate", "dce"})) return std::nullopt;
+  keep(out.joint);
 
   // Exact rewriting. From here on: no two equal nodes, nothing that no result needs.
-  out.simplified = out.joint;
-  if (!run(out.simplified, {"fold-constants", "simplify", "cse", "simplify", "cse", "dce"})) {
-    return std::nullopt;
-  }
+  if (!run({"fold-constants", "simplify", "cse", "simplify", "cse", "dce"})) return std::nullopt;
+  keep(out.simplified);
 
   // From here on every rounding is fixed: fusing, tiling and threads cannot change a bit.
-  out.ordered = out.simplified;
-  if (target.fma && !run(out.ordered, {"form-fma"})) return std::nullopt;
-  std::vector<std::string> order = {"split-reductions", "cse", "dce"};
-  if (!run(out.ordered, order)) return std::nullopt;
-  add_written_leaves(out.ordered);
+  if (target.fma && !run({"form-fma"})) return std::nullopt;
+  if (!run({"split-reductions", "cse", "dce"})) return std::nullopt;
+  add_written_leaves(graph);
 
   Stopwatch watch(out.times);
   out.clustering = fuse::fuse(out.ordered, target, options.capacity, out.remarks);

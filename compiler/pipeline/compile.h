@@ -26,7 +26,8 @@ struct CompileOptions {
   std::string dump_after;           // pass name, or `all`
   std::function<void(const std::string& title, const std::string& text)> dump;
   bool verify_roundtrip = false;
-  codegen::JitOptions jit;  // for code in this process
+  codegen::JitOptions jit;          // for code in this process
+  bool keep_stages = false;         // copies of the graph on its way, to be shown
 };
 
 struct PassInfo {
@@ -36,9 +37,10 @@ struct PassInfo {
 };
 std::vector<PassInfo> list_passes();
 
-/// Everything that one function of a model becomes on its way; earlier stages are kept to be shown.
+/// What one function of a model becomes.
 struct Compiled {
-  Graph source, joint, simplified, ordered;
+  Graph source, joint, simplified;  // empty but with `keep_stages`
+  Graph ordered;
   Clustering clustering;
   fuse::Remarks remarks;
   plan::Program program;

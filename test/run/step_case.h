@@ -22,6 +22,7 @@ inline Lowered lower(const Graph& graph, const Target& target, int64_t capacity)
   DiagEngine diags(sources);
   pipeline::CompileOptions options;
   options.capacity = capacity;
+  options.keep_stages = true;
   auto compiled = pipeline::compile_graph(graph, target, options, diags);
   if (!compiled) throw std::runtime_error(diags.render(false));
   return std::move(*compiled);
