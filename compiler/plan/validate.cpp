@@ -18,14 +18,15 @@ std::string text_of(const Program& program, BufferId id) {
   return fmt::format("#{} {}", id.index(), program.buffers[id].name);
 }
 
-/// Launches that touch the buffer, ascending.
-std::vector<size_t> touching(const Program& program, BufferId id) {
-  std::vector<size_t> result;
+/// Launches that touch each buffer, ascending.
+using Touching = IdVector<BufferId, std::vector<size_t>>;
+Touching find_touching(const Program& program) {
+  Touching result(program.buffers.size());
   for (size_t at = 0; at < program.launches.size(); ++at) {
     for (BufferId buffer : program.launches[at].buffers) {
-      if (buffer != id) continue;
-      result.push_back(at);
-      break;
+      if (!buffer.valid()) continue;
+      std::vector<size_t>& touching = result[buffer];
+      if (touching.empty() || touching.back() != at) touching.push_back(at);
     }
   }
   return result;
@@ -39,28 +40,28 @@ std::vector<size_t> slots_with(const Launch& launch, BufferId id) {
   return result;
 }
 
+/// What is wrong with a place, to be read after its buffer's name.
 std::optional<std::string> check_place(const Program& program, const Plan& plan,
-                                       const Placement& place) {
+                                       const Touching& touching, const Placement& place) {
   const Buffer& buffer = program.buffers[place.buffer];
-  const std::string name = text_of(program, place.buffer);
-  if (buffer.kind != BufferKind::Arena) return name + " has a place but is no arena buffer";
-  if (place.offset < 0 || place.offset % 64 != 0) return name + " is not aligned to 64 bytes";
-  if (place.bytes < buffer.bytes + 64)
-    return name + " is smaller than its values and 64 bytes of slack";
-  if (place.offset + place.bytes > plan.arena_bytes) return name + " reaches beyond the arena";
-  const std::vector<size_t> at = touching(program, place.buffer);
-  if (at.empty()) return name + " is touched by no launch";
+  if (buffer.kind != BufferKind::Arena) return " has a place but is no arena buffer";
+  if (place.offset < 0 || place.offset % 64 != 0) return " is not aligned to 64 bytes";
+  if (place.bytes < buffer.bytes + 64) return " is smaller than its values and 64 bytes of slack";
+  if (place.offset + place.bytes > plan.arena_bytes) return " reaches beyond the arena";
+  const std::vector<size_t>& at = touching[place.buffer];
+  if (at.empty()) return " is touched by no launch";
   if (place.live.begin > static_cast<int64_t>(at.front()) ||
       place.live.end <= static_cast<int64_t>(at.back())) {
-    return name + " is used outside its live range";
+    return " is used outside its live range";
   }
   const Launch& first = program.launches[at.front()];
-  // A strip reads back what an earlier part of it has stored: its slots stand in the order of parts.
+  // A strip reads back what an earlier part of it has stored: its slots stand in the order of
+  // parts.
   std::vector<size_t> slots = slots_with(first, place.buffer);
   if (program.kernels[first.kernel].cls == ClusterClass::Strip) slots.resize(1);
   for (size_t slot : slots) {
     if (program.kernels[first.kernel].slots[SlotId(slot)].dir != SlotDir::Out) {
-      return name + " is read before it is written";
+      return " is read before it is written";
     }
   }
   return std::nullopt;
@@ -102,10 +103,11 @@ std::optional<PlanBreach> find_breach(const Program& program, const Plan& plan) 
     return PlanBreach{
         fmt::format("{} places for {} arena buffers", plan.placements.size(), expected), {}, {}};
   }
+  const Touching touching = find_touching(program);
   for (size_t i = 0; i < plan.placements.size(); ++i) {
     const Placement& place = plan.placements[i];
-    if (auto breach = check_place(program, plan, place)) {
-      return PlanBreach{*breach, place.buffer, {}};
+    if (auto breach = check_place(program, plan, touching, place)) {
+      return PlanBreach{text_of(program, place.buffer) + *breach, place.buffer, {}};
     }
     for (size_t j = 0; j < i; ++j) {
       const Placement& before = plan.placements[j];
