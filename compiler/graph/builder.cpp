@@ -31,16 +31,22 @@ void round_constant(DType dtype, Attrs& attrs) {
 }  // namespace
 
 ShapeResult GraphBuilder::infer(OpKind kind, std::span<const NodeId> operands, const Attrs& attrs,
-                                const TensorType* given) const {
+                                const TensorType* given) {
   const OpDef& def = op_def(kind);
   if (def.arity >= 0 && static_cast<size_t>(def.arity) != operands.size()) {
     return ShapeProblem{
         fmt::format("`{}` takes {} operands, found {}", def.name, def.arity, operands.size()), -1};
   }
-  std::vector<TensorType> types;
-  types.reserve(operands.size());
-  for (NodeId id : operands) types.push_back(graph_->type(id));
-  return def.shape(types, attrs, given);
+  if (types_.size() < operands.size()) types_.resize(operands.size());
+  for (size_t i = 0; i < operands.size(); ++i) types_[i] = graph_->type(operands[i]);
+  return def.shape({types_.data(), operands.size()}, attrs, given);
+}
+
+NodeId GraphBuilder::add(OpKind kind, TensorType type, std::vector<NodeId> operands, Attrs attrs) {
+  // Named because it is the one node whose attributes are elements of its type.
+  if (kind == OpKind::Constant) round_constant(type.dtype, attrs);
+  return graph_->nodes.push_back(
+      {kind, std::move(type), std::move(operands), std::move(attrs), span_, of_, scope_});
 }
 
 NodeId GraphBuilder::make(OpKind kind, std::vector<NodeId> operands, Attrs attrs,
@@ -49,10 +55,7 @@ NodeId GraphBuilder::make(OpKind kind, std::vector<NodeId> operands, Attrs attrs
   if (const auto* problem = std::get_if<ShapeProblem>(&type)) {
     throw InternalError(fmt::format("{}: {}", op_def(kind).name, problem->message));
   }
-  // Named because it is the one node whose attributes are elements of its type.
-  if (kind == OpKind::Constant) round_constant(std::get<TensorType>(type).dtype, attrs);
-  return graph_->nodes.push_back({kind, std::get<TensorType>(std::move(type)), std::move(operands),
-                                  std::move(attrs), span_, of_, scope_});
+  return add(kind, std::get<TensorType>(std::move(type)), std::move(operands), std::move(attrs));
 }
 
 NodeId GraphBuilder::copy(const Node& node, std::vector<NodeId> operands) {

@@ -14,7 +14,9 @@ class GraphBuilder {
   NodeId make(OpKind kind, std::vector<NodeId> operands, Attrs attrs = {},
               const TensorType* given = nullptr);
   ShapeResult infer(OpKind kind, std::span<const NodeId> operands, const Attrs& attrs,
-                    const TensorType* given = nullptr) const;
+                    const TensorType* given = nullptr);
+  /// Adds a node of the type that `infer` has answered.
+  NodeId add(OpKind kind, TensorType type, std::vector<NodeId> operands, Attrs attrs);
   /// Copies `node` (of any graph) with these operands; type, attributes and span are kept.
   NodeId copy(const Node& node, std::vector<NodeId> operands);
 
@@ -63,6 +65,7 @@ class GraphBuilder {
 
  private:
   Graph* graph_;
+  std::vector<TensorType> types_;  // of the operands at hand, memory used again
   Span span_;
   NodeId of_;
   int32_t scope_ = -1;

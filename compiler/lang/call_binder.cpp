@@ -56,10 +56,13 @@ std::vector<std::optional<CallArgument>> match_arguments(Elaborator& e,
                                                          Span span) {
   std::vector<FormalName> names = formal_names(function);
   std::vector<std::optional<CallArgument>> slots(names.size());
-  std::vector<std::string> words;
-  for (const FormalName& name : names) words.push_back(name.name);
   auto slot_of = [&](const std::string& name) -> size_t {
-    return static_cast<size_t>(std::find(words.begin(), words.end(), name) - words.begin());
+    return static_cast<size_t>(std::ranges::find(names, name, &FormalName::name) - names.begin());
+  };
+  auto words_of = [&] {
+    std::vector<std::string> words;
+    for (const FormalName& name : names) words.push_back(name.name);
+    return words;
   };
   for (const auto& [name, value] : function.fixed) {
     size_t slot = slot_of(name);
@@ -76,12 +79,13 @@ std::vector<std::optional<CallArgument>> match_arguments(Elaborator& e,
       if (slot >= slots.size()) {
         e.fail(Diag::BadArgument, argument.span,
                fmt::format("too many arguments: `{}` takes {}{}", function.name, names.size(),
-                           names.empty() ? "" : fmt::format(" (`{}`)", fmt::join(words, "`, `"))));
+                           names.empty() ? "" : fmt::format(" (`{}`)", fmt::join(words_of(), "`, `"))));
       }
       if (names[slot].by_name) refuse_position(e, function, names[slot].name, argument.span);
     } else {
       slot = slot_of(argument.name);
       if (slot >= slots.size()) {
+        std::vector<std::string> words = words_of();
         std::string nearest = nearest_name(argument.name, words);
         std::string hint =
             nearest.empty()

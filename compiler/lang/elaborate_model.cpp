@@ -68,7 +68,8 @@ NodeId Elaborator::make(Place place, OpKind kind, std::vector<NodeId> operands, 
   ShapeResult result = b.infer(kind, operands, attrs, given);
   if (auto* problem = std::get_if<ShapeProblem>(&result))
     fail(Diag::ShapeMismatch, span_, problem->message);
-  return b.make(kind, std::move(operands), std::move(attrs), given);
+  return b.add(kind, std::get<TensorType>(std::move(result)), std::move(operands),
+               std::move(attrs));
 }
 
 int32_t Elaborator::scope(Place place, size_t depth) {

@@ -91,7 +91,7 @@ bool Simplifier::single_use(NodeId id) const {
 
 ShapeResult Simplifier::infer(OpKind kind, std::span<const NodeId> operands, const Attrs& attrs,
                               const TensorType* given) {
-  return GraphBuilder(graph_).infer(kind, operands, attrs, given);
+  return builder_.infer(kind, operands, attrs, given);
 }
 
 NodeId Simplifier::make(OpKind kind, std::vector<NodeId> operands, Attrs attrs,
