@@ -4,16 +4,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <llvm/ADT/ArrayRef.h>
-#include <llvm/Support/SHA256.h>
+#include <llvm/Support/xxhash.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 
 namespace gradus::codegen {
@@ -22,24 +20,27 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kMagic = "gradus object 1\n";
-constexpr size_t kKeyBytes = 64, kLengthBytes = 8, kHashBytes = 32;
+constexpr std::string_view kMagic = "gradus object 2\n";
+constexpr size_t kKeyBytes = 64, kLengthBytes = 8, kHashBytes = 16;
 constexpr size_t kHeaderBytes = kMagic.size() + kKeyBytes + kLengthBytes + kHashBytes;
 constexpr std::string_view kEntry = ".object", kPartial = ".partial-";
 /// What a process that was killed left behind is removed after this.
 constexpr std::chrono::hours kPartialAge{1};
 
+template <typename T>
+void append_bytes(std::string& out, const T& value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+/// The hash tells a damaged file, nothing more: who may write here may run code anyway.
 std::string header_of(const std::string& key, std::string_view object) {
-  auto length = static_cast<uint64_t>(object.size());
-  std::array<char, kLengthBytes> number;
-  std::memcpy(number.data(), &length, sizeof(length));
-  const auto* bytes = reinterpret_cast<const uint8_t*>(object.data());
-  std::array<uint8_t, kHashBytes> hash =
-      llvm::SHA256::hash(llvm::ArrayRef<uint8_t>(bytes, object.size()));
+  const llvm::XXH128_hash_t hash = llvm::xxh3_128bits(
+      llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t*>(object.data()), object.size()));
   std::string out(kMagic);
   out += key;
-  out.append(number.data(), number.size());
-  out.append(reinterpret_cast<const char*>(hash.data()), hash.size());
+  append_bytes(out, static_cast<uint64_t>(object.size()));
+  append_bytes(out, hash.low64);
+  append_bytes(out, hash.high64);
   return out;
 }
 
