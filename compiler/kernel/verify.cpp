@@ -5,6 +5,8 @@
 //   those of the operator's row; accesses have an index per extent, stores follow the lanes.
 #include <fmt/format.h>
 
+#include <type_traits>
+
 #include "graph/op.h"
 #include "kernel/scratch.h"
 #include "kernel/text.h"
@@ -42,8 +44,15 @@ class Verifier {
   const Tile* tile_ = nullptr;   // the tile whose epilogue this is
   bool items_only_ = true;       // nothing but `par` so far
 
-  void require(bool holds, const std::string& message) const {
-    if (!holds) throw Breach{message};
+  /// A message that is put together is given as a function: most are never read.
+  template <typename Message>
+  void require(bool holds, Message message) const {
+    if (holds) return;
+    if constexpr (std::is_invocable_v<Message>) {
+      throw Breach{message()};
+    } else {
+      throw Breach{message};
+    }
   }
   void slot(const Slot& slot) const;
   void define(ValueId id);
@@ -76,19 +85,22 @@ class Verifier {
 };
 
 void Verifier::slot(const Slot& slot) const {
-  require(slot.strides.size() == slot.extents.size(),
-          fmt::format("slot `{}` has another number of strides than extents", slot.name));
+  require(slot.strides.size() == slot.extents.size(), [&] {
+    return fmt::format("slot `{}` has another number of strides than extents", slot.name);
+  });
   for (SlotId other : slot.may_share) {
-    require(other.valid() && other.index() < kernel_.slots.size(),
-            fmt::format("slot `{}` may share with one that is not there", slot.name));
+    require(other.valid() && other.index() < kernel_.slots.size(), [&] {
+      return fmt::format("slot `{}` may share with one that is not there", slot.name);
+    });
   }
   if (slot.space != SlotSpace::Worker) return;
   for (Dim extent : slot.extents) {
-    require(!extent.batch,
-            fmt::format("worker slot `{}` has a size known at run time only", slot.name));
+    require(!extent.batch, [&] {
+      return fmt::format("worker slot `{}` has a size known at run time only", slot.name);
+    });
   }
   require(slot.worker_offset >= 0 && slot.worker_offset % 64 == 0,
-          fmt::format("worker slot `{}` is not aligned", slot.name));
+          [&] { return fmt::format("worker slot `{}` is not aligned", slot.name); });
 }
 
 void Verifier::define(ValueId id) {
@@ -105,8 +117,9 @@ void Verifier::use(ValueId id) const {
 
 void Verifier::enter(AxisId axis) {
   require(axis.valid() && axis.index() < axes_.size(), "an axis that is not in the kernel's list");
-  require(!axes_[axis],
-          fmt::format("axis `{}` stands in two loops at once", kernel_.axes[axis].name));
+  require(!axes_[axis], [&] {
+    return fmt::format("axis `{}` stands in two loops at once", kernel_.axes[axis].name);
+  });
   axes_[axis] = true;
 }
 
@@ -134,9 +147,10 @@ void Verifier::access(const Access& access) const {
           "a slot that is not in the kernel's list");
   const Slot& slot = kernel_.slots[access.slot];
   size_t expected = packed_[access.slot] ? 2 : slot.extents.size();
-  require(access.indices.size() == expected,
-          fmt::format("slot `{}` is read or written with {} indices, it has {}", slot.name,
-                      access.indices.size(), expected));
+  require(access.indices.size() == expected, [&] {
+    return fmt::format("slot `{}` is read or written with {} indices, it has {}", slot.name,
+                       access.indices.size(), expected);
+  });
   for (const Index& index : access.indices) {
     affine(index.affine);
     if (!index.loaded.valid()) continue;
@@ -148,7 +162,7 @@ void Verifier::access(const Access& access) const {
 void Verifier::writable(SlotId id) const {
   const Slot& slot = kernel_.slots[id];
   require(slot.space == SlotSpace::Worker || slot.dir != SlotDir::In,
-          fmt::format("slot `{}` is written but declared `in`", slot.name));
+          [&] { return fmt::format("slot `{}` is written but declared `in`", slot.name); });
 }
 
 bool Verifier::follows(const Access& access, AxisId axis) const {
@@ -241,25 +255,27 @@ void Verifier::check(const Let& let) {
   TensorType given{kernel_.values[let.result], {}};
   const OpDef& def = op_def(let.op);
   require(def.cls == OpClass::Pointwise || def.cls == OpClass::Leaf,
-          fmt::format("`{}` is no operation on single elements", def.name));
+          [&] { return fmt::format("`{}` is no operation on single elements", def.name); });
   if (let.op == OpKind::RandomBits) {
     require(types.size() == 1 && types[0].dtype == DType::I32 && given.dtype == DType::I32,
             "`random_bits` takes an i32 and gives one");
     return;
   }
   if (def.cls == OpClass::Leaf) {
-    require(types.empty(), fmt::format("`{}` takes no operands", def.name));
+    require(types.empty(), [&] { return fmt::format("`{}` takes no operands", def.name); });
     return;
   }
-  require(def.arity == static_cast<int>(types.size()),
-          fmt::format("`{}` takes {} operands, found {}", def.name, def.arity, types.size()));
+  require(def.arity == static_cast<int>(types.size()), [&] {
+    return fmt::format("`{}` takes {} operands, found {}", def.name, def.arity, types.size());
+  });
   ShapeResult result = def.shape(types, Attrs{}, &given);
   if (const ShapeProblem* problem = std::get_if<ShapeProblem>(&result)) {
     throw Breach{fmt::format("`{}`: {}", def.name, problem->message)};
   }
-  require(std::get<TensorType>(result).dtype == given.dtype,
-          fmt::format("`{}` gives {}, found {}", def.name,
-                      dtype_name(std::get<TensorType>(result).dtype), dtype_name(given.dtype)));
+  require(std::get<TensorType>(result).dtype == given.dtype, [&] {
+    return fmt::format("`{}` gives {}, found {}", def.name,
+                       dtype_name(std::get<TensorType>(result).dtype), dtype_name(given.dtype));
+  });
 }
 
 void Verifier::check(const IndexOf& index) {
