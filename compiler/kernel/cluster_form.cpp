@@ -34,7 +34,7 @@ FormFinder::FormFinder(const Graph& graph, const Clustering& clustering)
 
 ClusterForm FormFinder::find(const Cluster& cluster) {
   form_ = {};
-  form_.key.reserve(4096);
+  form_.key.reserve(1024);
   mention(cluster.members);
   mention(cluster.repeats);
   for (const Cluster& part : cluster.parts) mention(part.members);
@@ -46,7 +46,11 @@ ClusterForm FormFinder::find(const Cluster& cluster) {
   return std::move(form_);
 }
 
+/// Most numbers are small: a byte each makes short keys.
 void FormFinder::write(int64_t number) {
+  constexpr int64_t kLarge = 0xff;
+  form_.key += static_cast<char>(number >= 0 && number < kLarge ? number : kLarge);
+  if (number >= 0 && number < kLarge) return;
   char bytes[sizeof number];
   std::memcpy(bytes, &number, sizeof number);
   form_.key.append(bytes, sizeof bytes);

@@ -34,7 +34,13 @@ class Key {
   void raw(const T& value) {
     bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
   }
-  void number(int64_t value) { raw(value); }
+  /// Most are small: a byte each makes short keys.
+  void number(int64_t value) {
+    constexpr int64_t kLarge = 0xff;
+    const bool small = value >= 0 && value < kLarge;
+    bytes += static_cast<char>(small ? value : kLarge);
+    if (!small) raw(value);
+  }
   void add(int64_t value) { raw(value); }
   void add(double value) { raw(value); }
   void add(bool value) { number(value); }
