@@ -133,10 +133,11 @@ void ListScheduler::rank_again(BufferId touched) {
 
 void ListScheduler::run(size_t launch) {
   for (BufferId buffer : touches_[launch]) {
-    --users_[buffer];
+    const bool begins = !begun_[buffer];
     begun_[buffer] = true;
+    --users_[buffer];
+    if (begins || users_[buffer] == 1) rank_again(buffer);
   }
-  for (BufferId buffer : touches_[launch]) rank_again(buffer);
   for (size_t later : after_[launch]) {
     if (--waiting_[later] == 0) add_ready(later);
   }
