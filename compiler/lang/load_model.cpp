@@ -1,6 +1,8 @@
 // From a file to a Model: the program is parsed once and elaborated once for each mode.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "lang/data_block.h"
 #include "lang/model.h"
 #include "lang/parser.h"
@@ -32,6 +34,9 @@ void check_same_variables(const Elaborator& training, const Elaborator& other, D
 
 /// What is evaluated and predicted with is the average of a parameter, where it has one.
 void read_averages(const Model& model, Graph& graph) {
+  const bool any = std::ranges::any_of(
+      model.variables, [](const Variable& variable) { return !variable.average_of.empty(); });
+  if (!any) return;
   for (size_t i = 0; i < graph.size(); ++i) {
     Node& node = graph[NodeId(i)];
     if (node.op != OpKind::Param) continue;

@@ -2,7 +2,7 @@
 #include "pipeline/compile.h"
 
 #include <chrono>
-#include <set>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -39,7 +39,7 @@ void require(const std::optional<std::string>& problem, const std::string& stage
 /// An initialising graph writes variables that it never read: each gets its leaf, so that an update always
 /// has a buffer to go to.
 void add_written_leaves(Graph& graph) {
-  std::set<std::string> known;
+  std::unordered_set<std::string> known;
   for (const Node& node : graph.nodes) {
     if (node.op == OpKind::Param || node.op == OpKind::State) known.insert(leaf_name(node));
   }
