@@ -8,7 +8,6 @@
 #include <llvm/Support/SHA256.h>
 #include <llvm/TargetParser/Host.h>
 
-#include <array>
 #include <bit>
 #include <cstring>
 #include <string_view>
@@ -20,22 +19,25 @@ namespace gradus::codegen {
 
 namespace {
 
+/// Fields are put together before they are hashed: SHA-256 takes long for each single number.
 class Hasher {
  public:
   void add(std::string_view text) {
     add(static_cast<int64_t>(text.size()));
-    hash_.update(llvm::StringRef(text.data(), text.size()));
+    bytes_ += text;
   }
   void add(int64_t number) {
-    std::array<uint8_t, sizeof(number)> bytes;
-    std::memcpy(bytes.data(), &number, sizeof(number));
-    hash_.update(bytes);
+    bytes_.append(reinterpret_cast<const char*>(&number), sizeof(number));
   }
   void add(double number) { add(std::bit_cast<int64_t>(number)); }
-  std::string hex() { return llvm::toHex(hash_.final(), true); }
+  std::string hex() const {
+    llvm::SHA256 hash;
+    hash.update(llvm::StringRef(bytes_));
+    return llvm::toHex(hash.final(), true);
+  }
 
  private:
-  llvm::SHA256 hash_;
+  std::string bytes_;
 };
 
 void add_target(Hasher& hash, const Target& target) {
