@@ -1,4 +1,4 @@
-// Objects of earlier runs in a folder, one file an entry: magic, key, length, SHA-256 of the
+// Objects of earlier runs in a folder, one file an entry: magic, key, length, hash of the
 // object, object. The cache may lose anything at any time and never fails a run: what cannot be
 // read, was cut, damaged, written for another key or by another user is not there; what cannot be
 // written is not kept.
