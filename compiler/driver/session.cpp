@@ -107,6 +107,7 @@ pipeline::CompileOptions compile_options(const Options& options, int64_t capacit
   out.capacity = capacity;
   out.dump_after = options.dump_after;
   out.verify_roundtrip = options.verify_roundtrip;
+  out.remarks = options.remarks;
   out.dump = [](const std::string& title, const std::string& text) {
     fmt::print("// after {}\n{}", title, text);
   };

@@ -9,7 +9,7 @@
 
 namespace gradus::fuse {
 
-Clustering fuse(const Graph& graph, const Target& /*target*/, int64_t capacity, Remarks& remarks) {
+Clustering fuse(const Graph& graph, const Target& /*target*/, int64_t capacity, Remarks* remarks) {
   const Sources sources(graph);
   Drafts drafts(sources, capacity, remarks);
   fuse_scalar(drafts);

@@ -13,7 +13,9 @@ namespace gradus::fuse {
 
 using Remarks = std::vector<std::string>;
 
-Clustering fuse(const Graph& graph, const Target& target, int64_t capacity, Remarks& remarks);
+/// Without `remarks` nothing is told.
+Clustering fuse(const Graph& graph, const Target& target, int64_t capacity,
+                Remarks* remarks = nullptr);
 
 /// Cluster text, as cluster.h shows it.
 std::string print_clustering(const Graph& graph, const Clustering& clustering);

@@ -19,7 +19,7 @@ constexpr int64_t kNearAnyway = 16 << 10;
 
 class ColumnSums {
  public:
-  ColumnSums(const Sources& sources, int64_t capacity, Clustering& clustering, Remarks& remarks)
+  ColumnSums(const Sources& sources, int64_t capacity, Clustering& clustering, Remarks* remarks)
       : graph_(sources.graph()),
         capacity_(capacity),
         clustering_(clustering),
@@ -35,7 +35,7 @@ class ColumnSums {
   const Graph& graph_;
   int64_t capacity_;
   Clustering& clustering_;
-  Remarks& remarks_;
+  Remarks* remarks_;
   StripSet strips_;
 
   const Cluster& at(size_t cluster) const { return clustering_.clusters[ClusterId(cluster)]; }
@@ -107,8 +107,10 @@ class ColumnSums {
       if (strips_.leaves_and_returns(strip)) strip.own.erase(sum);
     }
     if (strip.own.size() < 2) return;
-    remarks_.push_back(
-        fmt::format("{} sums of columns with the rows of @{}", strip.own.size() - 1, rows));
+    if (remarks_) {
+      remarks_->push_back(
+          fmt::format("{} sums of columns with the rows of @{}", strip.own.size() - 1, rows));
+    }
     strips_.add(std::move(strip));
   }
   /// Near, and in the same chunks as the others.
@@ -125,7 +127,7 @@ class ColumnSums {
 }  // namespace
 
 void fuse_column_sums(const Sources& sources, int64_t capacity, Clustering& clustering,
-                      Remarks& remarks) {
+                      Remarks* remarks) {
   ColumnSums(sources, capacity, clustering, remarks).run();
 }
 

@@ -13,6 +13,6 @@
 namespace gradus::fuse {
 
 void fuse_column_sums(const Sources& sources, int64_t capacity, Clustering& clustering,
-                      Remarks& remarks);
+                      Remarks* remarks);
 
 }  // namespace gradus::fuse

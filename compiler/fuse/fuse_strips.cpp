@@ -21,7 +21,7 @@ constexpr size_t kNone = StripSet::kNone;
 
 class StripFuser {
  public:
-  StripFuser(const Sources& sources, int64_t capacity, Clustering& clustering, Remarks& remarks)
+  StripFuser(const Sources& sources, int64_t capacity, Clustering& clustering, Remarks* remarks)
       : graph_(sources.graph()),
         capacity_(capacity),
         clustering_(clustering),
@@ -42,7 +42,7 @@ class StripFuser {
   const Graph& graph_;
   int64_t capacity_;
   Clustering& clustering_;
-  Remarks& remarks_;
+  Remarks* remarks_;
   StripSet strips_;
   std::vector<size_t> movers_;  // clusters that only move elements, the last first
 
@@ -279,18 +279,20 @@ void StripFuser::seed(size_t rows) {
   take_moves(strip);
   const int64_t bytes = bytes_inside(strip);
   if (bytes == 0 || bytes > kMaxItemBytes) return;
-  int64_t items = 1;
-  for (Dim dim : strip.items) items *= dim.at(capacity_);
-  remarks_.push_back(fmt::format("strip of {} clusters over {}: saves {} B",
-                                 strip.own.size() + strip.moved.size(), to_string(strip.items),
-                                 items * bytes));
+  if (remarks_) {
+    int64_t items = 1;
+    for (Dim dim : strip.items) items *= dim.at(capacity_);
+    remarks_->push_back(fmt::format("strip of {} clusters over {}: saves {} B",
+                                    strip.own.size() + strip.moved.size(), to_string(strip.items),
+                                    items * bytes));
+  }
   strips_.add(std::move(strip));
 }
 
 }  // namespace
 
 void fuse_strips(const Sources& sources, int64_t capacity, Clustering& clustering,
-                 Remarks& remarks) {
+                 Remarks* remarks) {
   StripFuser(sources, capacity, clustering, remarks).run();
 }
 

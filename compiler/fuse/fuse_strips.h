@@ -15,6 +15,6 @@
 namespace gradus::fuse {
 
 void fuse_strips(const Sources& sources, int64_t capacity, Clustering& clustering,
-                 Remarks& remarks);
+                 Remarks* remarks);
 
 }  // namespace gradus::fuse

@@ -59,10 +59,10 @@ std::string_view law_text(Refusal::Law law) {
 
 }  // namespace
 
-Drafts::Drafts(const Sources& sources, int64_t capacity, Remarks& remarks)
+Drafts::Drafts(const Sources& sources, int64_t capacity, Remarks* remarks)
     : sources_(sources),
       capacity_(capacity),
-      remarks_(&remarks),
+      remarks_(remarks),
       names_(value_names(graph())),
       draft_of_(graph().size()),
       after_(graph().size()),
@@ -164,6 +164,7 @@ void Drafts::decide_in_place(size_t index) {
   if (updates_fit(drafts_[draft], std::nullopt, draft, draft) && !cycle_through(draft)) return;
   for (NodeId reader : others) after_[reader].pop_back();
   update.in_place = false;
+  if (!remarks_) return;
   remarks_->push_back(fmt::format("copy {} into {}: the old value is read elsewhere later",
                                   names_[update.value], names_[update.leaf]));
 }
@@ -230,7 +231,7 @@ std::vector<DraftId> Drafts::consumers(DraftId id) const {
       if (mark(draft_of_[reader])) result.push_back(draft_of_[reader]);
     }
   }
-  std::ranges::sort(result);
+  if (!std::ranges::is_sorted(result)) std::ranges::sort(result);
   return result;
 }
 
@@ -274,6 +275,19 @@ bool Drafts::is_seen_outside(NodeId node, DraftId a, DraftId b) const {
 
 // Merging.
 
+/// Slots of the two as one, counted without listing them: most attempts end here.
+size_t Drafts::slots_of_both(DraftId a, DraftId b) const {
+  const Outside &first = drafts_[a].outside, &second = drafts_[b].outside;
+  const auto is_seen = [&](NodeId yield) { return is_seen_outside(yield, a, b); };
+  const auto reads =
+      std::ranges::count_if(first.reads, [&](NodeId read) { return draft_of_[read] != b; });
+  const auto more_reads = std::ranges::count_if(second.reads, [&](NodeId read) {
+    return draft_of_[read] != a && !std::ranges::binary_search(first.reads, read);
+  });
+  return static_cast<size_t>(reads + more_reads + std::ranges::count_if(first.yields, is_seen) +
+                             std::ranges::count_if(second.yields, is_seen));
+}
+
 /// What is seen of two drafts as one: part of what is seen of each.
 Outside Drafts::outside_of_both(DraftId a, DraftId b) const {
   const Outside &first = drafts_[a].outside, &second = drafts_[b].outside;
@@ -288,11 +302,11 @@ Outside Drafts::outside_of_both(DraftId a, DraftId b) const {
   return both;
 }
 
-/// The two as one, in the class of the first. What is seen of them is known.
-Draft Drafts::joined(DraftId into, DraftId other, Outside outside) const {
+/// The two as one, in the class of the first.
+Draft Drafts::joined(DraftId into, DraftId other) const {
   const Draft &first = drafts_[into], &second = drafts_[other];
   Draft merged;
-  merged.outside = std::move(outside);
+  merged.outside = outside_of_both(into, other);
   merged.cluster.cls = first.cluster.cls;
   merged.cluster.anchor = first.cluster.anchor;
   merged.cluster.members.reserve(first.cluster.members.size() + second.cluster.members.size());
@@ -303,15 +317,16 @@ Draft Drafts::joined(DraftId into, DraftId other, Outside outside) const {
   return merged;
 }
 
-/// A law that asks for no more than the two drafts and their places.
+/// A law that asks for no more than the two drafts and their places; what costs least comes first.
 std::optional<Refusal> Drafts::breach_of_pair(DraftId a, DraftId b) const {
+  const size_t operations = drafts_[a].cluster.members.size() + drafts_[b].cluster.members.size();
+  if (operations > kMaxOperations) return Refusal{Refusal::Law::Operations, {}};
+  if (slots_of_both(a, b) > kMaxSlots) return Refusal{Refusal::Law::Slots, {}};
   for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
     if (const auto through = path_around(from, to)) {
       return Refusal{Refusal::Law::Path, *through};
     }
   }
-  const size_t operations = drafts_[a].cluster.members.size() + drafts_[b].cluster.members.size();
-  if (operations > kMaxOperations) return Refusal{Refusal::Law::Operations, {}};
   return std::nullopt;
 }
 
@@ -355,7 +370,7 @@ bool Drafts::stores_chain_rows(const Draft& merged, const ClusterSpace& space) c
 
 /// Passes try again after each success; what was said once is not said again.
 bool Drafts::refuse(DraftId into, DraftId other, const Refusal& refusal) {
-  if (!refused_.insert({into, other, refusal}).second) return false;
+  if (!remarks_ || !refused_.insert({into, other, refusal}).second) return false;
   const std::string through =
       refusal.law == Refusal::Law::Path ? draft_name(refusal.through) : std::string();
   remarks_->push_back(fmt::format("keep {} apart from {}: {}{}", draft_name(other),
@@ -367,16 +382,16 @@ std::string Drafts::draft_name(DraftId id) const { return names_[drafts_[id].clu
 
 bool Drafts::merge(DraftId into, DraftId other) {
   if (const auto breach = breach_of_pair(into, other)) return refuse(into, other, *breach);
-  Outside outside = outside_of_both(into, other);
-  if (outside.slots() > kMaxSlots) return refuse(into, other, {Refusal::Law::Slots, {}});
-  Draft merged = joined(into, other, std::move(outside));
+  Draft merged = joined(into, other);
   merged.space = space_of_both(merged, into, other);
   if (const auto breach = breach_of_merged(merged, into, other)) {
     return refuse(into, other, *breach);
   }
-  remarks_->push_back(fmt::format("fuse {} into {}: saves {} B", draft_name(other),
-                                  draft_name(into),
-                                  bytes_between(into, other) + bytes_between(other, into)));
+  if (remarks_) {
+    remarks_->push_back(fmt::format("fuse {} into {}: saves {} B", draft_name(other),
+                                    draft_name(into),
+                                    bytes_between(into, other) + bytes_between(other, into)));
+  }
   place_together(into, other);
   for (NodeId member : drafts_[other].cluster.members) draft_of_[member] = into;
   drafts_[other] = Draft();
@@ -396,7 +411,7 @@ Clustering Drafts::finish() {
     clustering.clusters.push_back(std::move(draft.cluster));
   }
   add_copies(clustering);
-  put_in_order(sources_, clustering);
+  put_in_order(sources_, clustering, sources_.reads_of_all(clustering));
   return clustering;
 }
 

@@ -38,7 +38,6 @@ using Nodes = ShortVector<NodeId, 8>;
 struct Outside {
   Nodes reads;   // buffers that members read and that it does not compute, ascending
   Nodes yields;  // members that others or results read, ascending
-  size_t slots() const { return reads.size() + yields.size(); }
 };
 
 /// Empty once it has been merged into another.
@@ -59,7 +58,7 @@ struct Refusal {
 
 class Drafts {
  public:
-  Drafts(const Sources& sources, int64_t capacity, Remarks& remarks);
+  Drafts(const Sources& sources, int64_t capacity, Remarks* remarks);
 
   const Graph& graph() const { return sources_.graph(); }
   const Sources& sources() const { return sources_; }
@@ -101,8 +100,9 @@ class Drafts {
     return draft_of_[node] == a || draft_of_[node] == b;
   }
   bool is_seen_outside(NodeId node, DraftId a, DraftId b) const;
+  size_t slots_of_both(DraftId a, DraftId b) const;
   Outside outside_of_both(DraftId a, DraftId b) const;
-  Draft joined(DraftId into, DraftId other, Outside outside) const;
+  Draft joined(DraftId into, DraftId other) const;
   std::optional<Refusal> breach_of_pair(DraftId a, DraftId b) const;
   std::unique_ptr<GrowingSpace> space_of_both(const Draft& merged, DraftId into,
                                               DraftId other) const;
@@ -135,7 +135,7 @@ class Drafts {
 
   const Sources& sources_;
   int64_t capacity_;
-  Remarks* remarks_;
+  Remarks* remarks_;  // null where nobody asks
   IdVector<NodeId, std::string> names_;
   IdVector<DraftId, Draft> drafts_;
   IdVector<NodeId, DraftId> draft_of_;

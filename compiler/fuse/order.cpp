@@ -24,12 +24,13 @@ std::vector<NodeId> overwritten(const Sources& sources, const Cluster& cluster) 
 }  // namespace
 
 IdVector<ClusterId, std::vector<ClusterId>> find_predecessors(const Sources& sources,
-                                                              const Clustering& clustering) {
+                                                              const Clustering& clustering,
+                                                              const Reads& reads) {
   const size_t count = clustering.clusters.size();
   IdVector<ClusterId, std::vector<ClusterId>> before(count);
   IdVector<NodeId, std::vector<ClusterId>> readers(sources.graph().size());
   for (size_t i = 0; i < count; ++i) {
-    for (NodeId source : sources.reads_of(clustering.clusters[ClusterId(i)])) {
+    for (NodeId source : reads[ClusterId(i)]) {
       const ClusterId producer = clustering.cluster_of[source];
       if (producer.valid()) before[ClusterId(i)].push_back(producer);
       readers[source].push_back(ClusterId(i));
@@ -48,14 +49,14 @@ IdVector<ClusterId, std::vector<ClusterId>> find_predecessors(const Sources& sou
   return before;
 }
 
-void put_in_order(const Sources& sources, Clustering& clustering) {
+void put_in_order(const Sources& sources, Clustering& clustering, const Reads& reads) {
   const Graph& graph = sources.graph();
   for (size_t i = 0; i < clustering.clusters.size(); ++i) {
     for (NodeId member : clustering.clusters[ClusterId(i)].members) {
       clustering.cluster_of[member] = ClusterId(i);
     }
   }
-  const auto before = find_predecessors(sources, clustering);
+  const auto before = find_predecessors(sources, clustering, reads);
   const size_t count = clustering.clusters.size();
   IdVector<ClusterId, std::vector<ClusterId>> after(count);
   std::vector<size_t> waiting(count);

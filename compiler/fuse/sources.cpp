@@ -52,11 +52,17 @@ NodeId Sources::leaf(std::string_view name) const {
   return found == leaves_.end() ? NodeId() : found->second;
 }
 
+IdVector<ClusterId, std::vector<NodeId>> Sources::reads_of_all(const Clustering& clustering) const {
+  IdVector<ClusterId, std::vector<NodeId>> reads;
+  for (const Cluster& cluster : clustering.clusters) reads.push_back(reads_of(cluster));
+  return reads;
+}
+
 std::vector<NodeId> Sources::reads_of(const Cluster& cluster) const {
   if (cluster.copy_result >= 0) return {viewed_[cluster.anchor]};
   std::vector<NodeId> computed = cluster.members;
   computed.insert(computed.end(), cluster.repeats.begin(), cluster.repeats.end());
-  std::ranges::sort(computed);
+  if (!std::ranges::is_sorted(computed)) std::ranges::sort(computed);
   std::vector<NodeId> reads;
   for (NodeId node : computed) {
     for (NodeId source : of(node)) {

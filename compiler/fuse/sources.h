@@ -25,6 +25,7 @@ class Sources {
   NodeId viewed(NodeId node) const { return viewed_[node]; }
   /// The nodes that a cluster reads and does not compute, ascending; of a copy: what it copies.
   std::vector<NodeId> reads_of(const Cluster& cluster) const;
+  IdVector<ClusterId, std::vector<NodeId>> reads_of_all(const Clustering& clustering) const;
   /// The parameter or state of this name; invalid where there is none.
   NodeId leaf(std::string_view name) const;
 

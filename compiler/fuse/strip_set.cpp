@@ -18,25 +18,55 @@ void insert(std::vector<NodeId>& sorted, const std::vector<NodeId>& more) {
 StripSet::StripSet(const Sources& sources, const Clustering& clustering)
     : sources_(sources),
       strip_of_(clustering.clusters.size(), kNone),
+      reads_(sources.reads_of_all(clustering)),
       readers_(sources.graph().size()),
       results_(sources.graph().size(), false),
       successors_(clustering.clusters.size()) {
-  const auto before = find_predecessors(sources, clustering);
+  const auto before = find_predecessors(sources, clustering, reads_);
   for (size_t i = 0; i < strip_of_.size(); ++i) {
     for (ClusterId id : before[ClusterId(i)]) successors_[id.index()].push_back(i);
-    reads_.push_back(sources.reads_of(clustering.clusters[ClusterId(i)]));
-    for (NodeId read : reads_.back()) readers_[read].push_back(i);
+    for (NodeId read : reads_[ClusterId(i)]) readers_[read].push_back(i);
   }
   for (const Result& result : sources.graph().results) {
     results_[sources.viewed(result.value)] = true;
   }
 }
 
+namespace {
+
+/// The first and the last cluster that a strip takes.
+std::pair<size_t, size_t> range_of(const StripParts& strip) {
+  std::pair<size_t, size_t> range{SIZE_MAX, 0};
+  for (const std::set<size_t>* taken : {&strip.own, &strip.moved}) {
+    if (taken->empty()) continue;
+    range.first = std::min(range.first, *taken->begin());
+    range.second = std::max(range.second, *taken->rbegin());
+  }
+  return range;
+}
+
+}  // namespace
+
+/// Paths go to later clusters; only strips that are made already, passed as one, lead back.
+size_t StripSet::last_that_returns(const StripParts& strip) const {
+  size_t last = range_of(strip).second;
+  for (bool more = true; more;) {
+    more = false;
+    for (const auto& [first, end] : ranges_) {
+      if (first > last || end <= last) continue;
+      last = end;
+      more = true;
+    }
+  }
+  return last;
+}
+
 bool StripSet::leaves_and_returns(const StripParts& strip) const {
+  const size_t last = last_that_returns(strip);
   std::vector<bool> seen(strip_of_.size(), false);
   std::vector<size_t> pending;
   const auto visit = [&](size_t i) {
-    if (seen[i] || strip.takes(i)) return;
+    if (i > last || seen[i] || strip.takes(i)) return;
     seen[i] = true;
     pending.push_back(i);
   };
@@ -59,6 +89,7 @@ bool StripSet::leaves_and_returns(const StripParts& strip) const {
 }
 
 void StripSet::add(StripParts strip) {
+  ranges_.push_back(range_of(strip));
   for (const std::set<size_t>* taken : {&strip.own, &strip.moved}) {
     for (size_t i : *taken) strip_of_[i] = strips_.size();
   }
@@ -97,10 +128,10 @@ Cluster StripSet::make_strip(const Clustering& clustering, const StripParts& par
 }
 
 /// A strip yields what is read outside of it, its parts what any other reads.
-void StripSet::set_yields(Clustering& clustering) const {
+void StripSet::set_yields(Clustering& clustering, const Reads& reads) const {
   IdVector<NodeId, bool> read = results_;
-  for (const Cluster& cluster : clustering.clusters) {
-    for (NodeId id : sources_.reads_of(cluster)) read[id] = true;
+  for (const std::vector<NodeId>& nodes : reads) {
+    for (NodeId id : nodes) read[id] = true;
   }
   for (Cluster& strip : clustering.clusters) {
     if (strip.cls != ClusterClass::Strip) continue;
@@ -128,8 +159,9 @@ void StripSet::replace(Clustering& clustering) const {
     if (strip_of_[i] == kNone) out.clusters.push_back(std::move(clustering.clusters[ClusterId(i)]));
   }
   for (const StripParts& strip : strips_) out.clusters.push_back(make_strip(clustering, strip));
-  set_yields(out);
-  put_in_order(sources_, out);
+  const Reads reads = sources_.reads_of_all(out);
+  set_yields(out, reads);
+  put_in_order(sources_, out, reads);
   clustering = std::move(out);
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <vector>
 
+#include "fuse/order.h"
 #include "fuse/sources.h"
 #include "graph/cluster.h"
 
@@ -33,7 +34,7 @@ class StripSet {
   const StripParts& operator[](size_t strip) const { return strips_[strip]; }
   size_t clusters() const { return strip_of_.size(); }
   /// What a cluster reads and does not compute.
-  const std::vector<NodeId>& reads(size_t cluster) const { return reads_[cluster]; }
+  const std::vector<NodeId>& reads(size_t cluster) const { return reads_[ClusterId(cluster)]; }
   /// Clusters that read a value, ascending.
   const std::vector<size_t>& readers(NodeId value) const { return readers_[value]; }
   bool is_result(NodeId value) const { return results_[value]; }
@@ -46,14 +47,16 @@ class StripSet {
   void replace(Clustering& clustering) const;
 
  private:
+  size_t last_that_returns(const StripParts& strip) const;
   Cluster make_part(const Cluster& cluster, const StripParts& strip, bool again) const;
   Cluster make_strip(const Clustering& clustering, const StripParts& strip) const;
-  void set_yields(Clustering& clustering) const;
+  void set_yields(Clustering& clustering, const Reads& reads) const;
 
   const Sources& sources_;
   std::vector<StripParts> strips_;
+  std::vector<std::pair<size_t, size_t>> ranges_;  // first and last cluster of each strip
   std::vector<size_t> strip_of_;
-  std::vector<std::vector<NodeId>> reads_;
+  IdVector<ClusterId, std::vector<NodeId>> reads_;
   IdVector<NodeId, std::vector<size_t>> readers_;
   IdVector<NodeId, bool> results_;
   std::vector<std::vector<size_t>> successors_;

@@ -25,9 +25,11 @@ struct Breach {
 class Verifier {
  public:
   Verifier(const Graph& graph, const Clustering& clustering)
-      : graph_(graph), sources_(graph), clustering_(clustering), names_(clustering.names) {
-    for (const Cluster& each : clustering.clusters) reads_.push_back(sources_.reads_of(each));
-  }
+      : graph_(graph),
+        sources_(graph),
+        clustering_(clustering),
+        names_(clustering.names),
+        reads_(sources_.reads_of_all(clustering)) {}
 
   void run() {
     check_membership();

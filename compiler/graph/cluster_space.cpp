@@ -37,7 +37,8 @@ OperandRole operand_role(const Node& node, size_t k) {
 
 bool folds_along_lanes(const Graph& graph, const Node& fold) {
   if (fold.op == OpKind::PartialSum) return false;
-  if (fold.attrs.get_or<std::string>(AttrName::Order, "") == "chain") return false;
+  const AttrValue* order = fold.attrs.find(AttrName::Order);
+  if (order && std::get<std::string>(*order) == "chain") return false;
   const std::vector<int64_t>& dims = fold.attrs.integers(AttrName::Dims);
   const auto rank = static_cast<int64_t>(graph.type(fold.operands[0]).rank());
   return dims.front() == rank - static_cast<int64_t>(dims.size());

@@ -82,7 +82,8 @@ std::optional<Compiled> compile_graph(const Graph& source, const Target& target,
   add_written_leaves(graph);
 
   Stopwatch watch(out.times);
-  out.clustering = fuse::fuse(out.ordered, target, options.capacity, out.remarks);
+  out.clustering =
+      fuse::fuse(out.ordered, target, options.capacity, options.remarks ? &out.remarks : nullptr);
   require(fuse::verify_clustering(out.ordered, out.clustering), "fuse",
           [&] { return fuse::print_clustering(out.ordered, out.clustering); });
   watch.lap("fuse");

@@ -28,6 +28,7 @@ struct CompileOptions {
   bool verify_roundtrip = false;
   codegen::JitOptions jit;          // for code in this process
   bool keep_stages = false;         // copies of the graph on its way, to be shown
+  bool remarks = false;             // tell what fusion did and refused
 };
 
 struct PassInfo {

@@ -34,7 +34,7 @@ Fused fused(const std::string& body) {
   result.graph = graphs->front();
   Target target;
   frozen_target("test-avx2", target);
-  result.clustering = fuse(result.graph, target, 32, result.remarks);
+  result.clustering = fuse(result.graph, target, 32, &result.remarks);
   result.text = print_clustering(result.graph, result.clustering);
   const auto breach = verify_clustering(result.graph, result.clustering);
   EXPECT_FALSE(breach) << *breach << result.text;

@@ -35,8 +35,7 @@ class StepRun {
  public:
   StepRun(const Graph& graph, const StepSizes& sizes, const Target& target)
       : graph_(graph), sizes_(sizes), target_(target) {
-    fuse::Remarks remarks;
-    clustering_ = fuse::fuse(graph_, target_, sizes_.capacity, remarks);
+    clustering_ = fuse::fuse(graph_, target_, sizes_.capacity);
     make_leaves();
     context_.n = sizes_.n;
     context_.capacity = sizes_.capacity;

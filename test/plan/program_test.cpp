@@ -35,8 +35,7 @@ Target target_of(const std::string& name) {
 
 Program program_of(const Graph& graph, int64_t capacity) {
   const Target target = target_of("test-avx2");
-  fuse::Remarks remarks;
-  Clustering clustering = fuse::fuse(graph, target, capacity, remarks);
+  Clustering clustering = fuse::fuse(graph, target, capacity);
   return build_program(graph, clustering, target, capacity);
 }
 
