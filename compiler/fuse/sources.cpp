@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "graph/op.h"
+#include "graph/viewed.h"
 
 namespace gradus::fuse {
 
@@ -10,18 +10,9 @@ bool contains(const std::vector<NodeId>& nodes, NodeId id) {
   return std::ranges::find(nodes, id) != nodes.end();
 }
 
-Sources::Sources(const Graph& graph) : graph_(&graph), viewed_(graph.size()) {
-  find_viewed();
+Sources::Sources(const Graph& graph) : graph_(&graph), viewed_(find_viewed(graph)) {
   find_sources();
   find_leaves();
-}
-
-void Sources::find_viewed() {
-  for (size_t i = 0; i < graph_->size(); ++i) {
-    const NodeId id(i);
-    const bool layout = op_def((*graph_)[id].op).cls == OpClass::Layout;
-    viewed_[id] = layout ? resolve_view(*graph_, id).source : id;
-  }
 }
 
 void Sources::find_sources() {

@@ -30,7 +30,6 @@ class Sources {
   NodeId leaf(std::string_view name) const;
 
  private:
-  void find_viewed();
   void find_sources();
   void find_leaves();
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "graph/viewed.h"
 #include "support/check.h"
 
 namespace gradus {
@@ -138,6 +139,26 @@ View resolve_view(const Graph& graph, NodeId id) {
     view = next ? *std::move(next) : dense_view(graph, chain[i]);
   }
   return view;
+}
+
+IdVector<NodeId, NodeId> find_viewed(const Graph& graph) {
+  IdVector<NodeId, NodeId> viewed(graph.size());
+  IdVector<NodeId, size_t> place(graph.size());
+  std::vector<View> views;  // of the nodes that move strides
+  for (size_t i = 0; i < graph.size(); ++i) {
+    const NodeId id(i);
+    viewed[id] = id;
+    const Node& node = graph[id];
+    if (!moves_strides(node)) continue;
+    const NodeId operand = node.operands[0];
+    std::optional<View> view = moves_strides(graph[operand])
+                                   ? view_through(views[place[operand]], node)
+                                   : view_through(dense_view(graph, operand), node);
+    place[id] = views.size();
+    views.push_back(view ? *std::move(view) : dense_view(graph, id));
+    viewed[id] = views.back().source;
+  }
+  return viewed;
 }
 
 }  // namespace gradus

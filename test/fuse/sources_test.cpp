@@ -56,6 +56,14 @@ TEST(Sources, AClusterReadsWhatItDoesNotCompute) {
   EXPECT_EQ(sources.reads_of(copy), Ids{NodeId(0)});
 }
 
+TEST(Sources, ViewsAreThoseOfTheirOperands) {
+  const Graph graph = example();
+  const Sources sources(graph);
+  for (size_t i = 0; i < graph.size(); ++i) {
+    EXPECT_EQ(sources.viewed(NodeId(i)), resolve_view(graph, NodeId(i)).source) << "node " << i;
+  }
+}
+
 TEST(Sources, LeavesAreThoseThatAreStored) {
   const Graph graph = example();
   const Sources sources(graph);
