@@ -93,6 +93,24 @@ TEST(LibraryTraining, AdamAndItsKin) {
   });
 }
 
+/// A division takes as long as ten products: what is one number a step divides once.
+TEST(LibraryTraining, AdamDividesEachElementOnce) {
+  for (const char* optimizer : {"adam(rate: 0.05)", "adamw(rate: 0.05)"}) {
+    Loaded loaded = load_text(
+        "model m(x: float[batch]) {\n  param w: float[3] = fill(2, [3])\n  loss sum(w ^ 2) + 0 * "
+        "mean(x)\n}\n"
+        "train { optimizer = " +
+        std::string(optimizer) + " }\n");
+    ASSERT_EQ(loaded.messages, "");
+    int divisions = 0;
+    for (const Node& node : loaded.model->train.nodes) {
+      divisions +=
+          node.op == OpKind::Div && node.type.shape.size() == 1 && node.type.shape[0].value == 3;
+    }
+    EXPECT_EQ(divisions, 1) << optimizer;
+  }
+}
+
 TEST(LibraryTraining, RatesOfEachElement) {
   double s = 0, v = 0;
   expect_steps("optimizer = rmsprop(rate: 0.02, keep: 0.9)", 1, 0.5, [&](double w, double g, int) {
