@@ -90,7 +90,7 @@ int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& t
 /// How many items are worth offering: each at least some microseconds of arithmetic, and so many
 /// that threads which do not begin or run alike wait for each other no longer than a small part.
 int64_t wanted_items(const Sizes& size) {
-  constexpr double kFlopsOfItem = 4e5, kFlopsOfLongItem = 1e7;
+  constexpr double kFlopsOfItem = 1.5e5, kFlopsOfLongItem = 1e7;
   constexpr int64_t kUsual = 16, kMost = 64;
   const double flops = size.flops() * static_cast<double>(size.products);
   int64_t items = std::clamp<int64_t>(static_cast<int64_t>(flops / kFlopsOfItem), 1, kUsual);

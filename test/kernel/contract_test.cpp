@@ -312,6 +312,8 @@ TEST(Contract, SchedulesOfWideRegistersFollowTheRules) {
   // Sixteen items, and more where they would be long: threads wait for the last one.
   EXPECT_EQ(small.mc, 512 / 16);
   EXPECT_EQ(schedule(512, 512, 2048).mc, 2048 / 64);
+  // Some microseconds are enough for several threads.
+  EXPECT_EQ(schedule(10, 256, 128).mc, 128 / 4);
   Schedule large = schedule(1024, 1024, 1024);
   EXPECT_TRUE(large.pack_right);
   EXPECT_LE(large.nc * large.kc * 4, target.l2_bytes / 2);
