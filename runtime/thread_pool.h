@@ -23,7 +23,7 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   /// A gradus_parallel_for: `pool` is a ThreadPool. Each worker begins with a contiguous range of the
-  /// items; one that is done helps the others.
+  /// items; one that is done helps the others. More than 2^32 - 1 items are done by the caller alone.
   static void parallel_for(void* pool, gradus_body body, const void* args, int64_t items);
 
   int32_t workers() const { return static_cast<int32_t>(shares_.size()); }

@@ -26,18 +26,11 @@ struct Unit {
 };
 using StepFunction = int32_t (*)(const gradus_frame* frame);
 
-struct CompileTimes {
-  double codegen_ms = 0;  // kernels to objects, on all threads together
-  double cache_ms = 0;    // key, and the objects out of the cache or into it
-  double link_ms = 0;     // objects into the process
-};
-
 /// The code of several steps in this process.
 class Jit {
  public:
   virtual ~Jit() = default;
   virtual StepFunction find(const std::string& symbol) const = 0;
-  virtual const CompileTimes& times() const = 0;
   /// Whether the code came out of the cache.
   virtual bool cached() const = 0;
 };
@@ -46,8 +39,9 @@ struct JitOptions {
   const ObjectCache* cache = nullptr;  // null: nothing is kept or found
   int32_t threads = 1;                 // that generate code
 };
-/// The same code is linked whether the cache had it or not, and on any number of threads.
-std::unique_ptr<Jit> compile_jit(const std::vector<Unit>& units, const Target& target, const JitOptions& options = {});
+/// The same functions are linked whether the cache had them or not, and on any number of threads.
+std::unique_ptr<Jit> compile_jit(const std::vector<Unit>& units, const Target& target,
+                                 const JitOptions& options = {});
 
 /// A relocatable object (PIC) with the units' functions, and the constants they need.
 std::vector<char> compile_object(const std::vector<Unit>& units, const Target& target);

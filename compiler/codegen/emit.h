@@ -269,8 +269,10 @@ class KernelEmitter {
 
   IdVector<kernel::AxisId, std::pair<int64_t, int64_t>>
       axis_steps_;  // start and step, where constant
-  IdVector<kernel::AxisId, std::optional<int64_t>> largest_;  // value of the axis, where constant
+  std::map<kernel::AxisId, std::optional<int64_t>> largest_;  // value, where constant
   void note_range(const kernel::Loop& loop);
+  std::optional<int64_t> last_of(const kernel::Loop& loop) const;
+  /// Of all that it takes where axes are in their ranges.
   std::optional<int64_t> largest(const kernel::Affine& affine) const;
   /// Whether the cap of a bound is ever below its value.
   bool caps(const kernel::Bound& bound) const;

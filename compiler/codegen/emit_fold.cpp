@@ -227,7 +227,8 @@ void KernelEmitter::emit_chunks(const kernel::Loop& loop, int64_t from, int64_t 
   accumulators_.assign(carried.begin(), carried.begin() + static_cast<std::ptrdiff_t>(size));
   std::vector<Value*> totals(carried.begin() + static_cast<std::ptrdiff_t>(size), carried.end());
   if (count % kSumChunk != 0) {
-    emit_static_range(loop, ir_.getInt64(static_cast<uint64_t>(from + whole * kSumChunk)), count % kSumChunk);
+    emit_static_range(loop, ir_.getInt64(static_cast<uint64_t>(from + whole * kSumChunk)),
+                      count % kSumChunk);
     add_chunk(totals, constant(whole));
   }
   for (const FoldState& state : folds_) {

@@ -3,6 +3,7 @@
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -31,8 +32,7 @@ KernelEmitter::KernelEmitter(llvm::Module& module, const Target& target,
       axes_(kernel.axes.size()),
       values_(kernel.values.size(), nullptr),
       held_(kernel.values.size()),
-      axis_steps_(kernel.axes.size(), {-1, 0}),
-      largest_(kernel.axes.size()) {
+      axis_steps_(kernel.axes.size(), {-1, 0}) {
   kernel::walk(kernel.body, [&](const Stmt& stmt) {
     if (auto* pack = std::get_if<kernel::Pack>(&stmt.body)) packed_[pack->to.index()] = true;
     auto* loop = std::get_if<Loop>(&stmt.body);
@@ -40,32 +40,43 @@ KernelEmitter::KernelEmitter(llvm::Module& module, const Target& target,
   });
 }
 
-/// How many items a filling kernel has is its launch's number.
+/// Where loops have one axis, what holds for all of them.
 void KernelEmitter::note_range(const Loop& loop) {
   bool constant = loop.from.terms.empty() && loop.from.per_n == 0;
   if (constant) axis_steps_[loop.axis] = {loop.from.constant, loop.step};
-  if (&loop == filling_loop(kernel_) || loop.to.divisor != 1) return;
-  std::optional<int64_t> end = largest(loop.to.value), cap = loop.to.cap ? largest(*loop.to.cap) : std::nullopt;
-  if (!end || (cap && *cap < *end)) end = cap;
-  if (!end) return;
-  int64_t last = *end - 1;
-  largest_[loop.axis] = constant ? last - (last - loop.from.constant) % loop.step : last;
+  std::optional<int64_t> last = last_of(loop);
+  auto [known, fresh] = largest_.try_emplace(loop.axis, last);
+  if (!fresh) known->second = known->second && last ? std::max(known->second, last) : std::nullopt;
 }
 
-/// The largest value that it takes where axes are in their ranges; nothing where that depends on the rows.
+/// The last value of a loop's axis, or a larger one; nothing where that depends on the rows.
+std::optional<int64_t> KernelEmitter::last_of(const Loop& loop) const {
+  // How many items a filling kernel has is its launch's number.
+  if (&loop == filling_loop(kernel_) || loop.to.divisor != 1) return std::nullopt;
+  std::optional<int64_t> end = largest(loop.to.value);
+  std::optional<int64_t> cap = loop.to.cap ? largest(*loop.to.cap) : std::nullopt;
+  if (!end || (cap && *cap < *end)) end = cap;
+  if (!end) return std::nullopt;
+  bool constant = loop.from.terms.empty() && loop.from.per_n == 0;
+  int64_t last = *end - 1;
+  return constant ? last - (last - loop.from.constant) % loop.step : last;
+}
+
 std::optional<int64_t> KernelEmitter::largest(const kernel::Affine& affine) const {
   if (affine.per_n != 0) return std::nullopt;
   int64_t sum = affine.constant;
   for (const kernel::Affine::Term& term : affine.terms) {
-    if (term.coefficient < 0 || !largest_[term.axis]) return std::nullopt;
-    sum += term.coefficient * *largest_[term.axis];
+    auto found = largest_.find(term.axis);
+    if (term.coefficient < 0 || found == largest_.end() || !found->second) return std::nullopt;
+    sum += term.coefficient * *found->second;
   }
   return sum;
 }
 
 bool KernelEmitter::caps(const kernel::Bound& bound) const {
   if (!bound.cap) return false;
-  bool constant = bound.cap->terms.empty() && bound.cap->per_n == 0 && !number_at(&bound.cap->constant);
+  bool constant =
+      bound.cap->terms.empty() && bound.cap->per_n == 0 && !number_at(&bound.cap->constant);
   std::optional<int64_t> end = largest(bound.value);
   return !constant || bound.divisor != 1 || !end || *end > bound.cap->constant;
 }

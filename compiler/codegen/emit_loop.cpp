@@ -118,7 +118,7 @@ void KernelEmitter::set_axis(kernel::AxisId axis, AxisValue value) {
   axes_[axis] = value;
 }
 
-// Statements of lanes loops.
+// Lanes loops of more statements run two vectors a turn, or one.
 constexpr size_t kShortBody = 12, kLongBody = 36;
 
 void KernelEmitter::emit_lanes(const Loop& loop) {
@@ -148,7 +148,8 @@ std::optional<int64_t> KernelEmitter::constant_length(const Loop& loop) const {
   int64_t end = to.constant;
   if (caps(loop.to)) {
     const kernel::Affine& cap = *loop.to.cap;
-    bool constant = to.terms.empty() && to.per_n == 0 && cap.terms.empty() && cap.per_n == 0 && !number_at(&cap.constant);
+    bool constant = to.terms.empty() && to.per_n == 0 && cap.terms.empty() && cap.per_n == 0 &&
+                    !number_at(&cap.constant);
     if (!constant) return std::nullopt;
     end = std::min(end, cap.constant);
   }
@@ -163,7 +164,8 @@ Value* KernelEmitter::end_of_vectors(Value* from, Value* to) {
 }
 
 /// Vectors of one turn of the main loop: as many as hold the 32 lanes of a sum, so that each has
-/// its accumulator; else as the schedule says, and fewer where the body is long: there is enough in it that may run side by side.
+/// its accumulator; else as the schedule says, and fewer where the body is long: there is enough in
+/// it that may run side by side.
 int64_t KernelEmitter::vectors_a_turn(const Loop& loop) const {
   if (!loop.folds.empty()) return static_cast<int64_t>(fold_vectors());
   int64_t most = loop.body.size() <= kShortBody ? 8 : loop.body.size() <= kLongBody ? 2 : 1;
@@ -190,12 +192,15 @@ bool KernelEmitter::reads_held(const Loop& loop) const {
 /// Long bodies are not written out more often than a turn has vectors.
 void KernelEmitter::emit_static_range(const Loop& loop, Value* from, int64_t count) {
   int64_t turn = vectors_a_turn(loop) * target_.lanes;
-  bool short_range = count <= turn || (loop.body.size() <= kShortBody && count <= 4 * target_.lanes);
+  bool short_range =
+      count <= turn || (loop.body.size() <= kShortBody && count <= 4 * target_.lanes);
   bool written_out = loop.held || short_range || reads_held(loop);
   int64_t whole = written_out ? 0 : count / turn * turn;
   ++depth_;
   llvm::Instruction* hoist = fence();
-  if (whole > 0) emit_main(loop, from, ir_.CreateAdd(from, ir_.getInt64(static_cast<uint64_t>(whole))));
+  if (whole > 0) {
+    emit_main(loop, from, ir_.CreateAdd(from, ir_.getInt64(static_cast<uint64_t>(whole))));
+  }
   emit_vectors(loop, from, hoist, whole, count - whole);
   --depth_;
 }

@@ -112,7 +112,8 @@ llvm::Function* ProgramEmitter::make(const std::string& name, llvm::Type* result
 llvm::Function* ProgramEmitter::kernel(const kernel::Kernel& kernel) {
   const std::string& symbol = functions_.of(kernel).symbol;
   if (llvm::Function* function = module_.getFunction(symbol)) return function;
-  auto* function = llvm::Function::Create(kernel_type(), llvm::GlobalValue::ExternalLinkage, symbol, module_);
+  auto* function =
+      llvm::Function::Create(kernel_type(), llvm::GlobalValue::ExternalLinkage, symbol, module_);
   function->setVisibility(llvm::GlobalValue::HiddenVisibility);
   return function;
 }
@@ -353,12 +354,15 @@ void ProgramEmitter::emit(const Unit& unit) {
 
 }  // namespace
 
-void emit_steps(llvm::Module& module, const std::vector<Unit>& units, const KernelFunctions& functions, const Target& target) {
+void emit_steps(llvm::Module& module, const std::vector<Unit>& units,
+                const KernelFunctions& functions, const Target& target) {
   ProgramEmitter emitter(module, functions, target);
   for (const Unit& unit : units) emitter.emit(unit);
 }
 
-void emit_kernels(llvm::Module& module, const std::vector<const KernelFunctions::Function*>& kernels, const Target& target) {
+void emit_kernels(llvm::Module& module,
+                  const std::vector<const KernelFunctions::Function*>& kernels,
+                  const Target& target) {
   for (const KernelFunctions::Function* function : kernels) {
     llvm::Function* made = KernelEmitter(module, target, *function->kernel).emit(function->symbol);
     made->setLinkage(llvm::GlobalValue::ExternalLinkage);
@@ -368,7 +372,9 @@ void emit_kernels(llvm::Module& module, const std::vector<const KernelFunctions:
 
 void emit_units(llvm::Module& module, const std::vector<Unit>& units, const Target& target) {
   KernelFunctions functions(units);
-  for (const auto& [kernel, symbol, weight] : functions.all()) KernelEmitter(module, target, *kernel).emit(symbol);
+  for (const auto& [kernel, symbol, weight] : functions.all()) {
+    KernelEmitter(module, target, *kernel).emit(symbol);
+  }
   emit_steps(module, units, functions, target);
 }
 

@@ -14,8 +14,11 @@ namespace gradus::codegen {
 void emit_units(llvm::Module& module, const std::vector<Unit>& units, const Target& target);
 
 /// The same over several modules: `kernels` of one of them, seen by the others, ...
-void emit_kernels(llvm::Module& module, const std::vector<const KernelFunctions::Function*>& kernels, const Target& target);
+void emit_kernels(llvm::Module& module,
+                  const std::vector<const KernelFunctions::Function*>& kernels,
+                  const Target& target);
 /// ... and the step functions, which call `functions` in this module or another.
-void emit_steps(llvm::Module& module, const std::vector<Unit>& units, const KernelFunctions& functions, const Target& target);
+void emit_steps(llvm::Module& module, const std::vector<Unit>& units,
+                const KernelFunctions& functions, const Target& target);
 
 }  // namespace gradus::codegen

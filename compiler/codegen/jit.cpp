@@ -1,13 +1,12 @@
-// Code in this process: the objects that the code generator writes, now or in an earlier run, are linked by ORC. They refer to
-// nothing outside of themselves. Between runs they are one archive.
+// Code in this process: the objects that the code generator writes, now or in an earlier run, are
+// linked by ORC. They refer to nothing outside of themselves. Between runs they are one archive.
 #include <fmt/format.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/Object/Archive.h>
 #include <llvm/Object/ArchiveWriter.h>
 #include <llvm/Support/MemoryBuffer.h>
 
-#include <chrono>
-#include <thread>
+#include <future>
 
 #include "codegen/codegen.h"
 #include "codegen/emit_program.h"
@@ -32,20 +31,14 @@ void must(llvm::Error error) {
   if (error) check_failed(__FILE__, __LINE__, "jit", llvm::toString(std::move(error)));
 }
 
-double milliseconds_since(std::chrono::steady_clock::time_point& start) {
-  auto now = std::chrono::steady_clock::now();
-  double passed = std::chrono::duration<double, std::milli>(now - start).count();
-  start = now;
-  return passed;
-}
-
 using Objects = std::vector<std::unique_ptr<llvm::MemoryBuffer>>;
 
 std::unique_ptr<llvm::MemoryBuffer> buffer_of(llvm::StringRef bytes, size_t number) {
   return llvm::MemoryBuffer::getMemBufferCopy(bytes, fmt::format("{}.o", number));
 }
 
-/// One module for each thread, the step functions in the first.
+/// One module for each thread, the step functions in the first. A failure on any of them is this
+/// one's.
 Objects generate_objects(const std::vector<Unit>& units, const Target& target, int32_t threads) {
   KernelFunctions functions(units);
   Deal modules = deal(functions, static_cast<size_t>(threads));
@@ -59,10 +52,12 @@ Objects generate_objects(const std::vector<Unit>& units, const Target& target, i
     objects[number] = buffer_of({object.data(), object.size()}, number);
   };
   initialize_llvm();
-  std::vector<std::jthread> others;
-  for (size_t number = 1; number < modules.size(); ++number) others.emplace_back(generate_one, number);
+  std::vector<std::future<void>> others;
+  for (size_t number = 1; number < modules.size(); ++number) {
+    others.push_back(std::async(std::launch::async, generate_one, number));
+  }
   generate_one(0);
-  others.clear();  // waits
+  for (std::future<void>& other : others) other.get();
   return objects;
 }
 
@@ -70,8 +65,8 @@ std::unique_ptr<llvm::MemoryBuffer> archive_of(const Objects& objects) {
   std::vector<llvm::NewArchiveMember> members;
   for (const auto& object : objects) members.emplace_back(object->getMemBufferRef());
   constexpr bool kDeterministic = true, kThin = false;
-  return must(llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NoSymtab, llvm::object::Archive::K_GNU, kDeterministic,
-                                         kThin));
+  return must(llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NoSymtab,
+                                         llvm::object::Archive::K_GNU, kDeterministic, kThin));
 }
 
 Objects objects_in(const std::vector<char>& bytes) {
@@ -90,48 +85,37 @@ class OrcJit final : public Jit {
  public:
   OrcJit(const std::vector<Unit>& units, const Target& target, const JitOptions& options);
   StepFunction find(const std::string& symbol) const override;
-  const CompileTimes& times() const override { return times_; }
   bool cached() const override { return cached_; }
 
  private:
-  Objects make_objects(const std::vector<Unit>& units, const Target& target, int32_t threads);
-  Objects find_objects(const std::vector<Unit>& units, const Target& target, const JitOptions& options);
+  Objects find_objects(const std::vector<Unit>& units, const Target& target,
+                       const JitOptions& options);
   void link(Objects objects, const std::vector<Unit>& units);
 
   std::unique_ptr<llvm::orc::LLJIT> jit_;
-  CompileTimes times_;
   bool cached_ = false;
 };
 
 OrcJit::OrcJit(const std::vector<Unit>& units, const Target& target, const JitOptions& options) {
   bool may_keep = options.cache != nullptr && !compiler_identity().empty();
-  link(may_keep ? find_objects(units, target, options) : make_objects(units, target, options.threads), units);
+  link(may_keep ? find_objects(units, target, options)
+                : generate_objects(units, target, options.threads),
+       units);
 }
 
-Objects OrcJit::make_objects(const std::vector<Unit>& units, const Target& target, int32_t threads) {
-  auto start = std::chrono::steady_clock::now();
-  Objects objects = generate_objects(units, target, threads);
-  times_.codegen_ms = milliseconds_since(start);
-  return objects;
-}
-
-Objects OrcJit::find_objects(const std::vector<Unit>& units, const Target& target, const JitOptions& options) {
-  auto start = std::chrono::steady_clock::now();
+Objects OrcJit::find_objects(const std::vector<Unit>& units, const Target& target,
+                             const JitOptions& options) {
   std::string key = object_key(units, target);
   std::optional<std::vector<char>> found = options.cache->find(key);
-  times_.cache_ms = milliseconds_since(start);
   cached_ = found.has_value();
   if (cached_) return objects_in(*found);
-  Objects objects = make_objects(units, target, options.threads);
-  start = std::chrono::steady_clock::now();
+  Objects objects = generate_objects(units, target, options.threads);
   std::unique_ptr<llvm::MemoryBuffer> archive = archive_of(objects);
   options.cache->keep(key, std::string_view(archive->getBuffer()));
-  times_.cache_ms += milliseconds_since(start);
   return objects;
 }
 
 void OrcJit::link(Objects objects, const std::vector<Unit>& units) {
-  auto start = std::chrono::steady_clock::now();
   initialize_llvm();
   jit_ = must(llvm::orc::LLJITBuilder()
                   .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
@@ -139,7 +123,6 @@ void OrcJit::link(Objects objects, const std::vector<Unit>& units) {
                   .create());
   for (auto& object : objects) must(jit_->addObjectFile(std::move(object)));
   for (const Unit& unit : units) find(unit.symbol);
-  times_.link_ms = milliseconds_since(start);
 }
 
 StepFunction OrcJit::find(const std::string& symbol) const {
@@ -148,7 +131,8 @@ StepFunction OrcJit::find(const std::string& symbol) const {
 
 }  // namespace
 
-std::unique_ptr<Jit> compile_jit(const std::vector<Unit>& units, const Target& target, const JitOptions& options) {
+std::unique_ptr<Jit> compile_jit(const std::vector<Unit>& units, const Target& target,
+                                 const JitOptions& options) {
   return std::make_unique<OrcJit>(units, target, options);
 }
 

@@ -1,9 +1,9 @@
 #include "codegen/kernel_functions.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
-
-#include <fmt/format.h>
 
 #include "codegen/launch_numbers.h"
 
@@ -11,9 +11,9 @@ namespace gradus::codegen {
 
 namespace {
 
-constexpr size_t kLanesCopies = 4;   // whole vectors, some at once, and a last one under a mask
-constexpr size_t kTileColumns = 8;   // lanes, in the middle
-constexpr size_t kTileSteps = 8;     // of the inner loop, in its copies
+constexpr size_t kLanesCopies = 4;  // whole vectors, some at once, and a last one under a mask
+constexpr size_t kTileColumns = 8;  // of a vector; some targets have more, some fewer
+constexpr size_t kTileSteps = 8;    // of the inner loop, in its copies
 
 /// Statements, those of register tiles and of loops over lanes as often as they are written out.
 size_t weight_of(const std::vector<kernel::Stmt>& body) {
@@ -45,7 +45,8 @@ KernelFunctions::KernelFunctions(const std::vector<Unit>& units) {
       if (!fresh) continue;
       int before = of_name[kernel.name]++;
       std::string suffix = before > 0 ? fmt::format("${}", before) : "";
-      functions_.push_back({&kernel, fmt::format("kernel.{}{}", kernel.name, suffix), weight_of(kernel.body)});
+      functions_.push_back(
+          {&kernel, fmt::format("kernel.{}{}", kernel.name, suffix), weight_of(kernel.body)});
     }
   }
 }
@@ -56,11 +57,13 @@ Deal deal(const KernelFunctions& functions, size_t modules) {
   modules = std::clamp(modules, size_t{1}, std::max(all.size(), size_t{1}));
   std::vector<size_t> order(all.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return all[a].weight > all[b].weight; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return all[a].weight > all[b].weight; });
   std::vector<std::vector<size_t>> dealt(modules);
   std::vector<size_t> weights(modules, 0);
   for (size_t number : order) {
-    auto least = static_cast<size_t>(std::min_element(weights.begin(), weights.end()) - weights.begin());
+    auto least =
+        static_cast<size_t>(std::min_element(weights.begin(), weights.end()) - weights.begin());
     weights[least] += all[number].weight;
     dealt[least].push_back(number);
   }

@@ -112,7 +112,8 @@ int run_show(const Options& options) {
   int64_t capacity = pipeline::capacity_of(session->model, options.batch);
   pipeline::CompileOptions stages = compile_options(options, capacity);
   stages.keep_stages = true;
-  auto lowered = pipeline::lower_model(session->model, {function}, session->target, stages, session->diags);
+  auto lowered =
+      pipeline::lower_model(session->model, {function}, session->target, stages, session->diags);
   session->stop_on_errors();
   const pipeline::Compiled& compiled = lowered->get(function);
   codegen::Unit unit = lowered->units(session->model).front();

@@ -1,6 +1,8 @@
 // Messages go to standard error, in colour on a terminal unless NO_COLOR is set.
 #include "driver/session.h"
 
+#include <fmt/format.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,9 +11,6 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <thread>
-
-#include <fmt/format.h>
 
 #include "codegen/codegen.h"
 #include "pipeline/reprint.h"
@@ -119,10 +118,21 @@ void require_roundtrip(const std::string& what, const std::string& text) {
   if (problem) throw CommandError(kBadFile, fmt::format("{}: {}", what, *problem));
 }
 
+namespace {
+
+/// That this process may run on, which may be fewer than there are; 0 if the system does not tell.
+int32_t processors() {
+  cpu_set_t set;
+  return ::sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+}  // namespace
+
 codegen::JitOptions jit_options(const Session& session) {
-  constexpr unsigned kMost = 8;  // more find little to do: no part is smaller than the largest kernel
+  constexpr int32_t kMost =
+      8;  // more find little to do: no part is smaller than the largest kernel
   return {.cache = session.cache ? &*session.cache : nullptr,
-          .threads = static_cast<int32_t>(std::clamp(std::thread::hardware_concurrency(), 1u, kMost))};
+          .threads = std::clamp(processors(), 1, kMost)};
 }
 
 pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,

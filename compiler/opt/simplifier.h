@@ -43,10 +43,10 @@ class Simplifier {
   /// Applies the first rule that fits, else adds the node.
   NodeId add(Node node);
 
+  IdVector<NodeId, int> source_uses_;
   Rewriter rewrite_;
   Graph& graph_;
   GraphBuilder builder_{graph_};  // for types alone
-  IdVector<NodeId, int> source_uses_;
   std::vector<int> uses_;  // of new nodes, by nodes of the source; 0 for those that rules made
   Span span_;              // of new nodes, as their scope and `of`
   int32_t scope_ = -1;

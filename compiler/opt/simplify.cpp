@@ -46,7 +46,7 @@ NodeId apply_rules(Simplifier& s, const Node& node) {
 }  // namespace
 
 Simplifier::Simplifier(Graph&& source)
-    : rewrite_(std::move(source)), graph_(rewrite_.graph()), source_uses_(count_uses(source)) {}
+    : source_uses_(count_uses(source)), rewrite_(std::move(source)), graph_(rewrite_.graph()) {}
 
 std::pair<Graph, bool> Simplifier::run() {
   for (NodeId id : rewrite_.order()) {

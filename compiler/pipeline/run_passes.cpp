@@ -123,7 +123,8 @@ bool run_passes(Graph& graph, const std::vector<std::string>& names, Stage& stag
     times.push_back({name, std::chrono::duration<double, std::milli>(end - begin).count()});
     if (diags.has_errors()) return false;
     // What is as it was has been verified, unless it must now be more than it was.
-    if (changed || &name == &names.front() || stage < pass->info.after) {
+    bool all = options.verify_roundtrip;
+    if (all || changed || &name == &names.front() || stage < pass->info.after) {
       check_after(graph, name, std::max(stage, pass->info.after));
     }
     stage = std::max(stage, pass->info.after);

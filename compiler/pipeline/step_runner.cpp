@@ -28,14 +28,16 @@ std::byte* map_pages(size_t bytes) {
   return static_cast<std::byte*>(pages);
 }
 
-/// Pages from a boundary of large ones on: a fault for each 2 MiB, not for each 4 KiB, and fewer entries of the
-/// processor's page tables. `bytes` is a number of large pages.
+/// Pages from a boundary of large ones on: a fault for each 2 MiB, not for each 4 KiB, and fewer
+/// entries of the processor's page tables. `bytes` is a number of large pages.
 std::byte* map_large_pages(size_t bytes) {
   std::byte* pages = map_pages(bytes + kLargePage);
-  size_t head = round_up(reinterpret_cast<uintptr_t>(pages), kLargePage) - reinterpret_cast<uintptr_t>(pages);
+  size_t head =
+      round_up(reinterpret_cast<uintptr_t>(pages), kLargePage) - reinterpret_cast<uintptr_t>(pages);
   if (head != 0) ::munmap(pages, head);
   if (head != kLargePage) ::munmap(pages + head + bytes, kLargePage - head);
-  ::madvise(pages + head, bytes, MADV_HUGEPAGE);  // a wish: where the system has none, the pages are small
+  ::madvise(pages + head, bytes,
+            MADV_HUGEPAGE);  // a wish: where the system has none, the pages are small
   return pages + head;
 }
 
@@ -64,7 +66,8 @@ AlignedBytes::AlignedBytes(size_t bytes) : size_(bytes) {
   if (whole >= kMapped) {
     bool large = whole >= 2 * kLargePage;
     size_t mapped = large ? round_up(whole, kLargePage) : whole;
-    data_ = std::unique_ptr<std::byte, Free>(large ? map_large_pages(mapped) : map_pages(mapped), Free{mapped});
+    data_ = std::unique_ptr<std::byte, Free>(large ? map_large_pages(mapped) : map_pages(mapped),
+                                             Free{mapped});
     return;
   }
   data_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, whole)));
@@ -81,7 +84,9 @@ void AlignedBytes::Free::operator()(std::byte* bytes) const {
 }
 
 void VariableStore::add(const std::vector<Wanted>& wanted) {
-  auto size = [](const Wanted& variable) { return static_cast<size_t>(byte_size(variable.type, 1)); };
+  auto size = [](const Wanted& variable) {
+    return static_cast<size_t>(byte_size(variable.type, 1));
+  };
   std::vector<size_t> offsets;
   size_t bytes = 0;
   for (const Wanted& variable : wanted) {
@@ -92,7 +97,9 @@ void VariableStore::add(const std::vector<Wanted>& wanted) {
   std::byte* piece = pieces_.emplace_back(bytes).data();
   for (size_t i = 0; i < wanted.size(); ++i) {
     const auto& [path, type] = wanted[i];
-    if (variables_.try_emplace(path, type, std::span{piece + offsets[i], size(wanted[i])}).second) paths_.push_back(path);
+    std::span place{piece + offsets[i], size(wanted[i])};
+    bool added = variables_.try_emplace(path, type, place).second;
+    if (added) paths_.push_back(path);
   }
 }
 

@@ -14,7 +14,8 @@
 
 namespace gradus::pipeline {
 
-/// Bytes on a 64-byte boundary, with 64 readable bytes after them; zeroed. Large ones stand on large pages where the system has some.
+/// Bytes on a 64-byte boundary, with 64 readable bytes after them; zeroed. Large ones stand on
+/// large pages where the system has some.
 class AlignedBytes {
  public:
   AlignedBytes() = default;

@@ -119,7 +119,6 @@ class CompiledKernel {
     jit_ = compile_jit({{&program_, &plan_, "step"}}, target);
     step_ = jit_->find("step");
   }
-  const CompileTimes& times() const { return jit_->times(); }
 
   /// `buffers` per slot, changed in place; the answer names a broken border.
   std::string run(std::vector<std::vector<uint8_t>>& buffers, gradus_frame frame) {

@@ -1,19 +1,21 @@
 // Each function stands in one module, and the modules weigh about the same.
 #include "codegen/kernel_functions.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
-#include <fmt/format.h>
-
 #include "kernel_check.h"
+#include "support/check.h"
 
 namespace gradus::codegen {
 namespace {
 
 /// Fills `stores` rows of eight: more stores, more code.
 kernel::Kernel kernel_with(int stores) {
-  std::string text = "kernel @fill pointwise {block=8 unroll=1}:\n  y: out f32[8]\n  lanes c 0..8\n";
+  std::string text =
+      "kernel @fill pointwise {block=8 unroll=1}:\n  y: out f32[8]\n  lanes c 0..8\n";
   for (int i = 0; i < stores; ++i) text += fmt::format("    store y[c], {}.0\n", i);
   return kernel_of(text);
 }
@@ -21,11 +23,13 @@ kernel::Kernel kernel_with(int stores) {
 class Dealt : public testing::Test {
  protected:
   /// One program with a kernel for each number of stores.
-  KernelFunctions functions_of(const std::vector<int>& stores) {
+  std::vector<Unit> units_of(const std::vector<int>& stores) {
     for (int count : stores) programs_.push_back(program_of(kernel_with(count), 1));
     std::vector<Unit> units;
-    for (size_t i = 0; i < programs_.size(); ++i) units.push_back({&programs_[i], &plan_, fmt::format("step{}", i)});
-    return KernelFunctions(units);
+    for (const plan::Program& program : programs_) {
+      units.push_back({&program, &plan_, fmt::format("step{}", units.size())});
+    }
+    return units;
   }
   static size_t weight(const std::vector<const KernelFunctions::Function*>& module) {
     size_t sum = 0;
@@ -38,7 +42,7 @@ class Dealt : public testing::Test {
 };
 
 TEST_F(Dealt, EachFunctionStandsInOneModule) {
-  KernelFunctions functions = functions_of({3, 1, 4, 1, 5, 9, 2, 6});
+  KernelFunctions functions(units_of({3, 1, 4, 1, 5, 9, 2, 6}));
   EXPECT_EQ(functions.all().size(), 7U) << "two of the kernels are equal";
   for (size_t modules : {1, 2, 3, 7}) {
     Deal dealt = deal(functions, modules);
@@ -54,7 +58,7 @@ TEST_F(Dealt, EachFunctionStandsInOneModule) {
 }
 
 TEST_F(Dealt, ModulesWeighAboutTheSame) {
-  KernelFunctions functions = functions_of({1, 2, 3, 4, 5, 6, 7, 8});
+  KernelFunctions functions(units_of({1, 2, 3, 4, 5, 6, 7, 8}));
   Deal dealt = deal(functions, 3);
   size_t all = 0, largest = 0;
   for (const auto& module : dealt) {
@@ -65,8 +69,18 @@ TEST_F(Dealt, ModulesWeighAboutTheSame) {
 }
 
 TEST_F(Dealt, ThereAreNoMoreModulesThanFunctions) {
-  EXPECT_EQ(deal(functions_of({2, 1}), 8).size(), 2U);
+  EXPECT_EQ(deal(KernelFunctions(units_of({2, 1})), 8).size(), 2U);
   EXPECT_EQ(deal(KernelFunctions({}), 8).size(), 1U);
+}
+
+/// The second kernel is heavier than the third: each has a thread of its own, and both fail.
+TEST_F(Dealt, AFailureOnAThreadIsTheCallers) {
+  std::vector<Unit> units = units_of({1, 3, 2});
+  for (size_t broken : {1, 2}) {
+    kernel::Kernel& kernel = programs_[broken].kernels[plan::KernelId(0)];
+    kernel.slots[kernel::SlotId(0)].strides.push_back(1);
+  }
+  EXPECT_THROW(compile_jit(units, detect_host(), {.threads = 3}), InternalError);
 }
 
 }  // namespace

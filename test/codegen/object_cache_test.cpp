@@ -218,7 +218,7 @@ const char* const kTwice = R"(kernel @twice pointwise {block=16 unroll=1}:
     store y[c], %1
 )";
 
-TEST_F(Cache, TheSameBytesAreLinkedColdAndWarm) {
+TEST_F(Cache, ColdAndWarmComputeTheSame) {
   const plan::Program program = program_of(kernel_of(kTwice), 1);
   const plan::Plan plan;
   const Target target = detect_host();

@@ -195,7 +195,8 @@ TEST(Program, InitialisersOfAllSizesAreOneFunction) {
 
 /// Doubles `size` elements in blocks of 64, the end of a block being cut by `cap`.
 std::string code_of_blocks(int64_t size, const std::string& cap) {
-  plan::Program program = program_of(kernel_of(fmt::format(R"(kernel @blocks pointwise {{block=64 unroll=4}}:
+  plan::Program program =
+      program_of(kernel_of(fmt::format(R"(kernel @blocks pointwise {{block=64 unroll=4}}:
   x: in f32[{0}]
   y: out f32[{0}]
   par j0 0..{0} step 64
@@ -204,8 +205,8 @@ std::string code_of_blocks(int64_t size, const std::string& cap) {
       %1 = add %0, %0 : f32
       store y[c], %1
 )",
-                                                           size, cap)),
-                                    1);
+                                       size, cap)),
+                 1);
   plan::Plan plan;
   return print_llvm({{&program, &plan, "step"}}, detect_host());
 }

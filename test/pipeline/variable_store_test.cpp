@@ -19,10 +19,12 @@ bool all_are(std::span<const std::byte> bytes, std::byte value) {
 void fill(std::span<std::byte> bytes, int value) { std::memset(bytes.data(), value, bytes.size()); }
 
 /// f32 in `size` elements.
-VariableStore::Wanted wanted(const std::string& path, int64_t size) { return {path, TensorType{DType::F32, {Dim::fixed(size)}}}; }
+VariableStore::Wanted wanted(const std::string& path, int64_t size) {
+  return {path, TensorType{DType::F32, {Dim::fixed(size)}}};
+}
 
 TEST(VariableStore, GivesEachVariableBytesOfItsOwn) {
-  for (int64_t size : {3, 70000, 3000000}) {  // from the heap, on small pages, on large ones
+  for (int64_t size : {3, 300000, 3000000}) {  // from the heap, on small pages, on large ones
     VariableStore store;
     store.add({wanted("first", size), wanted("second", 5), wanted("third", size)});
     for (const std::string& path : store.paths()) {
@@ -32,9 +34,11 @@ TEST(VariableStore, GivesEachVariableBytesOfItsOwn) {
     EXPECT_EQ(store.bytes("first").size(), static_cast<size_t>(size) * 4);
     fill(store.bytes("first"), 1);
     fill(store.bytes("third"), 3);
-    EXPECT_TRUE(all_are({store.bytes("second").data(), store.bytes("second").size() + kReadable}, std::byte{0}));
+    EXPECT_TRUE(all_are({store.bytes("second").data(), store.bytes("second").size() + kReadable},
+                        std::byte{0}));
     EXPECT_TRUE(all_are(store.bytes("first"), std::byte{1}));
-    EXPECT_TRUE(all_are({store.bytes("third").data() + store.bytes("third").size(), kReadable}, std::byte{0}));
+    EXPECT_TRUE(all_are({store.bytes("third").data() + store.bytes("third").size(), kReadable},
+                        std::byte{0}));
   }
 }
 
