@@ -15,8 +15,6 @@ bool is_member(const Cluster& cluster, NodeId id) {
   return std::binary_search(cluster.members.begin(), cluster.members.end(), id);
 }
 
-OpClass class_of(const Graph& graph, NodeId id) { return op_def(graph[id].op).cls; }
-
 class ClassRules {
  public:
   ClassRules(const Sources& sources, const Cluster& cluster, const ClusterSpace& space)
@@ -39,7 +37,7 @@ class ClassRules {
  private:
   int64_t count(OpClass cls) const {
     return std::count_if(cluster_.members.begin(), cluster_.members.end(),
-                         [&](NodeId id) { return class_of(graph_, id) == cls; });
+                         [&](NodeId id) { return class_of(graph_[id]) == cls; });
   }
   bool contract_holds() const {
     const auto sources = sources_.of(cluster_.anchor);
@@ -50,7 +48,7 @@ class ClassRules {
   bool lanes_hold() const {
     if (count(OpClass::Contract) > 0) return false;
     for (NodeId member : cluster_.members) {
-      const bool fold = class_of(graph_, member) == OpClass::Reduce;
+      const bool fold = is_fold(graph_[member]);
       if (fold && !folds_along_lanes(graph_, graph_[member])) return false;
     }
     return std::count(space_.folded.begin(), space_.folded.end(), true) == 1 &&
@@ -63,7 +61,7 @@ class ClassRules {
   }
   bool reads_fold_again() const {
     return std::any_of(cluster_.members.begin(), cluster_.members.end(), [&](NodeId member) {
-      if (class_of(graph_, member) == OpClass::Reduce) return false;
+      if (is_fold(graph_[member])) return false;
       if (level_of(graph_, space_, member) != Level::Full) return false;
       const auto sources = sources_.of(member);
       return std::any_of(sources.begin(), sources.end(), [&](NodeId source) {
@@ -79,7 +77,7 @@ class ClassRules {
     if (partial && std::count(space_.folded.begin(), space_.folded.end(), true) != 1) return false;
     for (NodeId member : cluster_.members) {
       const Node& node = graph_[member];
-      if (class_of(graph_, member) == OpClass::Reduce) {
+      if (is_fold(graph_[member])) {
         const bool other_kind = (node.op == OpKind::PartialSum) != partial;
         if (other_kind || folds_along_lanes(graph_, node)) return false;
         if (partial && (node.attrs != anchor.attrs || node.type.shape != anchor.type.shape)) {
@@ -91,12 +89,12 @@ class ClassRules {
     return true;
   }
   bool chain_member_holds(NodeId member, bool partial) const {
-    const bool fold = class_of(graph_, member) == OpClass::Reduce;
+    const bool fold = is_fold(graph_[member]);
     const bool per_row = fold || level_of(graph_, space_, member) == Level::Full;
     if (partial && !per_row) return false;
     for (NodeId source : sources_.of(member)) {
       if (!is_member(cluster_, source)) continue;
-      const bool sum = class_of(graph_, source) == OpClass::Reduce;
+      const bool sum = is_fold(graph_[source]);
       if (per_row && (sum || level_of(graph_, space_, source) == Level::Folded)) return false;
       if (!per_row && !sum && level_of(graph_, space_, source) == Level::Full) return false;
     }

@@ -20,10 +20,8 @@ namespace {
 constexpr size_t kMaxOperations = 256;
 constexpr size_t kMaxSlots = 20;
 
-OpClass class_of(const Graph& graph, NodeId id) { return op_def(graph[id].op).cls; }
-
 ClusterClass first_class(const Graph& graph, NodeId id) {
-  switch (class_of(graph, id)) {
+  switch (class_of(graph[id])) {
     case OpClass::Contract:
       return ClusterClass::Contract;
     case OpClass::Reduce:
@@ -191,7 +189,7 @@ bool Drafts::reads_in_place(const Update& update, const Cluster& merged, NodeId 
   const Node& node = graph()[reader];
   const Shape& shape = graph().type(update.leaf).shape;
   return merged.cls != ClusterClass::Rows && merged.cls != ClusterClass::Scatter &&
-         class_of(graph(), reader) == OpClass::Pointwise && node.type.shape == shape &&
+         class_of(graph()[reader]) == OpClass::Pointwise && node.type.shape == shape &&
          std::ranges::all_of(node.operands, [&](NodeId operand) {
            return operand == update.leaf || sources_.viewed(operand) != update.leaf;
          });
@@ -199,7 +197,7 @@ bool Drafts::reads_in_place(const Update& update, const Cluster& merged, NodeId 
 
 bool Drafts::update_fits(const Update& update, const Cluster& merged, const ClusterSpace& space,
                          NodeId reader) const {
-  if (class_of(graph(), reader) == OpClass::Contract) return false;
+  if (class_of(graph()[reader]) == OpClass::Contract) return false;
   if (merged.cls == ClusterClass::Scatter) return false;
   const Node& node = graph()[reader];
   const Place stored = own_place(graph(), space, update.value);
@@ -363,8 +361,7 @@ std::optional<Refusal> Drafts::breach_of_merged(const Draft& merged, DraftId a, 
 bool Drafts::stores_chain_rows(const Draft& merged, const ClusterSpace& space) const {
   if (merged.cluster.cls != ClusterClass::Rows || !is_chain(graph(), merged.cluster)) return false;
   return std::ranges::any_of(merged.outside.yields, [&](NodeId yield) {
-    return class_of(graph(), yield) != OpClass::Reduce &&
-           level_of(graph(), space, yield) != Level::Folded;
+    return !is_fold(graph()[yield]) && level_of(graph(), space, yield) != Level::Folded;
   });
 }
 

@@ -7,8 +7,6 @@ namespace gradus {
 
 namespace {
 
-bool is_fold(const Node& node) { return op_def(node.op).cls == OpClass::Reduce; }
-
 /// `values[d]` a step along dimension d of `shape`, as a form over the space whose line is `shape`.
 Place project(const ClusterSpace& space, Level level, const Shape& shape,
               const std::vector<int64_t>& values, int64_t offset) {

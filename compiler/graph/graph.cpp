@@ -34,6 +34,6 @@ IdVector<NodeId, int> count_uses(const Graph& graph) {
 
 const std::string& leaf_name(const Node& node) { return node.attrs.string(AttrName::Name); }
 
-bool is_leaf(const Node& node) { return op_def(node.op).cls == OpClass::Leaf; }
+bool is_leaf(const Node& node) { return class_of(node) == OpClass::Leaf; }
 
 }  // namespace gradus

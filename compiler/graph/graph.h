@@ -83,5 +83,7 @@ IdVector<NodeId, int> count_uses(const Graph& graph);
 /// The name a leaf was given: of an input, param or state.
 const std::string& leaf_name(const Node& node);
 bool is_leaf(const Node& node);
+inline OpClass class_of(const Node& node) { return op_def(node.op).cls; }
+inline bool is_fold(const Node& node) { return class_of(node) == OpClass::Reduce; }
 
 }  // namespace gradus

@@ -8,9 +8,6 @@ namespace gradus {
 
 namespace {
 
-OpClass class_of(const Node& node) { return op_def(node.op).cls; }
-bool is_fold(const Node& node) { return class_of(node) == OpClass::Reduce; }
-
 bool holds(GrowingSpace::Members members, NodeId id) {
   return std::ranges::binary_search(members, id);
 }
