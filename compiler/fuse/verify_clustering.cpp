@@ -4,7 +4,8 @@
 //   clusters run after those they read (so no path leaves one and comes back);
 //   a parameter or state has one writer, and nobody reads the old value after it;
 //   every result is stored: by its yield, by an update in place, or by a copy;
-//   parts of a strip compute all of it in order, and what they compute again belongs to others.
+//   parts of a strip compute all of it in order, and what they compute again belongs to others;
+//   their members stand in the order of the graph, and the strip's items lead their shapes.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -92,10 +93,24 @@ class Verifier {
     }
     if (here.cls == ClusterClass::Strip) check_parts(id);
   }
+  /// The shape that a part runs over.
+  const Shape& shape_over(const Cluster& part) const {
+    const Node& anchor = graph_[part.anchor];
+    return is_fold(anchor) ? graph_.type(anchor.operands[0]).shape : anchor.type.shape;
+  }
+  void check_part(const Cluster& part, ClusterId id) const {
+    require(std::ranges::is_sorted(part.members), "members of a part of @{} are out of order",
+            id.index());
+    const Shape& shape = shape_over(part);
+    require(part.items.size() <= shape.size() &&
+                std::equal(part.items.begin(), part.items.end(), shape.begin()),
+            "a part of @{} does not run over its items", id.index());
+  }
   void check_parts(ClusterId id) const {
     const Cluster& strip = cluster(id);
     std::set<NodeId> known, moved;
     for (const Cluster& part : strip.parts) {
+      check_part(part, id);
       for (NodeId read : sources_.reads_of(part)) {
         const bool inside = std::binary_search(strip.members.begin(), strip.members.end(), read) ||
                             std::binary_search(strip.repeats.begin(), strip.repeats.end(), read);

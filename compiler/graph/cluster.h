@@ -45,7 +45,7 @@ std::string_view cluster_class_name(ClusterClass cls);
 struct Cluster {
   ClusterClass cls = ClusterClass::Pointwise;
   NodeId anchor;
-  std::vector<NodeId> members;  // topological order
+  std::vector<NodeId> members;  // ascending, and so in topological order
   std::vector<NodeId> yields;   // members that other clusters or results read: each is stored once
   /// Yields that are new values of a parameter or state (value, leaf), stored straight into the
   /// leaf's buffer: everyone else who reads the old value runs before this cluster. Such a yield

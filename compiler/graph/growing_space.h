@@ -13,7 +13,8 @@ namespace gradus {
 
 class GrowingSpace {
  public:
-  /// Of a cluster of this class, anchor and items, that has no members yet.
+  /// Of a cluster of this class, anchor and items, that has no members yet. Items lead the shape of
+  /// the anchor, of a fold that of its operand.
   GrowingSpace(const Graph& graph, ClusterClass cls, NodeId anchor, const std::vector<Dim>& items);
 
   using Members = std::span<const NodeId>;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "fuse/text.h"
 #include "graph/text.h"
 
 namespace gradus::fuse {
@@ -345,6 +346,42 @@ TEST(FuseStrips, RowsBetweenProductsOfTheSameItems) {
   EXPECT_TRUE(f.has("  } yields %3\n  part contract(%4)")) << f.text;
   EXPECT_TRUE(f.has("} yields %4\n")) << f.text;
   EXPECT_TRUE(f.says("strip of 3 clusters over [batch,4]"));
+}
+
+/// Why the clusters are refused once `words` of their text are `others`; empty where they are not.
+std::string refusal(const Fused& f, const std::string& words, const std::string& others) {
+  std::string text = f.text;
+  const size_t at = text.find(words);
+  if (at == std::string::npos) return "no `" + words + "` in\n" + text;
+  text.replace(at, words.size(), others);
+  SourceMap sources;
+  DiagEngine diags(sources);
+  const bool read = read_clustering(f.graph, sources, sources.add("t", text), 0, diags).has_value();
+  EXPECT_EQ(read, !diags.has_errors());
+  return diags.render(false);
+}
+
+TEST(VerifyClustering, MembersOfPartsStandInOrder) {
+  const Fused f = fused(std::string(kScores) +
+                        "%4 = matmul %3, %v : f32[batch,4,16,8]\n"
+                        "return %4\n");
+  const std::string sum = "    %2 = sum %1 : f32[batch,4,16,1]\n";
+  const std::string share = "    %3 = div %1, %2 : f32[batch,4,16,16]\n";
+  EXPECT_EQ(refusal(f, sum + share, sum + share), "");
+  EXPECT_NE(refusal(f, sum + share, share + sum).find("members of a part of @0 are out of order"),
+            std::string::npos);
+}
+
+TEST(VerifyClustering, ItemsLeadTheShapesOfParts) {
+  const Fused f = fused(std::string(kScores) +
+                        "%4 = matmul %3, %v : f32[batch,4,16,8]\n"
+                        "return %4\n");
+  EXPECT_EQ(refusal(f, "over [batch,4]", "over [batch]"), "");
+  for (const char* items : {"[4,batch]", "[batch,2]", "[batch,4,16,16]", "[batch,4,16,8,2]"}) {
+    const std::string problem = refusal(f, "over [batch,4]", std::string("over ") + items);
+    EXPECT_NE(problem.find("a part of @0 does not run over its items"), std::string::npos)
+        << items << ": " << problem;
+  }
 }
 
 TEST(FuseStrips, ValuesOfAPartAreStoredWhereTheyAreMoved) {

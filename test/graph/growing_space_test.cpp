@@ -26,11 +26,13 @@ std::string text(const ClusterSpace& space) {
 
 /// The text of the space of members added in this order, the first the anchor; "none" from where
 /// there is none on. Each step is compared with the space of all members so far.
-std::string grown(const Graph& graph, ClusterClass cls, const std::vector<size_t>& order) {
+std::string grown(const Graph& graph, ClusterClass cls, const std::vector<size_t>& order,
+                  const std::vector<Dim>& items = {}) {
   Cluster cluster;
   cluster.cls = cls;
   cluster.anchor = NodeId(order.front());
-  GrowingSpace space(graph, cls, cluster.anchor, {});
+  cluster.items = items;
+  GrowingSpace space(graph, cls, cluster.anchor, items);
   for (size_t i : order) {
     const NodeId joined(i);
     std::vector<NodeId> readers;
@@ -79,6 +81,21 @@ TEST(GrowingSpace, AFoldIsReadAlongItsRows) {
       "%3 = div %x, %2 : f32[batch,4,6]\n"
       "return %3\n");
   EXPECT_EQ(grown(graph, ClusterClass::Rows, {2, 3, 1, 4}), "[4*batch,6] kept folded");
+}
+
+TEST(GrowingSpace, ItemsStayApartFromWhatFollowsThem) {
+  const Graph graph = graph_of(
+      "%x = input \"x\" : f32[batch,2,4,6]\n"
+      "%0 = mul %x, %x : f32[batch,2,4,6]\n"
+      "%1 = sum %0 {dims=[3], keep=true, order=lanes} : f32[batch,2,4,1]\n"
+      "%2 = div %x, %1 : f32[batch,2,4,6]\n"
+      "return %2\n");
+  const Dim batch{1, true}, two{2, false};
+  EXPECT_EQ(grown(graph, ClusterClass::Rows, {2, 1, 3}), "[8*batch,6] kept folded");
+  EXPECT_EQ(grown(graph, ClusterClass::Rows, {2, 1, 3}, {batch}), "[batch,8,6] kept kept folded");
+  EXPECT_EQ(grown(graph, ClusterClass::Rows, {2, 1, 3}, {batch, two}),
+            "[batch,2,4,6] kept kept kept folded");
+  EXPECT_EQ(grown(graph, ClusterClass::Pointwise, {1}, {batch}), "[batch,48] kept kept");
 }
 
 TEST(GrowingSpace, AMemberThatIsReadElsewhereEndsIt) {
