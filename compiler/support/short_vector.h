@@ -54,7 +54,6 @@ class ShortVector {
   T& back() { return data()[size_ - 1]; }
   const T& back() const { return data()[size_ - 1]; }
 
-  void clear() { size_ = 0; }
   void push_back(const T& value) {
     const T kept = value;  // it may be one of the elements
     reserve(size_ + 1);
@@ -70,8 +69,9 @@ class ShortVector {
     size_ -= static_cast<size_t>(last - first);
   }
   void resize(size_t size, const T& value = T()) {
+    const T kept = value;  // it may be one of the elements
     reserve(size);
-    if (size > size_) std::fill(end(), data() + size, value);
+    if (size > size_) std::fill(end(), data() + size, kept);
     size_ = size;
   }
   void reserve(size_t capacity) {

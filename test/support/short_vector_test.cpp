@@ -19,6 +19,8 @@ TEST(ShortVector, DoesWhatAVectorDoes) {
   std::vector<int> expected;
   for (int i = 0; i < 2000; ++i) {
     const auto place = static_cast<std::ptrdiff_t>(random() % (expected.size() + 1));
+    const auto left = static_cast<std::ptrdiff_t>(expected.size()) - place;
+    const auto last = place + static_cast<std::ptrdiff_t>(random() % (left + 1));
     switch (random() % 6) {
       case 0:
         made.push_back(i);
@@ -29,8 +31,8 @@ TEST(ShortVector, DoesWhatAVectorDoes) {
         expected.insert(expected.begin() + place, i);
         break;
       case 2:
-        made.erase(made.begin() + place, made.end());
-        expected.erase(expected.begin() + place, expected.end());
+        made.erase(made.begin() + place, made.begin() + last);
+        expected.erase(expected.begin() + place, expected.begin() + last);
         break;
       case 3:
         made.resize(expected.size() + 1, -i);
@@ -45,6 +47,14 @@ TEST(ShortVector, DoesWhatAVectorDoes) {
         expected.push_back(expected[0]);
     }
     ASSERT_EQ(items(made), expected);
+  }
+}
+
+TEST(ShortVector, AnElementMayFillItAsItGrows) {
+  for (size_t size : {3, 4, 5}) {
+    Short made(size, 7);
+    made.resize(size * size, made[1]);  // past what stands in place, or is reserved
+    EXPECT_EQ(items(made), std::vector<int>(size * size, 7));
   }
 }
 
