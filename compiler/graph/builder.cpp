@@ -30,16 +30,21 @@ void round_constant(DType dtype, Attrs& attrs) {
 
 }  // namespace
 
-ShapeResult GraphBuilder::infer(OpKind kind, std::span<const NodeId> operands, const Attrs& attrs,
-                                const TensorType* given) {
+ShapeResult infer_type(const Graph& graph, OpKind kind, std::span<const NodeId> operands,
+                       const Attrs& attrs, const TensorType* given, std::vector<TensorType>& room) {
   const OpDef& def = op_def(kind);
   if (def.arity >= 0 && static_cast<size_t>(def.arity) != operands.size()) {
     return ShapeProblem{
         fmt::format("`{}` takes {} operands, found {}", def.name, def.arity, operands.size()), -1};
   }
-  if (types_.size() < operands.size()) types_.resize(operands.size());
-  for (size_t i = 0; i < operands.size(); ++i) types_[i] = graph_->type(operands[i]);
-  return def.shape({types_.data(), operands.size()}, attrs, given);
+  if (room.size() < operands.size()) room.resize(operands.size());
+  for (size_t i = 0; i < operands.size(); ++i) room[i] = graph.type(operands[i]);
+  return def.shape({room.data(), operands.size()}, attrs, given);
+}
+
+ShapeResult GraphBuilder::infer(OpKind kind, std::span<const NodeId> operands, const Attrs& attrs,
+                                const TensorType* given) {
+  return infer_type(*graph_, kind, operands, attrs, given, types_);
 }
 
 NodeId GraphBuilder::add(OpKind kind, TensorType type, std::vector<NodeId> operands, Attrs attrs) {

@@ -5,6 +5,11 @@
 
 namespace gradus {
 
+/// What the operator's row says of these operands, once they are as many as it takes. Their types
+/// are collected in `room`, which may serve again.
+ShapeResult infer_type(const Graph& graph, OpKind kind, std::span<const NodeId> operands,
+                       const Attrs& attrs, const TensorType* given, std::vector<TensorType>& room);
+
 class GraphBuilder {
  public:
   explicit GraphBuilder(Graph& graph) : graph_(&graph) {}

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "graph/builder.h"
 #include "graph/text.h"
 
 namespace gradus {
@@ -107,14 +108,8 @@ class Verifier {
   }
 
   void check_type(NodeId id, const Node& node) {
-    const OpDef& def = op_def(node.op);
-    const size_t count = node.operands.size();
-    if (def.arity >= 0 && static_cast<size_t>(def.arity) != count) {
-      return fail(id, fmt::format("`{}` takes {} operands, found {}", def.name, def.arity, count));
-    }
-    if (operands_.size() < count) operands_.resize(count);
-    for (size_t i = 0; i < count; ++i) operands_[i] = graph_.type(node.operands[i]);
-    ShapeResult type = def.shape({operands_.data(), count}, node.attrs, &node.type);
+    const ShapeResult type =
+        infer_type(graph_, node.op, node.operands, node.attrs, &node.type, operands_);
     if (const auto* problem = std::get_if<ShapeProblem>(&type)) return fail(id, problem->message);
     if (std::get<TensorType>(type) != node.type) {
       fail(id, fmt::format("its type is {}, but it is {}", to_string(node.type),
