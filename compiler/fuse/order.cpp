@@ -10,7 +10,7 @@ namespace gradus::fuse {
 
 namespace {
 
-/// The leaf that a cluster overwrites last: in place, or by copying.
+/// The leaves that a cluster overwrites, once all others have read them: in place, or by copying.
 std::vector<NodeId> overwritten(const Sources& sources, const Cluster& cluster) {
   std::vector<NodeId> leaves;
   for (const auto& [value, leaf] : cluster.updates) leaves.push_back(leaf);

@@ -21,7 +21,7 @@ constexpr size_t kOpCount = 0
 #undef OP
     ;
 
-/// Rows by kind, as passes ask for them millions of times: empty until the table is made.
+/// Rows by kind, as passes ask for them millions of times: each is empty until first asked for.
 constinit std::array<std::atomic<const OpDef*>, kOpCount> quick_rows = {};
 
 struct Table {

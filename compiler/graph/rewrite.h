@@ -17,6 +17,7 @@ namespace gradus {
 
 class Rewriter {
  public:
+  /// The source has to outlive the rewriter, also one that is spent.
   explicit Rewriter(const Graph& source);
   explicit Rewriter(Graph&& source);
   Rewriter(const Rewriter&) = delete;
@@ -31,7 +32,7 @@ class Rewriter {
   NodeId operator[](NodeId old) const;
   bool has(NodeId old) const { return map_[old].valid(); }
 
-  /// Copies the node with its new operands.
+  /// Adds the node with its new operands.
   NodeId keep(NodeId old);
   /// The node with operands and `of` of the new graph, not yet part of it.
   Node translated(NodeId old);

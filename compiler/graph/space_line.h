@@ -31,6 +31,7 @@ struct Frame {
   Flags folded;
 
   explicit Frame(const Shape& whole) : shape(&whole), folded(whole.size(), false) {}
+  explicit Frame(const Shape&&) = delete;
   bool folds() const { return std::ranges::find(folded, true) != folded.end(); }
   Dim kept_count() const;
 };
