@@ -9,7 +9,6 @@
 #include "fuse/strip_set.h"
 #include "graph/cluster_space.h"
 #include "graph/op.h"
-#include "graph/text.h"
 
 namespace gradus::fuse {
 

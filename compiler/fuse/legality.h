@@ -8,7 +8,6 @@
 //   L5  not too many slots and operations
 #pragma once
 
-#include <boost/container/small_vector.hpp>
 #include <memory>
 #include <optional>
 #include <set>

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "graph/viewed.h"
-#include "support/check.h"
 
 namespace gradus {
 
