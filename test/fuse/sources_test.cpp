@@ -8,11 +8,16 @@
 namespace gradus::fuse {
 namespace {
 
-Graph example() {
+Graph graph_of(const std::string& body) {
   SourceMap sources;
   DiagEngine diags(sources);
-  const std::string text =
-      "graph @g {\n"
+  auto graphs = read_graphs(sources, sources.add("t.gir", "graph @g {\n" + body + "}\n"), diags);
+  if (!graphs) throw std::runtime_error(diags.render(false));
+  return graphs->front();
+}
+
+Graph example() {
+  return graph_of(
       "%x = input \"x\" : f32[batch,6]\n"
       "%w = param \"w\" : f32[6]\n"
       "%s = state \"s\" : f32[6]\n"
@@ -21,10 +26,7 @@ Graph example() {
       "%2 = mul %1, %1 : f32[batch,3,2]\n"
       "%3 = reshape %2 : f32[batch,6]\n"
       "%4 = add %3, %w : f32[batch,6]\n"
-      "return output \"y\" %4, output \"z\" %1\n}\n";
-  auto graphs = read_graphs(sources, sources.add("t.gir", text), diags);
-  if (!graphs) throw std::runtime_error(diags.render(false));
-  return graphs->front();
+      "return output \"y\" %4, output \"z\" %1\n");
 }
 
 using Ids = std::vector<NodeId>;
@@ -62,6 +64,22 @@ TEST(Sources, ViewsAreThoseOfTheirOperands) {
   for (size_t i = 0; i < graph.size(); ++i) {
     EXPECT_EQ(sources.viewed(NodeId(i)), resolve_view(graph, NodeId(i)).source) << "node " << i;
   }
+}
+
+TEST(Sources, AReshapeThatNoStridesSayIsReadItself) {
+  const Graph graph = graph_of(
+      "%x = input \"x\" : f32[batch,2,3]\n"
+      "%0 = transpose %x {perm=[0,2,1]} : f32[batch,3,2]\n"
+      "%1 = reshape %0 : f32[batch,6]\n"
+      "%2 = slice %1 {start=[0,0], step=[1,2]} : f32[batch,3]\n"
+      "%3 = exp %2 : f32[batch,3]\n"
+      "return %3\n");
+  const Sources sources(graph);
+  EXPECT_EQ(sources.viewed(NodeId(1)), NodeId(0));
+  EXPECT_EQ(sources.viewed(NodeId(2)), NodeId(2));
+  EXPECT_EQ(sources.viewed(NodeId(3)), NodeId(2));
+  EXPECT_EQ(sources.of(NodeId(2)).front(), NodeId(0));
+  EXPECT_EQ(sources.of(NodeId(4)).front(), NodeId(2));
 }
 
 TEST(Sources, LeavesAreThoseThatAreStored) {
