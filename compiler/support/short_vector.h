@@ -1,5 +1,5 @@
 // A vector whose first elements stand in place: for short lists of plain values that are made
-// often.
+// often. It is a contiguous range, which that of Boost 1.74 is not for std::span.
 #pragma once
 
 #include <algorithm>
