@@ -57,8 +57,9 @@ Deal deal(const KernelFunctions& functions, size_t modules) {
   modules = std::clamp(modules, size_t{1}, std::max(all.size(), size_t{1}));
   std::vector<size_t> order(all.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return all[a].weight > all[b].weight; });
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return all[a].weight != all[b].weight ? all[a].weight > all[b].weight : a < b;
+  });
   std::vector<std::vector<size_t>> dealt(modules);
   std::vector<size_t> weights(modules, 0);
   for (size_t number : order) {
