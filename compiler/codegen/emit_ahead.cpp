@@ -15,8 +15,6 @@ using llvm::Value;
 
 namespace {
 
-constexpr int64_t kLine = 64;
-
 /// The length of a loop over all rows of an item's matrices, which may come in bands; -1: another.
 int64_t rows_of(const kernel::Loop& loop) {
   const kernel::Affine& end = loop.to.cap ? *loop.to.cap : loop.to.value;
@@ -68,7 +66,7 @@ void KernelEmitter::prefetch_next_item(const kernel::Loop& loop, Value* row,
       bytes = ir_.CreateAdd(bytes, scaled(next_item_[axis], stride, next_item_known_));
     }
     Value* place = ir_.CreateGEP(ir_.getInt8Ty(), bases_[matrix.slot], bytes);
-    for (int64_t line = 0; line < matrix.bytes; line += kLine) {
+    for (int64_t line = 0; line < matrix.bytes; line += kCacheLine) {
       auto offset = ir_.getInt64(static_cast<uint64_t>(line));
       prefetch(ir_.CreateGEP(ir_.getInt8Ty(), place, offset), 2);
     }

@@ -69,12 +69,11 @@ bool KernelEmitter::reads_tile(const kernel::Tile& tile, const Stmt& stmt) const
 /// What the epilogue reads of the tile's own elements is asked for before the sums, which take long
 /// enough for it to come.
 void KernelEmitter::prefetch_epilogue(const MicroTile& micro) {
-  constexpr int64_t kLine = 64;
   for (const Stmt& stmt : micro.tile->epilogue) {
     if (!reads_tile(*micro.tile, stmt)) continue;
     const kernel::Access& from = std::get<kernel::Load>(stmt.body).from;
     int64_t vector_bytes = target_.lanes * dtype_size(kernel_.slots[from.slot].dtype);
-    int64_t vectors_of_line = std::max<int64_t>(1, kLine / vector_bytes);
+    int64_t vectors_of_line = std::max<int64_t>(1, kCacheLine / vector_bytes);
     for (int64_t row = 0; row < micro.tile->i_step; ++row) {
       set_row(micro, row, true);
       for (int64_t vector = 0; vector < micro.vectors; vector += vectors_of_line) {

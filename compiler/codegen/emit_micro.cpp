@@ -280,11 +280,10 @@ Value* KernelEmitter::multiply_add(Value* a, Value* b, Value* c) {
 /// through blocks of long rows. The last steps look beyond the operands, which is harmless.
 void KernelEmitter::prefetch_factors(const Factor& left, const Factor& right, Value* k,
                                      llvm::Instruction* hoist) {
-  constexpr int64_t kLine = 64;
   bool wide = target_.registers >= 32;
   // Lines a whole way of the cache apart have too few places for what a small tile runs through.
   bool crowded = !wide && left.step % (target_.l1_bytes / target_.l1_ways) == 0;
-  if (left.step <= kLine || crowded) return;
+  if (left.step <= kCacheLine || crowded) return;
   int64_t steps = wide ? 16 : 4;
   auto ahead = [&](const Factor& factor, size_t part) {
     Value* now = gep(factor.roots[part], k, factor.step, hoist);
@@ -292,9 +291,9 @@ void KernelEmitter::prefetch_factors(const Factor& left, const Factor& right, Va
     prefetch(ir_.CreateGEP(ir_.getInt8Ty(), now, ir_.getInt64(static_cast<uint64_t>(bytes))));
   };
   ahead(left, 0);
-  if (!wide || right.lane != 1 || right.step <= right.offsets.back() + kLine) return;
+  if (!wide || right.lane != 1 || right.step <= right.offsets.back() + kCacheLine) return;
   for (size_t vector = 0; vector < right.roots.size(); ++vector) {
-    if (right.offsets[vector] % kLine == 0) ahead(right, vector);
+    if (right.offsets[vector] % kCacheLine == 0) ahead(right, vector);
   }
 }
 

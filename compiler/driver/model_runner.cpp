@@ -58,8 +58,8 @@ ModelRunner::ModelRunner(Session& session, const std::vector<Function>& function
     : session_(session), capacity_(capacity), pool_(threads), compiled_(compile(session, functions, capacity)) {
   std::vector<pipeline::VariableStore::Wanted> needed;
   for (const lang::Variable& variable : session.model.variables) {
-    if (!variable.of_optimizer || compiled_.has(Function::Init))
-      needed.push_back({variable.path, variable.type});
+    bool is_needed = !variable.of_optimizer || compiled_.has(Function::Init);
+    if (is_needed) needed.push_back({variable.path, variable.type});
   }
   store_.add(needed);
   pipeline::Threads shared{threads, &pool_, threads > 1 ? runtime::ThreadPool::parallel_for : nullptr};

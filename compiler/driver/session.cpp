@@ -129,8 +129,8 @@ int32_t processors() {
 }  // namespace
 
 codegen::JitOptions jit_options(const Session& session) {
-  constexpr int32_t kMost =
-      8;  // more find little to do: no part is smaller than the largest kernel
+  // More find little to do: no module is smaller than the largest kernel.
+  constexpr int32_t kMost = 8;
   return {.cache = session.cache ? &*session.cache : nullptr,
           .threads = std::clamp(processors(), 1, kMost)};
 }

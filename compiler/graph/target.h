@@ -7,6 +7,8 @@
 
 namespace gradus {
 
+constexpr int64_t kCacheLine = 64;  // bytes, on every target
+
 struct Target {
   std::string cpu;                 // LLVM's name: "znver4", "x86-64-v2"
   std::string features;            // LLVM feature string of a detected host; empty for named CPUs

@@ -5,11 +5,11 @@
 #include "kernel/cluster_form.h"
 
 #include <bit>
-#include <cstring>
 
 #include "graph/op.h"
 #include "kernel/build_common.h"
 #include "kernel/strip_bands.h"
+#include "support/append_number.h"
 #include "support/check.h"
 
 namespace gradus::kernel {
@@ -46,15 +46,7 @@ ClusterForm FormFinder::find(const Cluster& cluster) {
   return std::move(form_);
 }
 
-/// Most numbers are small: a byte each makes short keys.
-void FormFinder::write(int64_t number) {
-  constexpr int64_t kLarge = 0xff;
-  form_.key += static_cast<char>(number >= 0 && number < kLarge ? number : kLarge);
-  if (number >= 0 && number < kLarge) return;
-  char bytes[sizeof number];
-  std::memcpy(bytes, &number, sizeof number);
-  form_.key.append(bytes, sizeof bytes);
-}
+void FormFinder::write(int64_t number) { append_number(form_.key, number); }
 
 void FormFinder::write(const Shape& shape) {
   write(static_cast<int64_t>(shape.size()));

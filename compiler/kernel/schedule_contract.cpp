@@ -18,7 +18,6 @@ namespace {
 
 constexpr int kTileEpilogueOps = 8;
 constexpr int64_t kRowsOfBlock = 512;
-constexpr int64_t kLine = 64;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
@@ -27,10 +26,10 @@ bool wide_registers(const Target& target) { return target.registers >= 32; }
 
 /// Whether `count` rows that lie `stride` elements apart fall into too few sets of the L1 cache.
 bool collides(int64_t count, int64_t stride, const Target& target) {
-  int64_t sets = std::max<int64_t>(1, target.l1_bytes / kLine / target.l1_ways);
+  int64_t sets = std::max<int64_t>(1, target.l1_bytes / kCacheLine / target.l1_ways);
   int64_t bytes = stride * 4;
-  if (bytes < kLine) return false;
-  int64_t lines = bytes / kLine;
+  if (bytes < kCacheLine) return false;
+  int64_t lines = bytes / kCacheLine;
   return count > target.l1_ways * sets / std::gcd(sets, lines);
 }
 
@@ -51,7 +50,7 @@ Sizes sizes_of(const ContractShape& shape, int64_t capacity) {
 /// Steps of the sum whose lines, one of the left operand for each, fill half the L1 cache; a whole
 /// number of times in a chunk.
 int64_t column_steps(const Target& target) {
-  int64_t lines = std::clamp<int64_t>(target.l1_bytes / 2 / kLine, 1, kProductChunk);
+  int64_t lines = std::clamp<int64_t>(target.l1_bytes / 2 / kCacheLine, 1, kProductChunk);
   return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(lines)));
 }
 
@@ -59,7 +58,7 @@ int64_t column_steps(const Target& target) {
 /// the left one's lines for the next tile.
 bool runs_down_columns(const ContractShape& shape, const Sizes& size, const Target& target) {
   return wide_registers(target) && shape.left.outer_stride() == 1 &&
-         shape.left.inner_stride() * 4 > kLine && shape.right_runs_along_lanes() &&
+         shape.left.inner_stride() * 4 > kCacheLine && shape.right_runs_along_lanes() &&
          size.k > column_steps(target);
 }
 

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "graph/rewrite.h"
+#include "support/append_number.h"
 
 namespace gradus::opt {
 
@@ -34,13 +35,7 @@ class Key {
   void raw(const T& value) {
     bytes.append(reinterpret_cast<const char*>(&value), sizeof(value));
   }
-  /// Most are small: a byte each makes short keys.
-  void number(int64_t value) {
-    constexpr int64_t kLarge = 0xff;
-    const bool small = value >= 0 && value < kLarge;
-    bytes += static_cast<char>(small ? value : kLarge);
-    if (!small) raw(value);
-  }
+  void number(int64_t value) { append_number(bytes, value); }
   void add(int64_t value) { raw(value); }
   void add(double value) { raw(value); }
   void add(bool value) { number(value); }

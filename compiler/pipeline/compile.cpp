@@ -56,7 +56,7 @@ void add_written_leaves(Graph& graph) {
 std::optional<Compiled> compile_graph(const Graph& source, const Target& target,
                                       const CompileOptions& options, DiagEngine& diags) {
   Compiled out;
-  Graph& graph = out.ordered;  // at last
+  Graph& graph = out.ordered;  // what it is once all passes have run
   graph = source;
   auto keep = [&](Graph& stage) {
     if (options.keep_stages) stage = graph;

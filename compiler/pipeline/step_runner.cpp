@@ -36,8 +36,8 @@ std::byte* map_large_pages(size_t bytes) {
       round_up(reinterpret_cast<uintptr_t>(pages), kLargePage) - reinterpret_cast<uintptr_t>(pages);
   if (head != 0) ::munmap(pages, head);
   if (head != kLargePage) ::munmap(pages + head + bytes, kLargePage - head);
-  ::madvise(pages + head, bytes,
-            MADV_HUGEPAGE);  // a wish: where the system has none, the pages are small
+  // A wish: where the system has none, the pages are small.
+  ::madvise(pages + head, bytes, MADV_HUGEPAGE);
   return pages + head;
 }
 

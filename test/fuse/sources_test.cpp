@@ -3,21 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include "graph/text.h"
+#include "ops/graph_text.h"
 
 namespace gradus::fuse {
 namespace {
 
-Graph graph_of(const std::string& body) {
-  SourceMap sources;
-  DiagEngine diags(sources);
-  auto graphs = read_graphs(sources, sources.add("t.gir", "graph @g {\n" + body + "}\n"), diags);
-  if (!graphs) throw std::runtime_error(diags.render(false));
-  return graphs->front();
-}
-
 Graph example() {
-  return graph_of(
+  return test::read_body(
       "%x = input \"x\" : f32[batch,6]\n"
       "%w = param \"w\" : f32[6]\n"
       "%s = state \"s\" : f32[6]\n"
@@ -67,7 +59,7 @@ TEST(Sources, ViewsAreThoseOfTheirOperands) {
 }
 
 TEST(Sources, AReshapeThatNoStridesSayIsReadItself) {
-  const Graph graph = graph_of(
+  const Graph graph = test::read_body(
       "%x = input \"x\" : f32[batch,2,3]\n"
       "%0 = transpose %x {perm=[0,2,1]} : f32[batch,3,2]\n"
       "%1 = reshape %0 : f32[batch,6]\n"

@@ -5,18 +5,10 @@
 
 #include <algorithm>
 
-#include "graph/text.h"
+#include "ops/graph_text.h"
 
 namespace gradus {
 namespace {
-
-Graph graph_of(const std::string& body) {
-  SourceMap sources;
-  DiagEngine diags(sources);
-  auto graphs = read_graphs(sources, sources.add("t.gir", "graph @g {\n" + body + "}\n"), diags);
-  if (!graphs) throw std::runtime_error(diags.render(false));
-  return graphs->front();
-}
 
 std::string text(const ClusterSpace& space) {
   std::string out = to_string(space.extents);
@@ -62,18 +54,18 @@ const char* const kPointwise =
     "return %4\n";
 
 TEST(GrowingSpace, ANewAccessPartsDimensions) {
-  const Graph graph = graph_of(kPointwise);
+  const Graph graph = test::read_body(kPointwise);
   EXPECT_EQ(grown(graph, ClusterClass::Pointwise, {2}), "[24*batch] kept");
   EXPECT_EQ(grown(graph, ClusterClass::Pointwise, {2, 3, 4}), "[4*batch,6] kept kept");
 }
 
 TEST(GrowingSpace, ProducersMayComeAfterTheirReaders) {
-  const Graph graph = graph_of(kPointwise);
+  const Graph graph = test::read_body(kPointwise);
   EXPECT_EQ(grown(graph, ClusterClass::Pointwise, {6, 4, 3, 2}), "[4*batch,6] kept kept");
 }
 
 TEST(GrowingSpace, AFoldIsReadAlongItsRows) {
-  const Graph graph = graph_of(
+  const Graph graph = test::read_body(
       "%x = input \"x\" : f32[batch,4,6]\n"
       "%0 = mul %x, %x : f32[batch,4,6]\n"
       "%1 = sum %0 {dims=[2], keep=true, order=lanes} : f32[batch,4,1]\n"
@@ -84,7 +76,7 @@ TEST(GrowingSpace, AFoldIsReadAlongItsRows) {
 }
 
 TEST(GrowingSpace, ItemsStayApartFromWhatFollowsThem) {
-  const Graph graph = graph_of(
+  const Graph graph = test::read_body(
       "%x = input \"x\" : f32[batch,2,4,6]\n"
       "%0 = mul %x, %x : f32[batch,2,4,6]\n"
       "%1 = sum %0 {dims=[3], keep=true, order=lanes} : f32[batch,2,4,1]\n"
@@ -99,7 +91,7 @@ TEST(GrowingSpace, ItemsStayApartFromWhatFollowsThem) {
 }
 
 TEST(GrowingSpace, AMemberThatIsReadElsewhereEndsIt) {
-  const Graph graph = graph_of(
+  const Graph graph = test::read_body(
       "%x = input \"x\" : f32[4,4]\n"
       "%0 = tanh %x : f32[4,4]\n"
       "%1 = transpose %0 {perm=[1,0]} : f32[4,4]\n"
@@ -111,7 +103,7 @@ TEST(GrowingSpace, AMemberThatIsReadElsewhereEndsIt) {
 }
 
 TEST(GrowingSpace, CutsThatCrossEndIt) {
-  const Graph graph = graph_of(
+  const Graph graph = test::read_body(
       "%x = input \"x\" : f32[4,6]\n"
       "%y = input \"y\" : f32[6,4]\n"
       "%0 = tanh %x : f32[4,6]\n"
@@ -121,7 +113,7 @@ TEST(GrowingSpace, CutsThatCrossEndIt) {
 }
 
 TEST(GrowingSpace, AProductKeepsItsDimensions) {
-  const Graph graph = graph_of(
+  const Graph graph = test::read_body(
       "%x = input \"x\" : f32[batch,8]\n"
       "%w = param \"w\" : f32[8,6]\n"
       "%0 = matmul %x, %w : f32[batch,6]\n"

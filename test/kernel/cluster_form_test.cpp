@@ -3,18 +3,14 @@
 
 #include <gtest/gtest.h>
 
-#include "graph/text.h"
+#include "ops/graph_text.h"
 
 namespace gradus::kernel {
 namespace {
 
 /// The last node of each graph of the text is a pointwise cluster of its own, on buffers.
 ClusterForm form_of(const std::string& body) {
-  SourceMap sources;
-  DiagEngine diags(sources);
-  auto graphs = read_graphs(sources, sources.add("t.gir", "graph @g {\n" + body + "\n}\n"), diags);
-  if (!graphs) throw std::runtime_error(diags.render(false));
-  const Graph& graph = graphs->front();
+  const Graph graph = test::read_body(body + "\n");
   Clustering clustering;
   clustering.cluster_of.resize(graph.size());
   clustering.names.resize(graph.size(), "%x");
