@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <atomic>
 #include <map>
 #include <utility>
 
@@ -20,9 +19,6 @@ constexpr size_t kOpCount = 0
 #include "graph/ops.def"
 #undef OP
     ;
-
-/// Rows by kind, as passes ask for them millions of times: each is empty until first asked for.
-constinit std::array<std::atomic<const OpDef*>, kOpCount> quick_rows = {};
 
 struct Table {
   std::array<const OpDef*, kOpCount> rows = {};
@@ -52,13 +48,7 @@ Scalar rotate_left(ScalarBuilder& b, Scalar x, int count) {
 
 }  // namespace
 
-const OpDef& op_def(OpKind kind) {
-  const size_t index = static_cast<size_t>(kind);
-  if (const OpDef* row = quick_rows[index].load(std::memory_order_acquire)) return *row;
-  const OpDef* row = table().rows[index];
-  quick_rows[index].store(row, std::memory_order_release);
-  return *row;
-}
+const OpDef& op_def(OpKind kind) { return *table().rows[static_cast<size_t>(kind)]; }
 
 std::span<const OpDef* const> all_ops() { return table().rows; }
 
@@ -69,9 +59,7 @@ std::optional<OpKind> op_from_name(std::string_view name) {
 }
 
 const OpDef* replace_op_def_for_test(OpKind kind, const OpDef* row) {
-  const OpDef* before = std::exchange(table().rows[static_cast<size_t>(kind)], row);
-  quick_rows[static_cast<size_t>(kind)].store(nullptr, std::memory_order_release);
-  return before;
+  return std::exchange(table().rows[static_cast<size_t>(kind)], row);
 }
 
 ShapeResult checked_type(TensorType type) {
