@@ -54,12 +54,20 @@ int64_t column_steps(const Target& target) {
   return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(lines)));
 }
 
+/// Whether a copy of the right operand serves enough rows, and its rows lie so far apart that those
+/// of a block fill half of the L2 cache's ways with few of its columns.
+bool repays_near_rows(const ContractShape& shape, const Sizes& size, const Target& target) {
+  constexpr int64_t kManyRows = 512;
+  const int64_t reach = column_steps(target) * shape.right.inner_stride() * 4;
+  return size.m >= kManyRows && 2 * reach >= target.l2_bytes;
+}
+
 /// Whether rows of tiles run down the columns of both operands, for longer than the L1 cache keeps
 /// the left one's lines for the next tile.
 bool runs_down_columns(const ContractShape& shape, const Sizes& size, const Target& target) {
   return wide_registers(target) && shape.left.outer_stride() == 1 &&
          shape.left.inner_stride() * 4 > kCacheLine && shape.right_runs_along_lanes() &&
-         size.k > column_steps(target);
+         size.k > column_steps(target) && !repays_near_rows(shape, size, target);
 }
 
 /// The left operand is read where it lies, by rows or by columns: a copy costs more than the lines

@@ -112,22 +112,29 @@ TEST(Contract, FewColumnsMayTurnTheLanes) {
   check_graph(layout_text("70", 10, 1100, true, false), {1, 1}, 4);
 }
 
+Schedule schedule_of(const char* cpu, const char* rows, int64_t inner, bool transposed) {
+  Target target;
+  EXPECT_TRUE(frozen_target(cpu, target));
+  TestGraph test(layout_text(rows, 1024, inner, transposed, false), {1, 1});
+  return schedule_contract(test.graph(), test.cluster(), target, 1);
+}
+
 TEST(Contract, LongSumsDownColumnsGoInBlocksThatTheL1CacheKeeps) {
-  auto schedule_of = [](const char* cpu, int64_t inner, bool transposed) {
-    Target target;
-    EXPECT_TRUE(frozen_target(cpu, target));
-    TestGraph test(layout_text("128", 160, inner, transposed, false), {1, 1});
-    return schedule_contract(test.graph(), test.cluster(), target, 1);
-  };
-  Schedule down = schedule_of("test-avx512", 2048, true);
+  Schedule down = schedule_of("test-avx512", "256", 300, true);
   EXPECT_EQ(down.kc, 256);  // lines: 16 of the 48 KiB, and a whole number of times in a chunk
   EXPECT_EQ(down.mc, 64);
   EXPECT_EQ(down.nc, 128);
-  EXPECT_FALSE(down.pack_right);  // 1.3 MB, which another layout packs
-  EXPECT_TRUE(schedule_of("test-avx512", 2048, false).pack_right);
-  EXPECT_LT(schedule_of("test-avx512", 256, true).mc, 64);  // one block of the sum: cut for threads
-  EXPECT_EQ(schedule_of("test-avx2", 2048, true).kc, 512);
+  EXPECT_FALSE(down.pack_right);  // 1.2 MB, which another layout packs
+  EXPECT_TRUE(schedule_of("test-avx512", "256", 300, false).pack_right);
+  EXPECT_LT(schedule_of("test-avx512", "256", 256, true).mc, 64);  // one block: cut for threads
+  EXPECT_EQ(schedule_of("test-avx2", "256", 300, true).kc, 300);
   check_graph(layout_text("9", 40, 300, true, false), {1, 1}, 1);
+}
+
+TEST(Contract, LongSumsDownColumnsThatManyRowsUseArePacked) {
+  Schedule packed = schedule_of("test-avx512", "512", 300, true);
+  EXPECT_TRUE(packed.pack_right);
+  EXPECT_EQ(packed.kc, 300);
 }
 
 TEST(Contract, RowsOfTheBatchMayBeFewerThanPlanned) {
