@@ -78,7 +78,7 @@ def main():
     parser.add_argument("--cpu")
     parser.add_argument("--beside", help="a file of the libraries' GFLOP/s")
     parser.add_argument("--at-least", type=float, default=0, help="exit 1 if a large share is below")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     lines = table(arguments)
     large = [line for line in lines if min(line[0]) >= LARGE]
     shares = [share for _, share, _ in large]
