@@ -24,13 +24,22 @@ int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 bool wide_registers(const Target& target) { return target.registers >= 32; }
 
-/// Whether `count` rows that lie `stride` elements apart fall into too few sets of the L1 cache.
-bool collides(int64_t count, int64_t stride, const Target& target) {
-  int64_t sets = std::max<int64_t>(1, target.l1_bytes / kCacheLine / target.l1_ways);
+struct Cache {
+  int64_t bytes, ways;
+};
+
+Cache l1(const Target& target) { return {target.l1_bytes, target.l1_ways}; }
+
+/// The L2 cache; its ways are 8 or more wherever vectors are wider than 16 bytes.
+Cache l2(const Target& target) { return {target.l2_bytes, 8}; }
+
+/// Whether `count` rows that lie `stride` elements apart fall into too few sets of a cache.
+bool collides(int64_t count, int64_t stride, Cache cache) {
+  int64_t sets = std::max<int64_t>(1, cache.bytes / kCacheLine / cache.ways);
   int64_t bytes = stride * 4;
   if (bytes < kCacheLine) return false;
   int64_t lines = bytes / kCacheLine;
-  return count > target.l1_ways * sets / std::gcd(sets, lines);
+  return count > cache.ways * sets / std::gcd(sets, lines);
 }
 
 struct Sizes {
@@ -54,6 +63,11 @@ int64_t column_steps(const Target& target) {
   return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(lines)));
 }
 
+/// Whether each step of the sum brings another line of the left operand.
+bool left_by_columns(const ContractShape& shape) {
+  return shape.left.outer_stride() == 1 && shape.left.inner_stride() * 4 > kCacheLine;
+}
+
 /// Whether a copy of the right operand serves enough rows, and its rows lie so far apart that those
 /// of a block fill half of the L2 cache's ways with few of its columns.
 bool repays_near_rows(const ContractShape& shape, const Sizes& size, const Target& target) {
@@ -65,8 +79,7 @@ bool repays_near_rows(const ContractShape& shape, const Sizes& size, const Targe
 /// Whether rows of tiles run down the columns of both operands, for longer than the L1 cache keeps
 /// the left one's lines for the next tile.
 bool runs_down_columns(const ContractShape& shape, const Sizes& size, const Target& target) {
-  return wide_registers(target) && shape.left.outer_stride() == 1 &&
-         shape.left.inner_stride() * 4 > kCacheLine && shape.right_runs_along_lanes() &&
+  return wide_registers(target) && left_by_columns(shape) && shape.right_runs_along_lanes() &&
          size.k > column_steps(target) && !repays_near_rows(shape, size, target);
 }
 
@@ -81,17 +94,24 @@ bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
   if (!shape.right_runs_along_lanes()) return true;
   if (runs_down_columns(shape, size, target)) return false;
   if (size.m >= 96 && size.k * size.n * 4 > target.l2_bytes) return true;
-  bool far = collides(kc, shape.right.inner_stride(), target);
+  bool far = collides(kc, shape.right.inner_stride(), l1(target));
   return far && size.m >= 48 && !wide_registers(target);
 }
 
+/// Steps of a long sum whose lines of the left operand, one for each, the L2 cache keeps for the
+/// next tile: in half of its ways, as the right operand wants the others.
+int64_t kept_steps(const ContractShape& shape, const Target& target) {
+  constexpr int64_t kUsual = 256, kFewest = 128;
+  return collides(2 * kUsual, shape.left.inner_stride(), l2(target)) ? kFewest : kUsual;
+}
+
 int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& target) {
+  // Where the run-time batch decides about K, blocks must not straddle a chunk of the sum.
+  constexpr int64_t kLong = 512;
   if (runs_down_columns(shape, size, target)) return column_steps(target);
-  int64_t whole = wide_registers(target) ? 1024 : 640;
-  // A K that the run-time batch decides is cut so that blocks never straddle a chunk of the sum. Its
-  // left operand lies by columns: more rows of it than this push each other out of the L2 cache.
-  if (shape.inner.batch) return 512;
-  return size.k <= whole ? std::max<int64_t>(1, size.k) : 512;
+  if (left_by_columns(shape) && size.k > kLong) return kept_steps(shape, target);
+  const int64_t whole = wide_registers(target) ? 1024 : 640;
+  return shape.inner.batch || size.k > whole ? kLong : std::max<int64_t>(1, size.k);
 }
 
 /// How many items are worth offering: each at least some microseconds of arithmetic, and so many

@@ -112,29 +112,38 @@ TEST(Contract, FewColumnsMayTurnTheLanes) {
   check_graph(layout_text("70", 10, 1100, true, false), {1, 1}, 4);
 }
 
-Schedule schedule_of(const char* cpu, const char* rows, int64_t inner, bool transposed) {
+Schedule schedule_of(const char* cpu, const char* rows, int64_t columns, int64_t inner,
+                     bool transposed) {
   Target target;
   EXPECT_TRUE(frozen_target(cpu, target));
-  TestGraph test(layout_text(rows, 1024, inner, transposed, false), {1, 1});
+  TestGraph test(layout_text(rows, columns, inner, transposed, false), {1, 1});
   return schedule_contract(test.graph(), test.cluster(), target, 1);
 }
 
 TEST(Contract, LongSumsDownColumnsGoInBlocksThatTheL1CacheKeeps) {
-  Schedule down = schedule_of("test-avx512", "256", 300, true);
+  Schedule down = schedule_of("test-avx512", "256", 1024, 300, true);
   EXPECT_EQ(down.kc, 256);  // lines: 16 of the 48 KiB, and a whole number of times in a chunk
   EXPECT_EQ(down.mc, 64);
   EXPECT_EQ(down.nc, 128);
   EXPECT_FALSE(down.pack_right);  // 1.2 MB, which another layout packs
-  EXPECT_TRUE(schedule_of("test-avx512", "256", 300, false).pack_right);
-  EXPECT_LT(schedule_of("test-avx512", "256", 256, true).mc, 64);  // one block: cut for threads
-  EXPECT_EQ(schedule_of("test-avx2", "256", 300, true).kc, 300);
+  EXPECT_TRUE(schedule_of("test-avx512", "256", 1024, 300, false).pack_right);
+  EXPECT_LT(schedule_of("test-avx512", "256", 1024, 256, true).mc, 64);  // one block: cut for threads
+  EXPECT_EQ(schedule_of("test-avx2", "256", 1024, 300, true).kc, 300);
   check_graph(layout_text("9", 40, 300, true, false), {1, 1}, 1);
 }
 
 TEST(Contract, LongSumsDownColumnsThatManyRowsUseArePacked) {
-  Schedule packed = schedule_of("test-avx512", "512", 300, true);
+  Schedule packed = schedule_of("test-avx512", "512", 1024, 300, true);
   EXPECT_TRUE(packed.pack_right);
   EXPECT_EQ(packed.kc, 300);
+}
+
+TEST(Contract, LongSumsDownColumnsGoInBlocksThatTheL2CacheKeeps) {
+  EXPECT_EQ(schedule_of("test-avx2", "256", 16, 600, false).kc, 600);
+  EXPECT_EQ(schedule_of("test-avx2", "256", 16, 600, true).kc, 256);
+  EXPECT_EQ(schedule_of("test-avx2", "1024", 16, 600, true).kc, 128);  // lines a page apart
+  EXPECT_EQ(schedule_of("test-avx2", "1040", 16, 600, true).kc, 256);
+  check_graph(layout_text("40", 9, 600, true, false), {1, 1}, 1);
 }
 
 TEST(Contract, RowsOfTheBatchMayBeFewerThanPlanned) {
