@@ -76,6 +76,7 @@ class KernelEmitter {
   std::vector<Value*> bases_;  // per slot
   std::map<const void*, Value*> numbers_;  // of the launch, by their places in the kernel
   std::vector<bool> packed_;   // per slot: read by row and column of its panels
+  std::vector<std::vector<Value*>> registers_;  // per slot: its vectors; none where it is in memory
   IdVector<kernel::AxisId, AxisValue> axes_;
   IdVector<kernel::ValueId, Value*> values_;
   IdVector<kernel::ValueId, std::vector<Value*>> held_;  // per vector of a held loop
@@ -136,7 +137,8 @@ class KernelEmitter {
   void emit_last_vector(const kernel::Loop& loop, Value* at, Value* to, size_t piece);
   Value* end_of_vectors(Value* from, Value* to);
   int64_t vectors_a_turn(const kernel::Loop& loop) const;
-  bool reads_held(const kernel::Loop& loop) const;
+  bool uses_registers(const std::vector<kernel::Stmt>& body, size_t slot) const;
+  bool works_on_held(const kernel::Loop& loop) const;
   /// The place where what depends on values known here may be computed.
   llvm::Instruction* fence();
   void emit_vector(const kernel::Loop& loop, Lanes lanes);

@@ -217,6 +217,8 @@ Value* KernelEmitter::active_mask(Value* where) {
 }
 
 void KernelEmitter::emit(const kernel::Load& load) {
+  const std::vector<Value*>& registers = registers_[load.from.slot.index()];
+  if (!registers.empty()) return define(load.result, registers[lanes_.piece]);
   DType dtype = kernel_.slots[load.from.slot].dtype;
   Value* where = load.where.valid() ? current(load.where) : nullptr;
   Value* loaded = loaded_offset(load.from);
@@ -335,14 +337,18 @@ void KernelEmitter::store_vector(Value* pointer, DType dtype, Value* value) {
 
 void KernelEmitter::emit(const kernel::Store& store) {
   DType dtype = kernel_.slots[store.to.slot].dtype;
-  Value* value = operand(store.value);
+  Value* value = scalars_.splat(operand(store.value), width());
+  std::vector<Value*>& registers = registers_[store.to.slot.index()];
+  if (!registers.empty()) {
+    registers[lanes_.piece] = value;
+    return;
+  }
   if (!lanes_.axis.valid()) {
     llvm::Align align(static_cast<uint64_t>(dtype_size(dtype)));
     Value* pointer = address(store.to);
     ir_.CreateAlignedStore(to_memory(value, dtype), pointer, align);
     return;
   }
-  value = scalars_.splat(value, width());
   Value* loaded = loaded_offset(store.to);
   bool scattered = loaded && loaded->getType()->isVectorTy();
   int64_t stride = lane_stride(store.to);

@@ -8,6 +8,7 @@
 #include <cstddef>
 
 #include "codegen/emit.h"
+#include "codegen/register_slots.h"
 #include "codegen/launch_numbers.h"
 #include "gradus/runtime.h"
 #include "graph/op.h"
@@ -29,10 +30,13 @@ KernelEmitter::KernelEmitter(llvm::Module& module, const Target& target,
       ir_(module.getContext()),
       scalars_(ir_, target),
       packed_(kernel.slots.size(), false),
+      registers_(kernel.slots.size()),
       axes_(kernel.axes.size()),
       values_(kernel.values.size(), nullptr),
       held_(kernel.values.size()),
       axis_steps_(kernel.axes.size(), {-1, 0}) {
+  std::vector<int> vectors = register_slots(kernel, target);
+  for (size_t s = 0; s < vectors.size(); ++s) registers_[s].resize(static_cast<size_t>(vectors[s]));
   kernel::walk(kernel.body, [&](const Stmt& stmt) {
     if (auto* pack = std::get_if<kernel::Pack>(&stmt.body)) packed_[pack->to.index()] = true;
     auto* loop = std::get_if<Loop>(&stmt.body);
@@ -178,13 +182,43 @@ void KernelEmitter::emit(const Loop& loop) {
   }
 }
 
+/// The registers of slots that the body works on go along from turn to turn.
 void KernelEmitter::emit_seq(const Loop& loop) {
+  std::vector<Value**> kept;
+  for (size_t s = 0; s < registers_.size(); ++s) {
+    if (!uses_registers(loop.body, s)) continue;
+    for (Value*& vector : registers_[s]) {
+      if (vector) kept.push_back(&vector);
+    }
+  }
+  auto values = [&] {
+    std::vector<Value*> now;
+    for (Value** each : kept) now.push_back(*each);
+    return now;
+  };
+  auto keep = [&](const std::vector<Value*>& now) {
+    for (size_t i = 0; i < kept.size(); ++i) *kept[i] = now[i];
+  };
   Value* from = affine(loop.from);
-  emit_loop(from, bound(loop.to), loop.step, [&](Value* at, llvm::Instruction* hoist) {
-    set_axis(loop.axis, at, 0, hoist);
-    prefetch_next_item(loop, at, hoist);
-    emit_body(loop.body);
+  keep(emit_loop(from, bound(loop.to), loop.step, values(), false,
+                 [&](Value* at, llvm::Instruction* hoist, const std::vector<Value*>& carried) {
+                   keep(carried);
+                   set_axis(loop.axis, at, 0, hoist);
+                   prefetch_next_item(loop, at, hoist);
+                   emit_body(loop.body);
+                   return values();
+                 }));
+}
+
+/// Whether this slot is in registers and the body works on it.
+bool KernelEmitter::uses_registers(const std::vector<Stmt>& body, size_t slot) const {
+  if (registers_[slot].empty()) return false;
+  bool found = false;
+  kernel::walk(body, [&](const Stmt& stmt) {
+    if (auto* load = std::get_if<kernel::Load>(&stmt.body)) found |= load->from.slot.index() == slot;
+    if (auto* store = std::get_if<kernel::Store>(&stmt.body)) found |= store->to.slot.index() == slot;
   });
+  return found;
 }
 
 void KernelEmitter::emit(const kernel::If& branch) {

@@ -172,8 +172,10 @@ int64_t KernelEmitter::vectors_a_turn(const Loop& loop) const {
   return std::clamp<int64_t>(kernel_.schedule.unroll, 1, most);
 }
 
-bool KernelEmitter::reads_held(const Loop& loop) const {
+/// Whether the body works on vectors that stay in registers: each has its place in the code.
+bool KernelEmitter::works_on_held(const Loop& loop) const {
   bool found = false;
+  for (size_t s = 0; s < registers_.size(); ++s) found |= uses_registers(loop.body, s);
   auto look = [&](kernel::ValueId id) { found |= id.valid() && !held_[id].empty(); };
   kernel::walk(loop.body, [&](const kernel::Stmt& stmt) {
     if (auto* s = std::get_if<kernel::Let>(&stmt.body)) {
@@ -194,7 +196,7 @@ void KernelEmitter::emit_static_range(const Loop& loop, Value* from, int64_t cou
   int64_t turn = vectors_a_turn(loop) * target_.lanes;
   bool short_range =
       count <= turn || (loop.body.size() <= kShortBody && count <= 4 * target_.lanes);
-  bool written_out = loop.held || short_range || reads_held(loop);
+  bool written_out = loop.held || short_range || works_on_held(loop);
   int64_t whole = written_out ? 0 : count / turn * turn;
   ++depth_;
   llvm::Instruction* hoist = fence();
@@ -218,7 +220,7 @@ void KernelEmitter::emit_main(const Loop& loop, Value* from, Value* to) {
 }
 
 void KernelEmitter::emit_dynamic_range(const Loop& loop, Value* from, Value* to) {
-  GRADUS_CHECK(!loop.held && !reads_held(loop), "values are held over a range of constant length");
+  GRADUS_CHECK(!loop.held && !works_on_held(loop), "what is held has a range of constant length");
   int64_t lanes = target_.lanes;
   int64_t vectors = vectors_a_turn(loop);
   if (loop.whole) to = end_of_vectors(from, to);

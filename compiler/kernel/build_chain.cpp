@@ -1,5 +1,6 @@
 // Chains: sums over leading dimensions, ascending, one accumulator for each column. An item is a
-// block of columns (of one chunk of rows); its accumulators are a row of scratch.
+// block of columns (of one chunk of rows); its accumulators are a row of scratch. Columns that are no
+// more than a block have no loop of blocks.
 //
 //   par j0 0..512 step 64                            par q 0..8; par j0 ...        (partial sums)
 //     lanes j j0..j0+64 max 512: store acc[j-j0], -0.0
@@ -77,11 +78,15 @@ class ChainBuilder {
       open_par(axis, builder_.space().extents[kept_[k]]);
     }
     columns_ = builder_.space().extents[kept_.back()];
-    block_ = builder_.make_axis("j0");
+    if (columns_.batch || columns_.value > input_.schedule.block) {
+      block_ = builder_.make_axis("j0");
+      open_par(block_, columns_, input_.schedule.block);
+    }
     column_ = builder_.make_axis("c");
-    open_par(block_, columns_, input_.schedule.block);
     set(kept_.back(), column_);
   }
+  /// Where the block of columns begins.
+  Affine first_column() const { return block_.valid() ? Affine::of(block_) : Affine(); }
   void make_accumulators() {
     const int64_t length = kept_.empty() ? 1 : input_.schedule.block;
     for (size_t i = 0; i < folds_.size(); ++i) {
@@ -94,14 +99,16 @@ class ChainBuilder {
   }
   Access accumulator(SlotId slot) const {
     Index index{Affine::of(int64_t{0}), ValueId()};
-    if (column_.valid()) index.affine = plus(Affine::of(column_), Affine::of(block_), -1);
+    if (column_.valid()) index.affine = plus(Affine::of(column_), first_column(), -1);
     return {slot, {index}};
   }
   void open_columns() {
     if (!column_.valid()) return;
-    const Bound end{plus(Affine::of(block_), Affine::of(input_.schedule.block)), 1,
-                    Affine::of(columns_)};
-    builder_.open_loop(LoopKind::Lanes, column_, Affine::of(block_), end);
+    Bound end{Affine::of(columns_), 1, {}};
+    if (block_.valid()) {
+      end = {plus(Affine::of(block_), Affine::of(input_.schedule.block)), 1, Affine::of(columns_)};
+    }
+    builder_.open_loop(LoopKind::Lanes, column_, first_column(), end);
   }
   void close_columns() {
     if (column_.valid()) builder_.close_loop();

@@ -142,7 +142,8 @@ class RowStripBuilder {
     body_ = std::move(rows.body);
   }
 
-  /// Blocks of columns are those of the rows; where there are none, the sums have their own.
+  /// Blocks of columns are those of the rows; where there are none, the sums have their own. One
+  /// block has no loop.
   void take_sums(const Cluster& part) {
     constexpr int64_t kColumns = 1024;
     const int64_t columns = input_.graph.type(part.anchor).shape.back().value;
@@ -153,10 +154,12 @@ class RowStripBuilder {
     const Loop chunks = take_outer(sums.body);
     const AxisId chunk = kernel_.axes.push_back({"q"});
     std::vector<std::pair<AxisId, AxisId>> known{{chunks.axis, chunk}};
-    if (columns_.valid()) {
-      known.emplace_back(take_outer(sums.body).axis, columns_);
-    } else {
-      outer_loop(sums.body).kind = LoopKind::Seq;
+    if (begins_with_par(sums.body)) {
+      if (columns_.valid()) {
+        known.emplace_back(take_outer(sums.body).axis, columns_);
+      } else {
+        outer_loop(sums.body).kind = LoopKind::Seq;
+      }
     }
     renumber(sums.body, numbers_for(sums, known));
     const int64_t each = size_ / parts_.chunk;

@@ -278,7 +278,7 @@ TEST(BuildChain, ChunksOfPartialSumsReadWholeRows) {
   const Graph graph = graph_of(body, 40);
   StepRun run(graph, {40, 40}, target);
   run.expect_exact();
-  EXPECT_NE(run.kernels().find("par j0 0..96 step 96"), std::string::npos) << run.kernels();
+  EXPECT_NE(run.kernels().find("lanes c 0..96"), std::string::npos) << run.kernels();
 }
 
 TEST(BuildChain, ExtremaOverOtherDimensions) {
