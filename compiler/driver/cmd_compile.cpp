@@ -72,6 +72,9 @@ int run_compile(const Options& options) {
   if (std::filesystem::path(options.out).extension() != ".o") {
     throw CommandError(kBadFlags, fmt::format("-o is `{}`, expected a name that ends in .o", options.out));
   }
+  if (!options.header.empty() && std::filesystem::path(options.header).extension() != ".h") {
+    throw CommandError(kBadFlags, fmt::format("--header is `{}`, expected a name that ends in .h", options.header));
+  }
   auto session = open_session(options);
   std::string preparation = prepare_inputs(*session, options);
   pipeline::CompileOptions compile_options;

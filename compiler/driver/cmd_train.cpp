@@ -309,6 +309,13 @@ class Trainer {
 }  // namespace
 
 int run_train(const Options& options) {
+  if (!options.out.empty() && !options.out.ends_with(".safetensors")) {
+    // The other files of the run have names made of this one; none may be the same.
+    throw CommandError(kBadFlags, fmt::format("-o is `{}`, expected a name that ends in .safetensors", options.out));
+  }
+  if (options.resume && !options.init.empty()) {
+    throw CommandError(kBadFlags, "--init and --resume exclude each other: a run goes on with its own weights");
+  }
   if (options.init.empty() && (options.partial || !options.rename.empty())) {
     throw CommandError(kBadFlags, fmt::format("{} expects --init WEIGHTS", options.partial ? "--partial" : "--rename"));
   }

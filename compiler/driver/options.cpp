@@ -161,7 +161,7 @@ void check_values(const Options& options) {
     throw CommandError(kBadFlags, fmt::format("--seed is {}, expected 0 to {}", *options.seed, UINT32_MAX));
   }
   if (options.rate && !(*options.rate > 0 && *options.rate < 1e30)) {
-    throw CommandError(kBadFlags, fmt::format("--rate is {}, expected a positive number", *options.rate));
+    throw CommandError(kBadFlags, fmt::format("--rate is {}, expected a number above 0 and below 1e30", *options.rate));
   }
 }
 
