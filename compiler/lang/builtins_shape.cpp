@@ -201,7 +201,7 @@ std::vector<Value> parts(BuiltinCall& c, std::string_view name) {
   if (!c[0].is(Value::Kind::List) || c[0].items.empty()) {
     c.e.fail(Diag::TypeMismatch, c.spans[0],
              fmt::format("`{0}` takes a list, as in `{0}([a, b], axis: 1)`; found {1}", name,
-                         kind_text(c[0])));
+                         c[0].is(Value::Kind::List) ? "an empty one" : kind_text(c[0])));
   }
   std::vector<Value> list;
   for (const Value& item : c[0].items) {

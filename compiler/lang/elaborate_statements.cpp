@@ -5,14 +5,20 @@
 
 namespace gradus::lang {
 
+/// A name stands for one thing; only what `let` binds is bound anew.
+void Elaborator::expect_new(const std::string& name, Span span, bool rebinds) {
+  if (const Binding* there = find(name)) {
+    fail(Diag::Redefined, span,
+         fmt::format("`{0}` is declared already; {1}", name,
+                     rebinds ? "bind it anew with `" + name + " = ..`" : "take another name"),
+         {{there->span, "it is declared here"}});
+  }
+}
+
 void Elaborator::declare(const std::string& name, Span span, Value value, Binding::Kind kind,
                          size_t variable) {
   if (name == "_") return;
-  if (const Binding* there = find(name)) {
-    fail(Diag::Redefined, span,
-         fmt::format("`{0}` is declared already; bind it anew with `{0} = ..`", name),
-         {{there->span, "it is declared here"}});
-  }
+  expect_new(name, span, kind == Binding::Kind::Let);
   if (value.is(Value::Kind::Tuple))
     fail(Diag::TypeMismatch, span,
          fmt::format("{} results for one name; take them apart with `let (a, b) = ..`",
@@ -313,6 +319,7 @@ void Elaborator::exec_output(const Statement& s) {
     fail(Diag::BatchMisuse, s.value->span,
          fmt::format("output `{}` is {}; an output has `batch` first", s.name, type_text(output)));
   }
+  expect_new(s.name, s.name_span, false);
   declare(s.name, s.name_span, value, Binding::Kind::Let);
   outputs_.emplace_back(s.name, value.node);
 }

@@ -12,6 +12,7 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "graph/builder.h"
@@ -225,6 +226,7 @@ class Elaborator {
   void check_bare(const TypeExpr& expr, const Value& value, Span span, const std::string& name);
   bool want_of_return(TensorType& want);
   void model_only(const Statement& s, std::string_view word);
+  void expect_new(const std::string& name, Span span, bool rebinds);
   void declare(const std::string& name, Span span, Value value, Binding::Kind kind,
                size_t variable = SIZE_MAX);
   Binding* find(std::string_view name);
@@ -300,9 +302,11 @@ class Elaborator {
   void setting_value(const Setting& setting);
   void early_stopping(const Setting& setting);
   void freeze(const Setting& setting);
-  const Argument* only_pattern(const Setting& setting);
+  std::span<const Argument> patterns(const Setting& setting);
   void apply_groups(std::vector<Update>& updates);
   void apply_group(std::vector<Update>& updates, const Setting& group);
+  void change(FunctionValue& optimizer, std::span<const Argument> arguments);
+  void expect_match(std::span<const Update> updates, const Expr& pattern);
   void train_step();
   std::vector<Update> trained();
   std::vector<NodeId> for_all(std::vector<Update>& updates, const FunctionValue* function,

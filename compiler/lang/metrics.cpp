@@ -133,6 +133,7 @@ void Elaborator::exec_metric(const Statement& s) {
     frame().site_names = std::move(after);
   }
   of_metric_ = false;
+  expect_new(s.name, s.name_span, false);
   declare(s.name, s.name_span, of_step, Binding::Kind::Let);
   metrics_.push_back(s.name);
 }

@@ -144,34 +144,35 @@ void Elaborator::setting_call(const Setting& setting) {
   unknown_setting(setting);
 }
 
-void Elaborator::group(const Setting& setting) {
-  (void)only_pattern(setting);
+/// The patterns stand before the arguments: those have names, and what has a name comes last.
+std::span<const Argument> Elaborator::patterns(const Setting& setting) {
   const std::vector<Argument>& arguments = setting.value->arguments;
-  if (arguments.size() < 2)
-    fail(Diag::BadSetting, setting.span,
-         "`group` changes nothing here; arguments of the optimizer follow the pattern, as in "
-         "`group(\"*.b\", decay: 0)`");
-  for (size_t i = 1; i < arguments.size(); ++i) {
-    if (arguments[i].name.empty())
-      fail(Diag::BadSetting, arguments[i].value->span,
-           "`group` takes one pattern, then arguments of the optimizer by name");
+  size_t count = 0;
+  while (count < arguments.size() && arguments[count].name.empty()) {
+    if (arguments[count].value->kind != Expr::Kind::String) break;
+    ++count;
   }
+  if (count == 0)
+    fail(Diag::BadSetting, setting.span,
+         fmt::format("`{0}` begins with a pattern of paths, as in `{0}(\"*.b\"..)`", setting.name));
+  return {arguments.data(), count};
+}
+
+void Elaborator::group(const Setting& setting) {
+  const std::vector<Argument>& arguments = setting.value->arguments;
+  const size_t first = patterns(setting).size();
+  if (first == arguments.size())
+    fail(Diag::BadSetting, setting.span,
+         "`group` changes nothing here; arguments of the optimizer follow the patterns, as in "
+         "`group(\"*.b\", decay: 0)`");
+  if (arguments[first].name.empty())
+    fail(Diag::BadSetting, arguments[first].value->span,
+         "`group` takes patterns, then arguments of the optimizer by name");
   groups_.push_back(&setting);
 }
 
-/// The pattern of group("*.b", ..) and freeze("*.b").
-const Argument* Elaborator::only_pattern(const Setting& setting) {
-  const std::vector<Argument>& arguments = setting.value->arguments;
-  bool fits = !arguments.empty() && arguments[0].name.empty() &&
-              arguments[0].value->kind == Expr::Kind::String;
-  if (!fits)
-    fail(Diag::BadSetting, setting.span,
-         fmt::format("`{0}` begins with a pattern of paths, as in `{0}(\"*.b\"..)`", setting.name));
-  return &arguments[0];
-}
-
 void Elaborator::freeze(const Setting& setting) {
-  (void)only_pattern(setting);
+  (void)patterns(setting);
   for (const Argument& argument : setting.value->arguments) {
     if (argument.value->kind != Expr::Kind::String)
       fail(Diag::BadSetting, argument.value->span, "`freeze` takes patterns of paths");

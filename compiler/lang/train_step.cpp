@@ -162,33 +162,42 @@ void Elaborator::apply_groups(std::vector<Update>& updates) {
 }
 
 void Elaborator::apply_group(std::vector<Update>& updates, const Setting& group) {
-  const Argument* pattern = only_pattern(group);
-  bool any = false;
+  const std::span<const Argument> of = patterns(group);
+  const std::span<const Argument> changes = std::span(group.value->arguments).subspan(of.size());
+  for (const Argument& pattern : of) expect_match(updates, *pattern.value);
   for (Update& update : updates) {
-    if (!matches(pattern->value->text, variables_[update.variable].path)) continue;
-    any = true;
-    FunctionValue& optimizer = *update.optimizer;
-    for (const Argument& argument : group.value->arguments) {
-      if (&argument == pattern) continue;
-      if (argument.name == "optimizer") {
-        optimizer = *function_value(*argument.value).function;
-        continue;
-      }
-      std::erase_if(optimizer.fixed,
-                    [&](const auto& fixed) { return fixed.first == argument.name; });
-      optimizer.fixed.emplace_back(argument.name, eval(*argument.value));
-      check_argument(optimizer, argument);
-    }
+    const std::string& path = variables_[update.variable].path;
+    bool any = std::any_of(of.begin(), of.end(), [&](const Argument& pattern) {
+      return matches(pattern.value->text, path);
+    });
+    if (any) change(*update.optimizer, changes);
   }
-  if (!any && !updates.empty()) {
-    std::vector<std::string> paths;
-    for (const Update& update : updates) paths.push_back(variables_[update.variable].path);
-    std::string nearest = nearest_name(pattern->value->text, paths);
-    fail(Diag::BadPattern, pattern->value->span,
-         fmt::format("\"{}\" matches no trained parameter; {}", pattern->value->text,
-                     nearest.empty() ? "they are `" + paths[0] + "` .. `" + paths.back() + "`"
-                                     : "did you mean \"" + nearest + "\"?"));
+}
+
+/// Another optimizer comes first, wherever it stands: the other arguments are its own.
+void Elaborator::change(FunctionValue& optimizer, std::span<const Argument> arguments) {
+  for (const Argument& argument : arguments) {
+    if (argument.name == "optimizer") optimizer = *function_value(*argument.value).function;
   }
+  for (const Argument& argument : arguments) {
+    if (argument.name == "optimizer") continue;
+    std::erase_if(optimizer.fixed, [&](const auto& fixed) { return fixed.first == argument.name; });
+    optimizer.fixed.emplace_back(argument.name, eval(*argument.value));
+    check_argument(optimizer, argument);
+  }
+}
+
+void Elaborator::expect_match(std::span<const Update> updates, const Expr& pattern) {
+  std::vector<std::string> paths;
+  for (const Update& update : updates) paths.push_back(variables_[update.variable].path);
+  bool any = std::any_of(paths.begin(), paths.end(),
+                         [&](const std::string& path) { return matches(pattern.text, path); });
+  if (any || paths.empty()) return;
+  std::string nearest = nearest_name(pattern.text, paths);
+  fail(Diag::BadPattern, pattern.span,
+       fmt::format("\"{}\" matches no trained parameter; {}", pattern.text,
+                   nearest.empty() ? "they are `" + paths[0] + "` .. `" + paths.back() + "`"
+                                   : "did you mean \"" + nearest + "\"?"));
 }
 
 void Elaborator::check_argument(const FunctionValue& function, const Argument& argument) {

@@ -207,6 +207,23 @@ TEST(Elaborate, GroupsChangeArgumentsAndFreezeStops) {
   EXPECT_TRUE(loaded.model->variables[0].frozen);
 }
 
+TEST(Elaborate, AGroupMayHaveSeveralPatterns) {
+  const std::string model =
+      "model m(x: float[batch, 4]) {\nlet a = dense(x, 2); let b = dense(a, 2); let c = dense(b, 2); "
+      "loss mean(c) }\n";
+  auto rates = [&](const std::string& settings) {
+    const std::string text = train_text(load_text(model + "train { " + settings + " }"));
+    std::string found;
+    for (size_t at = text.find("mul 0."); at != std::string::npos; at = text.find("mul 0.", at + 1))
+      found += text.substr(at + 4, text.find(',', at) - at - 4) + " ";
+    return found;
+  };
+  EXPECT_EQ(rates("optimizer = sgd(rate: 0.5); group(\"a.*\", \"c.w\", rate: 0.25)"),  // b before w
+            "0.25 0.25 0.5 0.5 0.5 0.25 ");
+  EXPECT_EQ(rates("optimizer = adam(); group(\"*\", \"a.w\", rate: 0.25, optimizer: sgd)"),
+            "0.25 0.25 0.25 0.25 0.25 0.25 ");
+}
+
 TEST(Elaborate, ClippingSumsOverAllParameters) {
   std::string head = "model m(x: float[batch, 4]) { let h = dense(x, 2); loss mean(h) }\n";
   std::string text = train_text(load_text(
