@@ -1,4 +1,5 @@
 // gradus compile: the model's steps as one object file with its C header.
+#include <algorithm>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -35,6 +36,11 @@ std::vector<Function> functions_of(const lang::Model& model) {
   return functions;
 }
 
+bool has_averages(const lang::Model& model) {
+  return std::any_of(model.variables.begin(), model.variables.end(),
+                     [](const lang::Variable& variable) { return !variable.average_of.empty(); });
+}
+
 codegen::HeaderSpec header_spec(const Session& session, const std::vector<codegen::Unit>& units) {
   codegen::HeaderSpec spec;
   spec.model = session.model.name;
@@ -46,6 +52,10 @@ codegen::HeaderSpec header_spec(const Session& session, const std::vector<codege
     for (const codegen::Unit& unit : units) {
       if (unit.symbol == pipeline::function_symbol(session.model, step.function)) {
         spec.steps.push_back({step.name, step.summary, &unit});
+        if (step.function == Function::Predict && has_averages(session.model)) {
+          spec.steps.back().summary +=
+              " It reads the `_average` of each parameter that has one:\n * weights of a file are to be copied there too.";
+        }
       }
     }
   }

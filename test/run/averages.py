@@ -61,6 +61,9 @@ got = [float(line) for line in gradus("predict", model, "--weights", weights).sp
 require(all(close(p, averages[-1][0] * x + averages[-1][1]) for p, (x, _) in zip(got, rows)), f"predict says {got}")
 print("eval and predict: by the averages")
 
+gradus("compile", model, "-o", folder / "m.o", "--header", folder / "m.h")
+require("It reads the `_average`" in (folder / "m.h").read_text(), "the header does not say that predict reads the averages")
+
 # The validation loss is the averages', and so are the best weights.
 held = [(1.0, 1.0), (2.0, 2.0)]
 model, weights, history = train("validated", validation=', validation: "v.csv"')
