@@ -41,6 +41,7 @@ class ModelRunner : public runtime::Stepper {
  private:
   void fill_inputs(pipeline::StepRunner& step, std::span<const int64_t> rows);
   void run(pipeline::Function function, std::span<const int64_t> rows, const runtime::StepPosition& position);
+  std::string bad_index(pipeline::StepRunner& step, std::span<const int64_t> rows);
   std::vector<double> finish_metrics(int64_t rows);
 
   Session& session_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "lang/data_block.h"
+#include "lang/guard_indices.h"
 #include "lang/model.h"
 #include "lang/parser.h"
 
@@ -82,6 +83,7 @@ std::optional<Model> load_model(SourceMap& sources, int32_t file, const Elaborat
   if (diags.has_errors()) return std::nullopt;
   read_averages(model, model.evaluate);
   read_averages(model, model.predict);
+  for (Graph* graph : {&model.train, &model.evaluate, &model.predict}) guard_indices(*graph);
   return model;
 }
 

@@ -252,7 +252,8 @@ const std::vector<T>& DataExpression::constants(const std::map<std::string, std:
   auto found = all.find(path);
   if (found == all.end()) {
     throw FileError(FileProblem::Value, 
-        fmt::format("input `{}`: its fitted constants `{}` are not there", input_, path));
+        fmt::format("input `{}`: nothing is saved that was fitted for it as it is prepared here; the "
+                    "weights are of another preparation", input_));
   }
   return found->second;
 }

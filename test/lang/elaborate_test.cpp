@@ -78,6 +78,29 @@ TEST(Elaborate, GatherOnALaterAxis) {
   EXPECT_HAS(predict_text(loaded), "f32[batch,5]");
 }
 
+TEST(Elaborate, IndicesThatAModelComputesStayInside) {
+  auto text = [](const std::string& taken) {
+    return predict_text(load_text("model m(x: float[batch, 4], k: int[batch]) {\n"
+                                  "param t: float[3] = zeros()\noutput y = " + taken + "\n}\n"));
+  };
+  EXPECT_HAS(text("t[k + k]"), "maximum %0, 0");
+  EXPECT_HAS(text("t[k + k]"), "minimum %1, 2");
+  EXPECT_HAS(text("t[k + k]"), "select %4, %3, nan");
+  EXPECT_HAS(text("t[argmax(x, axis: 1)]"), "nan");
+  EXPECT_HAS(text("take_along(x, k + 0 * k)"), "nan");
+  for (const char* inside : {"t[k]", "t[argmax(x[:, 0:3], axis: 1)]", "t[range(3)]",
+                             "t[maximum(minimum(k, 2), 0)]", "take_along(x, stop_gradient(k))"})
+    EXPECT_LACKS(text(inside), "nan");
+}
+
+// The test of a whole input takes the smallest of its axes, which is wrong for columns of several.
+TEST(Elaborate, PartsOfAnInputThatIndexSeveralAxesAreGuarded) {
+  const std::string head = "model m(k: int[batch, 2]) {\nparam a: float[3] = zeros()\n";
+  auto text = [&](const std::string& rest) { return predict_text(load_text(head + rest + " }")); };
+  EXPECT_HAS(text("param b: float[9] = zeros()\noutput y = a[k[:, 0]] + b[k[:, 1]]"), "nan");
+  EXPECT_LACKS(text("param b: float[3] = zeros()\noutput y = a[k[:, 0]] + b[k[:, 1]]"), "nan");
+}
+
 TEST(Elaborate, FunctionsSeeActualSizes) {
   std::string text = predict_text(
       load_body("output y = half(x)",

@@ -45,6 +45,30 @@ before = (folder / "w.safetensors").read_bytes()
 fails(3, "is not finite", "train", line, "--rate", 1e9, "--epochs", 30, "-o", folder / "w.safetensors")
 require((folder / "w.safetensors").read_bytes() == before, "good weights were overwritten")
 
+# An index that the model computes is outside of its axis: nothing there is read, and the loss tells.
+folder = fresh("computed-index")
+(folder / "c.grad").write_text("""model c(k: int[batch]) { loss mean(embedding(1000000 * k, vocabulary: 3, width: 2)) }
+data { from csv("c.csv"); k = columns[0] }
+train { epochs = 2 }
+""")
+(folder / "c.csv").write_text("0\n1\n")
+fails(3, "the loss of step 1 is not finite", "train", folder / "c.grad", "-o", folder / "w.safetensors")
+(folder / "c.csv").write_text("0\n0\n")
+gradus("train", folder / "c.grad", "-o", folder / "w.safetensors")
+
+# Columns of one input that index axes of several sizes: each may reach its own end, and no further.
+folder = fresh("two-axes")
+(folder / "c.grad").write_text("""model c(k: int[batch, 2]) {
+  loss mean(embedding(k[:, 0], vocabulary: 3, width: 2) * embedding(k[:, 1], vocabulary: 9, width: 2))
+}
+data { from csv("c.csv"); k = columns[0:2] }
+train { epochs = 2 }
+""")
+(folder / "c.csv").write_text("2,8\n0,3\n")
+gradus("train", folder / "c.grad", "-o", folder / "w.safetensors")
+(folder / "c.csv").write_text("3,8\n0,3\n")
+fails(3, "the loss of step 1 is not finite", "train", folder / "c.grad", "-o", folder / "w.safetensors")
+
 # A path that cannot be written to is refused before the first step.
 folder = fresh("unwritable")
 out = fails(1, "no folder", "train", digits, "--epochs", 1, "-o", folder / "none" / "w.safetensors")
