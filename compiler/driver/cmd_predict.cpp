@@ -64,6 +64,18 @@ struct Gathered {
   std::vector<std::byte> bytes;
 };
 
+bool has_rows(const TensorType& type) {
+  return std::any_of(type.shape.begin(), type.shape.end(), [](const Dim& dim) { return dim.batch; });
+}
+
+/// Whether any of these outputs has rows. One that has none comes of parameters and whole inputs, once.
+bool any_has_rows(const ModelRunner& runner, const std::vector<std::string>& names) {
+  const Graph& graph = runner.compiled().get(Function::Predict).ordered;
+  return std::any_of(graph.results.begin(), graph.results.end(), [&](const Result& result) {
+    return std::find(names.begin(), names.end(), result.name) != names.end() && has_rows(graph.type(result.value));
+  });
+}
+
 std::vector<Gathered> predict_rows(ModelRunner& runner, const std::vector<int64_t>& rows, const std::vector<std::string>& names) {
   const Graph& graph = runner.compiled().get(Function::Predict).ordered;
   pipeline::StepRunner& step = runner.runner(Function::Predict);
@@ -79,6 +91,7 @@ std::vector<Gathered> predict_rows(ModelRunner& runner, const std::vector<int64_
     std::span<const int64_t> part = all.subspan(begin, std::min(capacity, all.size() - begin));
     runner.predict(part);
     for (Gathered& output : gathered) {
+      if (begin > 0 && !has_rows(output.type)) continue;
       auto bytes = static_cast<size_t>(byte_size(output.type, static_cast<int64_t>(part.size())));
       std::span<const std::byte> from = step.output(output.name).first(bytes);
       output.bytes.insert(output.bytes.end(), from.begin(), from.end());
@@ -96,6 +109,10 @@ std::vector<int64_t> output_sizes(const Gathered& output, int64_t rows) {
 std::string csv_text(const std::vector<Gathered>& outputs, int64_t rows) {
   std::vector<CsvColumn> columns;
   for (const Gathered& output : outputs) {
+    if (has_rows(output.type) != has_rows(outputs[0].type)) {
+      const std::string& name = has_rows(output.type) ? outputs[0].name : output.name;
+      throw CommandError(kBadFlags, fmt::format("output `{}` has no rows, which the others have; name outputs with --output, or write .npy", name));
+    }
     columns.push_back({output.name, output.type.dtype, element_count(output.type.shape, rows) / rows, output.bytes});
   }
   return csv_bytes(columns, rows);
@@ -155,9 +172,10 @@ int run_predict(const Options& options) {
   std::string part = "all";
   Options all = options;
   if (all.part.empty()) all.part = "all";
-  std::vector<int64_t> rows = choose_rows(all, loaded.data, part);
-  if (rows.empty()) throw CommandError(kBadFile, fmt::format("the {} part has no rows", part));
   const std::vector<std::string>& names = options.outputs.empty() ? model.outputs : options.outputs;
+  std::vector<int64_t> rows = {0};
+  if (any_has_rows(loaded.runner, names)) rows = choose_rows(all, loaded.data, part);
+  if (rows.empty()) throw CommandError(kBadFile, fmt::format("the {} part has no rows", part));
   write_outputs(*session, options, predict_rows(loaded.runner, rows, names), static_cast<int64_t>(rows.size()));
   return kDone;
 }

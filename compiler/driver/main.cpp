@@ -1,6 +1,7 @@
 // The program: finds the command, runs it, and turns what went wrong into an exit code.
 #include <cstdio>
 #include <exception>
+#include <iostream>
 #include <map>
 #include <new>
 #include <string>
@@ -25,10 +26,17 @@ int dispatch(const Options& options) {
   return table.at(options.command)(options);
 }
 
+/// What was printed and did not arrive is no success.
+int answered(int code) {
+  const bool arrived = std::cout.flush().good() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (arrived || code != kDone) return code;
+  throw CommandError(kBadFile, "cannot write to the standard output");
+}
+
 int run(const std::vector<std::string>& arguments) {
   try {
     std::optional<Options> options = parse_command_line(arguments);
-    return options ? dispatch(*options) : kDone;
+    return answered(options ? dispatch(*options) : kDone);
   } catch (const CommandError& error) {
     std::string text = error.what();
     bool rendered = text.find("error: ") != std::string::npos && text.back() == '\n';

@@ -307,6 +307,29 @@ void Elaborator::model_only(const Statement& s, std::string_view word) {
   }
 }
 
+namespace {
+
+/// Whether anything of the step's rows goes into the value.
+bool made_of_rows(const Graph& graph, NodeId value) {
+  std::vector<bool> seen(graph.size());
+  std::vector<NodeId> open = {value};
+  while (!open.empty()) {
+    const NodeId id = open.back();
+    open.pop_back();
+    if (seen[id.index()]) continue;
+    seen[id.index()] = true;
+    const Node& node = graph[id];
+    if (node.op == OpKind::BatchSize) return true;
+    for (const Dim& dim : node.type.shape) {
+      if (dim.batch) return true;
+    }
+    open.insert(open.end(), node.operands.begin(), node.operands.end());
+  }
+  return false;
+}
+
+}  // namespace
+
 void Elaborator::exec_output(const Statement& s) {
   model_only(s, "output");
   frame().statement = s.name;
@@ -318,6 +341,12 @@ void Elaborator::exec_output(const Statement& s) {
   if (has_batch && output.shape[0] != Dim::batches()) {
     fail(Diag::BatchMisuse, s.value->span,
          fmt::format("output `{}` is {}; an output has `batch` first", s.name, type_text(output)));
+  }
+  if (!has_batch && made_of_rows(graph(Place::Step), value.node)) {
+    fail(Diag::BatchMisuse, s.value->span,
+         fmt::format("output `{}` is {}, but is made of the rows of a batch: an output has `batch` first; what "
+                     "is of all rows is a `metric`",
+                     s.name, type_text(output)));
   }
   expect_new(s.name, s.name_span, false);
   declare(s.name, s.name_span, value, Binding::Kind::Let);

@@ -201,9 +201,9 @@ TEST(Library, Losses) {
     absolute += std::fabs(x) / 12;
     huber += (std::fabs(x) <= 1 ? 0.5 * x * x : std::fabs(x) - 0.5) / 12;
   }
-  expect_near(output("mse(x, 0 * x)"), {square});
-  expect_near(output("mae(x, 0 * x)"), {absolute});
-  expect_near(output("huber(x, 0 * x)"), {huber});
+  expect_near(output("fill(mse(x, 0 * x), [batch])"), {square, square, square});
+  expect_near(output("fill(mae(x, 0 * x), [batch])"), {absolute, absolute, absolute});
+  expect_near(output("fill(huber(x, 0 * x), [batch])"), {huber, huber, huber});
 }
 
 TEST(Library, SlicesSplitsAndJoins) {

@@ -57,3 +57,24 @@ require(abs(loss - expected) < 4, f"eval: {loss}")
 loss = float(read_table(folder / "m.history.csv")[0]["loss"])
 require(abs(loss - expected) < 4, f"train: {loss}")
 print("beside a batch: whole and in order")
+
+# An output that comes of parameters and whole inputs is there once, however many steps the rows take.
+model.write_text("""model m(x: float[batch], k: float[3]) {
+  param w: float[] = constant(2)
+  output p = w * x
+  output q = w * k
+  loss mean((p - 1) ^ 2)
+}
+data { from csv("d.csv"); x = columns["x"]; k = linspace(1, 3, 3) }
+train { optimizer = sgd(rate: 0); batch = 2; steps = 1 }
+""")
+gradus("train", model, "-o", weights)
+gradus("predict", model, "--weights", weights, "-o", folder / "o.npy")
+require((folder / "o.q.npy").stat().st_size == (folder / "o.p.npy").stat().st_size - 4, "not three numbers")
+require(gradus("predict", model, "--weights", weights, "--output", "q").split() == ["q.0,q.1,q.2", "2,4,6"], "another q")
+done = subprocess.run(["gradus", "predict", str(model), "--weights", str(weights)], capture_output=True, text=True)
+require(done.returncode == 2 and "output `q` has no rows, which the others have" in done.stderr, done.stderr)
+done = subprocess.run(["gradus", "predict", str(model), "--weights", str(weights), "--output", "p"], stdout=open("/dev/full", "w"),
+                      stderr=subprocess.PIPE, text=True)
+require(done.returncode == 1 and "cannot write to the standard output" in done.stderr, done.stderr)
+print("without rows: once")
