@@ -253,6 +253,10 @@ std::vector<int64_t> DataBinder::positions_of(const runtime::CsvTable& table, co
     if (selection.column) {
       int64_t found = table.find(*selection.column);
       if (found < 0) no_column(table, *selection.column, expr.span);
+      if (auto same = std::count(table.header().begin(), table.header().end(), *selection.column); same > 1) {
+        fail(expr.span, fmt::format("`{}` has {} columns `{}`; take one by its number, the first is `columns[{}]`", table.name(),
+                                    same, *selection.column, found));
+      }
       positions.push_back(found);
       continue;
     }
@@ -271,7 +275,7 @@ void DataBinder::no_column(const runtime::CsvTable& table, const std::string& na
   std::string near = nearest_name(name, table.header());
   fail(span, fmt::format("`{}` has no column `{}`{}", table.name(), name,
                          table.header().empty() ? "; it has no header, columns are numbered from 0"
-                         : near.empty()         ? std::string()
+                         : near.empty()         ? fmt::format("; its first is `{}`", table.header()[0])
                                                 : fmt::format("; did you mean `{}`?", near)));
 }
 

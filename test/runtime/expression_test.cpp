@@ -162,7 +162,7 @@ TEST(Expression, RefusesConstantsOfAnotherExpression) {
   DataExpression expression("x", apply(Kind::Standardize, {columns(table("1,2\n"), {0, 1})}));
   std::vector<double> out;
   Fitted fitted;
-  EXPECT_NE(error_of([&] { expression.apply(0, fitted, out); }).find("are not there"),
+  EXPECT_NE(error_of([&] { expression.apply(0, fitted, out); }).find("of another preparation"),
             std::string::npos);
   fitted.numbers["x"] = {1, 2};
   EXPECT_NE(
