@@ -15,14 +15,15 @@ namespace {
 nlohmann::json to_json(const pipeline::GradientReport& report) {
   nlohmann::json tensors = nlohmann::json::array();
   for (const pipeline::TensorCheck& t : report.tensors) {
-    tensors.push_back({{"path", t.path}, {"entries", t.entries}, {"directions", t.directions}, {"kinks", t.kinks},
-                       {"worst", t.worst}, {"jit_error", t.jit_error},
-                       {"trusted", t.trusted}, {"passed", t.difference_agrees && t.jit_agrees}});
+    tensors.push_back({{"path", t.path}, {"entries", t.differences.entries},
+                       {"directions", t.differences.directions}, {"kinks", t.differences.kinks},
+                       {"worst", t.differences.worst}, {"jit_error", t.jit_error},
+                       {"trusted", t.trusted}, {"passed", t.differences.agrees && t.jit_agrees}});
   }
   nlohmann::json functions = nlohmann::json::array();
   for (const pipeline::OwnDerivative& own : report.wrong_functions) functions.push_back(own.name);
-  return {{"passed", report.passed()}, {"tensors", tensors}, {"wrong_operators", report.wrong_operators},
-          {"wrong_functions", functions}};
+  return {{"passed", report.passed()}, {"tensors", tensors}, {"evaluations", report.evaluations},
+          {"wrong_operators", report.wrong_operators}, {"wrong_functions", functions}};
 }
 
 /// --trust names functions of the model that bring an own derivative.
@@ -41,11 +42,14 @@ void print_report(const Session& session, const pipeline::GradientReport& report
   fmt::print("{:32} {:>8} {:>10} {:>6} {:>10} {:>10}\n", "parameter", "entries", "directions", "kinks",
              "difference", "f32 - f64");
   for (const pipeline::TensorCheck& t : report.tensors) {
-    fmt::print("{:32} {:8} {:10} {:6} {:10.1e} {:10.1e}{}{}{}\n", t.path, t.entries, t.directions, t.kinks, t.worst,
-               t.jit_error, t.difference_agrees ? "" : "  differs from finite differences",
+    fmt::print("{:32} {:8} {:10} {:6} {:10.1e} {:10.1e}{}{}{}\n", t.path, t.differences.entries,
+               t.differences.directions, t.differences.kinks, t.differences.worst, t.jit_error,
+               t.differences.agrees ? "" : "  differs from finite differences",
                t.jit_agrees ? "" : "  generated code differs from f64",
                t.trusted ? "  not compared: through a trusted function" : "");
   }
+  fmt::print("{} evaluations of the loss; tensors are moved together, and alone where they disagree\n",
+             report.evaluations);
   for (const std::string& note : report.notes) fmt::print("note: {}\n", note);
   for (const std::string& name : report.wrong_operators) {
     fmt::print("the derivative of operator `{}` is wrong\n", name);

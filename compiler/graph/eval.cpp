@@ -190,21 +190,20 @@ IdVector<NodeId, Array<Held<T>>> eval_nodes(const Graph& graph, const Leaves<T>&
 }
 
 Array<double> eval_moved(const Graph& graph, const IdVector<NodeId, Array<double>>& base,
-                         const std::string& leaf, const Array<double>& value, NodeId wanted,
+                         const Environment<double>& leaves, NodeId wanted,
                          const EvalContext& context) {
   std::map<NodeId, Array<double>> moved;
   for (size_t i = 0; i <= wanted.index(); ++i) {
     const NodeId id(i);
     const Node& node = graph[id];
-    if (node.op == OpKind::Param && leaf_name(node) == leaf) moved[id] = value;
-    bool depends = false;
+    bool depends = node.op == OpKind::Param && leaves.contains(leaf_name(node));
     Operands<double> x;
     for (NodeId operand : node.operands) {
       const auto found = moved.find(operand);
       depends |= found != moved.end();
       x.push_back(found != moved.end() ? &found->second : &base[operand]);
     }
-    if (depends) moved[id] = eval_node<double>(node, x, {}, context);
+    if (depends) moved[id] = eval_node<double>(node, x, leaves, context);
   }
   const auto found = moved.find(wanted);
   return found != moved.end() ? found->second : base[wanted];

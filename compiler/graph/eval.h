@@ -61,10 +61,10 @@ extern template IdVector<NodeId, Array<double>> eval(const Graph&, const Environ
 extern template IdVector<NodeId, Array<Dual>> eval(const Graph&, const Environment<Dual>&,
                                                    const EvalContext&);
 
-/// The value of `wanted` where the parameter `leaf` is `value` and all other leaves are those that
-/// `eval` gave `base` for; only what depends on the parameter is computed.
+/// The value of `wanted` where the parameters in `leaves` have these values and all other leaves are
+/// those that `eval` gave `base` for; only what depends on these parameters is computed.
 Array<double> eval_moved(const Graph& graph, const IdVector<NodeId, Array<double>>& base,
-                         const std::string& leaf, const Array<double>& value, NodeId wanted,
+                         const Environment<double>& leaves, NodeId wanted,
                          const EvalContext& context);
 
 /// Bits of the generated code; the graph is at stage Ordered.

@@ -154,23 +154,45 @@ void argmax(const Node& node, const Array<V>& x, Array<V>& result) {
   }
 }
 
-/// Row by row, all of a row's sums at once: each adds in ascending k.
-template <typename T, typename Real>
-void multiply_plainly(const Product& p, const Array<Held<T>>& a, const Array<Held<T>>& b,
-                      Array<Held<T>>& result) {
-  std::vector<Real> totals(static_cast<size_t>(p.columns));
-  for (int64_t i = 0; i < p.rows; ++i) {
-    std::ranges::fill(totals, Real{});
-    for (int64_t k = 0; k < p.inner; ++k) {
-      const auto left = static_cast<Real>(
-          a.floats[static_cast<size_t>(p.left + i * p.left_row + k * p.left_inner)]);
-      const Held<T>* right = &b.floats[static_cast<size_t>(p.right + k * p.right_inner)];
-      for (int64_t j = 0; j < p.columns; ++j) {
-        Real& total = totals[static_cast<size_t>(j)];
-        total = total + left * static_cast<Real>(right[j * p.right_column]);
+/// The right factor as [inner, columns], columns side by side and filled up to whole tiles.
+template <typename V>
+std::vector<V> columns_of(const Product& p, const Array<V>& b, int64_t width) {
+  std::vector<V> out(static_cast<size_t>(p.inner * width));
+  for (int64_t k = 0; k < p.inner; ++k) {
+    for (int64_t j = 0; j < p.columns; ++j) {
+      const int64_t from = p.right + k * p.right_inner + j * p.right_column;
+      out[static_cast<size_t>(k * width + j)] = b.floats[static_cast<size_t>(from)];
+    }
+  }
+  return out;
+}
+
+/// Tile by tile, all of a tile's sums at once: each adds in ascending k.
+template <typename T>
+void multiply_plainly(const Product& p, const Array<T>& a, const Array<T>& b, Array<T>& result) {
+  constexpr int64_t kRows = 4, kColumns = 4;
+  const int64_t width = (p.columns + kColumns - 1) / kColumns * kColumns;
+  const std::vector<T> right = columns_of(p, b, width);
+  for (int64_t i = 0; i < p.rows; i += kRows) {
+    const int64_t rows = std::min(kRows, p.rows - i);
+    std::array<const T*, kRows> left;
+    for (int64_t r = 0; r < kRows; ++r)
+      left[r] = &a.floats[static_cast<size_t>(p.left + std::min(i + r, p.rows - 1) * p.left_row)];
+    for (int64_t j = 0; j < p.columns; j += kColumns) {
+      T totals[kRows][kColumns] = {};
+      for (int64_t k = 0; k < p.inner; ++k) {
+        const T* line = &right[static_cast<size_t>(k * width + j)];
+        for (int64_t r = 0; r < kRows; ++r) {
+          const T factor = left[r][k * p.left_inner];
+          for (int64_t c = 0; c < kColumns; ++c)
+            totals[r][c] = totals[r][c] + factor * line[c];
+        }
+      }
+      const int64_t columns = std::min(kColumns, p.columns - j);
+      for (int64_t r = 0; r < rows; ++r) {
+        std::copy_n(totals[r], columns, result.floats.begin() + (p.result + (i + r) * p.columns + j));
       }
     }
-    std::ranges::copy(totals, result.floats.begin() + (p.result + i * p.columns));
   }
 }
 
@@ -217,16 +239,15 @@ void eval_contract(const Node& node, const Operands<Held<T>>& x, const EvalConte
                    Array<Held<T>>& result) {
   const auto products = products_of(x.at(0)->sizes, x.at(1)->sizes, result.sizes,
                                     node.attrs.flag(AttrName::Ta), node.attrs.flag(AttrName::Tb));
-  with_real<T>(result.dtype, [&](auto zero) {
-    using Real = decltype(zero);
-    for (const Product& p : products) {
-      if constexpr (kExact<T>) {
-        multiply_exactly<T, Real>(p, *x[0], *x[1], context, result);
-      } else {
-        multiply_plainly<T, Real>(p, *x[0], *x[1], result);
-      }
+  for (const Product& p : products) {
+    if constexpr (kExact<T>) {
+      with_real<T>(result.dtype, [&](auto zero) {
+        multiply_exactly<T, decltype(zero)>(p, *x[0], *x[1], context, result);
+      });
+    } else {
+      multiply_plainly<T>(p, *x[0], *x[1], result);
     }
-  });
+  }
 }
 template void eval_contract<float>(const Node&, const Operands<double>&, const EvalContext&,
                                    Array<double>&);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "graph/builder.h"
 #include "graph/eval.h"
 #include "pipeline/check_rows.h"
+#include "pipeline/compare_differences.h"
 #include "pipeline/compile.h"
 #include "pipeline/random_data.h"
 #include "pipeline/step_runner.h"
@@ -92,19 +94,9 @@ class Checker {
     if (!differentiate_graph(loss_, diags_) || !differentiate_graph(gradients, diags_)) return {};
     make_leaves();
     auto values = eval<double>(gradients, leaves_, context_);
-    losses_ = eval<double>(loss_, leaves_, context_);
-    std::map<std::string, std::vector<double>> jit = run_jit();
-    GradientReport report;
     whole_norm_ = norm_of_all(gradients, values);
-    std::set<std::string> through = parameters_through(graphs_.loss, options_.trusted);
-    for (const Result& result : gradients.results) {
-      if (result.kind != ResultKind::Output) continue;
-      const std::vector<double>& gradient = values[result.value].floats;
-      TensorCheck check{.path = result.name, .trusted = through.count(result.name) > 0};
-      if (!check.trusted) compare_differences(gradient, check);
-      compare_jit(gradient, jit.at(result.name), check, report);
-      report.tensors.push_back(check);
-    }
+    GradientReport report;
+    compare_tensors(gradients, values, report);
     if (!report.passed()) {
       report.wrong_operators = find_wrong_rows(gradients, leaves_, context_);
       report.wrong_functions = find_wrong_own_derivatives(graphs_.loss, leaves_, context_);
@@ -140,60 +132,25 @@ class Checker {
     }
   }
 
-  /// The loss where the parameter has moved by h along `direction`.
-  double loss_at(const std::string& path, const std::vector<double>& direction, double h) const {
-    Array<double> x = leaves_.at(path);
-    for (size_t i = 0; i < x.floats.size(); ++i) x.floats[i] += h * direction[i];
-    return eval_moved(loss_, losses_, path, x, loss_.results[0].value, context_).floats[0];
-  }
-
-  /// Compares the derivative along `direction` with differences of shrinking width; tells kinks apart:
-  /// there the one-sided differences disagree, as a wrong rule's never do.
-  void compare_along(const std::string& path, const std::vector<double>& direction, double derivative,
-                     TensorCheck& check) {
-    double at = losses_[loss_.results[0].value].floats[0];
-    double best = INFINITY;
-    bool kink = false;
-    for (double h : {1e-5, 1e-6, 1e-4}) {
-      double above = loss_at(path, direction, h), below = loss_at(path, direction, -h);
-      double central = (above - below) / (2 * h);
-      double right = (above - at) / h, left = (at - below) / h;
-      double error = std::abs(central - derivative) / (1 + std::abs(derivative));
-      best = std::min(best, error);
-      if (std::abs(central - derivative) <= 1e-5 + 1e-3 * std::abs(derivative)) break;
-      kink |= std::abs(right - left) > 1e-2 * (1e-3 + std::abs(central));
+  void compare_tensors(const Graph& gradients, const IdVector<NodeId, Array<double>>& values,
+                       GradientReport& report) {
+    const std::map<std::string, std::vector<double>> jit = run_jit();
+    const std::set<std::string> through = parameters_through(graphs_.loss, options_.trusted);
+    std::vector<ComparedTensor> compared;
+    for (const Result& result : gradients.results) {
+      if (result.kind != ResultKind::Output) continue;
+      const std::vector<double>& gradient = values[result.value].floats;
+      TensorCheck check{.path = result.name, .trusted = through.contains(result.name)};
+      compare_jit(gradient, jit.at(result.name), check, report);
+      if (!check.trusted) compared.push_back({.path = result.name, .gradient = &gradient});
+      report.tensors.push_back(check);
     }
-    bool agrees = best * (1 + std::abs(derivative)) <= 1e-5 + 1e-3 * std::abs(derivative);
-    if (!agrees && kink) {
-      ++check.kinks;
-      return;
-    }
-    check.worst = std::max(check.worst, best);
-    check.difference_agrees &= agrees;
-  }
-
-  void compare_differences(const std::vector<double>& gradient, TensorCheck& check) {
-    auto count = static_cast<int64_t>(gradient.size());
-    std::set<int64_t> chosen;
-    while (static_cast<int64_t>(chosen.size()) < std::min<int64_t>(options_.entries, count)) {
-      chosen.insert(random_.below(count));
-    }
-    for (int64_t entry : chosen) {
-      std::vector<double> direction(gradient.size(), 0.0);
-      direction[static_cast<size_t>(entry)] = 1;
-      compare_along(check.path, direction, gradient[static_cast<size_t>(entry)], check);
-      ++check.entries;
-    }
-    for (int i = 0; i < options_.directions; ++i) {
-      std::vector<double> direction(gradient.size());
-      for (double& d : direction) d = 2 * random_.uniform() - 1;
-      double length = norm(direction), derivative = 0;
-      for (size_t k = 0; k < direction.size(); ++k) {
-        direction[k] /= length;
-        derivative += direction[k] * gradient[k];
-      }
-      compare_along(check.path, direction, derivative, check);
-      ++check.directions;
+    const auto losses = eval<double>(loss_, leaves_, context_);
+    report.evaluations = compare_differences({loss_, leaves_, losses, context_}, compared,
+                                             options_.entries, options_.directions, random_);
+    auto next = compared.begin();
+    for (TensorCheck& check : report.tensors) {
+      if (!check.trusted) check.differences = (next++)->found;
     }
   }
 
@@ -259,14 +216,13 @@ class Checker {
   Graph loss_;
   Values leaves_;
   double whole_norm_ = 0;  // of the f64 gradient
-  IdVector<NodeId, Array<double>> losses_;  // every node of loss_ at leaves_
 };
 
 }  // namespace
 
 bool GradientReport::passed() const {
   return std::all_of(tensors.begin(), tensors.end(),
-                     [](const TensorCheck& t) { return t.difference_agrees && t.jit_agrees; });
+                     [](const TensorCheck& t) { return t.differences.agrees && t.jit_agrees; });
 }
 
 GradientReport check_gradients(const lang::Model& model, const Target& target,

@@ -10,6 +10,7 @@
 #include "graph/target.h"
 #include "lang/model.h"
 #include "pipeline/check_own_derivatives.h"
+#include "pipeline/compare_differences.h"
 #include "support/diag.h"
 
 namespace gradus::pipeline {
@@ -25,13 +26,9 @@ struct GradientCheckOptions {
 
 struct TensorCheck {
   std::string path;
-  int entries = 0;
-  int directions = 0;
-  int kinks = 0;         // places where one-sided derivatives differ: not compared
-  double worst = 0;      // largest |difference - derivative| / (1 + |derivative|)
+  DifferenceReport differences = {};
   double jit_error = 0;  // ||f32 - f64|| / ||f64||; where f64 is 0 but for rounding, over the whole gradient
   bool trusted = false;  // its gradient goes through a trusted function: not compared with differences
-  bool difference_agrees = true;
   bool jit_agrees = true;
 };
 
@@ -40,6 +37,7 @@ struct GradientReport {
   std::vector<std::string> wrong_operators;  // rows whose own derivative fails, by name
   std::vector<OwnDerivative> wrong_functions;  // whose own derivative fails
   std::vector<std::string> notes;
+  int evaluations = 0;  // of the loss, for differences
   bool passed() const;
 };
 

@@ -382,11 +382,15 @@ TEST(Eval, a_moved_parameter_changes_what_depends_on_it) {
   const auto base = eval<double>(graph, leaves, {});
   const Array<double> moved = floats<double>({2}, {0.75, 7});
   const NodeId total = graph.results[0].value, beside = graph.results[1].value;
-  EXPECT_EQ(eval_moved(graph, base, "w", moved, beside, {}).floats, base[beside].floats);
-  const double found = eval_moved(graph, base, "w", moved, total, {}).floats[0];
+  EXPECT_EQ(eval_moved(graph, base, {{"w", moved}}, beside, {}).floats, base[beside].floats);
+  const double found = eval_moved(graph, base, {{"w", moved}}, total, {}).floats[0];
   leaves["w"] = moved;
   EXPECT_EQ(found, eval<double>(graph, leaves, {})[total].floats[0]);
   EXPECT_NE(found, base[total].floats[0]);
+  leaves["b"] = floats<double>({2}, {-1, 0.5});
+  const double both = eval_moved(graph, base, {{"w", moved}, {"b", leaves["b"]}}, total, {}).floats[0];
+  EXPECT_EQ(both, eval<double>(graph, leaves, {})[total].floats[0]);
+  EXPECT_NE(both, found);
 }
 
 TEST(EvalExact, sums_in_lanes) {

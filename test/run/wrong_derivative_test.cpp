@@ -86,7 +86,7 @@ TEST(WrongDerivative, APointwiseRowIsNamed) {
   EXPECT_EQ(report.wrong_operators, Names{"tanh"});
   // The second layer lies behind the tanh seen from the loss: its own gradients stay right.
   for (const pipeline::TensorCheck& tensor : report.tensors) {
-    EXPECT_EQ(tensor.difference_agrees, tensor.path.find("hidden") == std::string::npos)
+    EXPECT_EQ(tensor.differences.agrees, tensor.path.find("hidden") == std::string::npos)
         << tensor.path;
   }
 }
@@ -157,7 +157,7 @@ TEST(WrongOwnDerivative, WhatGoesThroughATrustedOneIsNotCompared) {
   int compared = 0;
   for (const pipeline::TensorCheck& tensor : report.tensors) {
     EXPECT_EQ(tensor.trusted, tensor.path.starts_with("h.")) << tensor.path;
-    compared += tensor.entries > 0 ? 1 : 0;
+    compared += tensor.differences.entries > 0 ? 1 : 0;
   }
   EXPECT_EQ(compared, 4) << "those behind the trusted function seen from the loss are";
 }
