@@ -17,6 +17,7 @@ struct Attention {
   int64_t width = 16;  // of a head
   bool causal = true;
   bool backward = true;
+  bool dropout = false;  // of the shares
 
   /// Queries, keys and values in one input; `o`, and their cotangent in one output, that of `o`
   /// being o * g.
@@ -57,15 +58,25 @@ struct Attention {
     line("z", "sum %e {dims=[3], keep=true, order=lanes}", column);
     line("share", "div 1.0, %z", column);
     line("p", "mul %e, %share", square);
-    line("o0", "matmul %p, %v", head);
+    if (dropout) {
+      line("bits", "random_bits {stream=1}", "i32" + square.substr(3));
+      line("draw", "unit_float %bits", square);
+      line("dropped", "less %draw, 0.3", "bool" + square.substr(3));
+      line("kept", "div %p, 0.7", square);
+      line("w", "select %dropped, 0.0, %kept", square);
+    }
+    const std::string weights = dropout ? "%w" : "%p";
+    line("o0", "matmul " + weights + ", %v", head);
     line("o1", "transpose %o0 {perm=[0,2,1,3]}", split);
     line("o", "reshape %o1", part);
     if (!backward) return out + "return output \"o\" %o\n";
     line("cotangent", "mul %o, %g", part);
     line("g0", "reshape %cotangent", split);
     line("go", "transpose %g0 {perm=[0,2,1,3]}", head);
-    line("dp", "matmul %go, %v {tb=true}", square);
-    line("dv", "matmul %p, %go {ta=true}", head);
+    line(dropout ? "dw" : "dp", "matmul %go, %v {tb=true}", square);
+    if (dropout) line("dkept", "select %dropped, 0.0, %dw", square);
+    if (dropout) line("dp", "div %dkept, 0.7", square);
+    line("dv", "matmul " + weights + ", %go {ta=true}", head);
     line("pdp", "mul %p, %dp", square);
     line("total", "sum %pdp {dims=[3], keep=true, order=lanes}", column);
     line("rest", "sub %dp, %total", square);

@@ -27,9 +27,11 @@ int64_t strips(const Clustering& clustering) {
 TEST(Strip, HasTheBitsOfTheGraph) {
   for (const char* cpu : {"test-avx2", "test-avx512"}) {
     for (int64_t length : {2, 5, 8, 9, 16, 17, 31, 32, 33, 48, 65}) {
-      for (bool causal : {true, false}) {
-        SCOPED_TRACE(fmt::format("{} length {} causal {}", cpu, length, causal));
-        const Graph graph = graph_of({.length = length, .width = 4 + length % 3, .causal = causal});
+      for (int kind = 0; kind < 4; ++kind) {
+        const bool causal = kind % 2 == 0, dropout = kind / 2 == 1;
+        SCOPED_TRACE(fmt::format("{} length {} kind {}", cpu, length, kind));
+        const Graph graph = graph_of(
+            {.length = length, .width = 4 + length % 3, .causal = causal, .dropout = dropout});
         StepRun run(graph, {.n = 2, .capacity = 3}, frozen(cpu));
         EXPECT_EQ(strips(run.clustering()), 2);
         run.expect_exact();
@@ -40,14 +42,21 @@ TEST(Strip, HasTheBitsOfTheGraph) {
 }
 
 TEST(Strip, CutsBandsUnderACausalMask) {
-  const Graph graph = graph_of({.length = 64, .width = 32});
-  StepRun run(graph, {.n = 1, .capacity = 1}, frozen("test-avx512"));
-  run.expect_exact();
-  const auto has = [&](const char* text) { return run.kernels().find(text) != std::string::npos; };
-  EXPECT_TRUE(has("0..i+8 max 64 step 32 whole")) << run.kernels();  // scores
-  EXPECT_TRUE(has("0..t0+8 max 64 whole -> ")) << run.kernels();     // softmax
-  EXPECT_TRUE(has("sum k_2 0..i_2+8 max 64: ")) << run.kernels();    // shares @ values
-  EXPECT_TRUE(has("i_3..64: ")) << run.kernels();                    // shares, transposed
+  for (bool dropout : {false, true}) {
+    const Graph graph = graph_of({.length = 64, .width = 32, .dropout = dropout});
+    StepRun run(graph, {.n = 1, .capacity = 1}, frozen("test-avx512"));
+    run.expect_exact();
+    const auto count = [&](const std::string& text) {
+      int64_t found = 0;
+      for (size_t at = 0; (at = run.kernels().find(text, at)) != std::string::npos; ++at) ++found;
+      return found;
+    };
+    EXPECT_EQ(count("max 64 step 32 whole"), 3) << run.kernels();  // scores, twice; cotangents
+    EXPECT_EQ(count("max 64 whole -> "), 5) << run.kernels();      // softmax, twice; its slope
+    EXPECT_EQ(count("sum k_2 0..i_2+8 max 64: "), 1) << run.kernels();  // shares @ values
+    EXPECT_EQ(count("i_3..64: "), 1) << run.kernels();                  // shares, transposed
+    EXPECT_EQ(count("lanes c 0..64"), 0) << run.kernels();              // no row of a whole matrix
+  }
 }
 
 TEST(Strip, ComputesAllWithoutAMask) {
@@ -75,12 +84,15 @@ TEST(Strip, SharesThePlacesOfMatrices) {
 }
 
 TEST(Strip, StoresNoMatrixOfScores) {
-  const Graph graph = graph_of({.length = 64, .heads = 4});
-  StepRun run(graph, {.n = 1, .capacity = 1}, frozen("test-avx2"));
-  run.expect_exact();
-  for (const Cluster& cluster : run.clustering().clusters) {
-    for (NodeId yield : cluster.yields) {
-      EXPECT_NE(to_string(graph.type(yield)), "f32[batch,4,64,64]");
+  for (bool dropout : {false, true}) {
+    const Graph graph = graph_of({.length = 64, .heads = 4, .dropout = dropout});
+    StepRun run(graph, {.n = 1, .capacity = 1}, frozen("test-avx2"));
+    run.expect_exact();
+    for (const Cluster& cluster : run.clustering().clusters) {
+      for (NodeId yield : cluster.yields) {
+        const std::string type = to_string(graph.type(yield));
+        EXPECT_FALSE(type.ends_with("[batch,4,64,64]")) << type;
+      }
     }
   }
 }

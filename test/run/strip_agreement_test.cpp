@@ -18,8 +18,8 @@ EvalContext sizes() {
 void expect_agreement(const char* cpu, const test::Attention& attention) {
   const Target target = cpu == nullptr ? codegen::detect_host() : *codegen::named_target(cpu);
   if (target.lanes > codegen::detect_host().lanes) return;
-  SCOPED_TRACE(fmt::format("{} length {} width {} causal {}", target.cpu, attention.length,
-                           attention.width, attention.causal));
+  SCOPED_TRACE(fmt::format("{} length {} width {} causal {} dropout {}", target.cpu, attention.length,
+                           attention.width, attention.causal, attention.dropout));
   const StepCase step(test::graph_of(attention), target, sizes(), 5);
   const auto jit = codegen::compile_jit({step.unit("step")}, target);
   ASSERT_EQ(step.compiled(jit->find("step")), "") << step.kernels();
@@ -31,6 +31,15 @@ TEST(StripAgreement, OfLengthsAndWidths) {
   for (int64_t length : {3, 8, 16, 24, 33, 64, 80}) {
     for (bool causal : {true, false}) {
       expect_agreement(nullptr, {.length = length, .width = length % 5 + 6, .causal = causal});
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST(StripAgreement, OfDroppedShares) {
+  for (int64_t length : {3, 16, 33, 64, 80}) {
+    for (bool causal : {true, false}) {
+      expect_agreement(nullptr, {.length = length, .width = 9, .causal = causal, .dropout = true});
       if (HasFatalFailure()) return;
     }
   }
