@@ -101,6 +101,14 @@ class LibraryCases {
                          "  loss sum(attention(x, heads: 2, causal: {1}) * weight)\n}}\n",
                          type, causal)});
       }
+      for (bool training : {true, false}) {
+        add({"attention",
+             fmt::format("model m(x: float[batch, 9, 6], weight: float[batch, 9, 6]) {{\n"
+                         "  loss sum(attention(x, heads: 2, causal: {}, dropout: 0.3) * weight)\n"
+                         "}}\n",
+                         causal),
+             {}, training});
+      }
       add({"masked_scores",
            fmt::format("model m(x: float[batch, 5, 5], weight: float[batch, 5, 5]) {{\n"
                        "  loss sum(exp(masked_scores(x, causal: {})) * weight)\n}}\n",
