@@ -229,6 +229,13 @@ TEST(Eval, matmul_in_all_forms) {
   expect_matmul("f32[2,3,4]", "f32[2,4,5]", "f32[2,3,5]", false, false);
   expect_matmul("f32[2,3,4]", "f32[4,5]", "f32[2,3,5]", false, false);
   expect_matmul("f32[1,3,4]", "f32[2,5,4]", "f32[2,3,5]", false, true);
+  // Whole tiles, and several with a rest.
+  expect_matmul("f32[8,3]", "f32[3,4]", "f32[8,4]", false, false);
+  for (bool ta : {false, true}) {
+    for (bool tb : {false, true}) {
+      expect_matmul(ta ? "f32[7,9]" : "f32[9,7]", tb ? "f32[10,7]" : "f32[7,10]", "f32[9,10]", ta, tb);
+    }
+  }
 }
 
 TEST(Eval, layout_moves_elements) {
