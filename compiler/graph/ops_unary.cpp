@@ -195,6 +195,31 @@ const OpDef kRows[] = {
      .saves = Saves::Operands,
      .scalar = [](B& b, ScalarArgs x, DType) { return b.erf(x[0]); },
      .doc = "error function; derivative 2/sqrt(pi) e^(-x*x)"},
+    {.kind = OpKind::NormalCdf,
+     .name = "normal_cdf",
+     .arity = 1,
+     .cls = OpClass::Pointwise,
+     .shape = float_unary,
+     .differentiable = Differentiable::Yes,
+     .vjp = [](G& g, const A& a) -> Cotangents {
+       return {g.mul(a.cotangent, g.unary(OpKind::NormalDensity, a.operands[0]))};
+     },
+     .saves = Saves::Operands,
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.normal_cdf(x[0]); },
+     .doc = "share of the standard normal distribution below x; derivative normal_density x"},
+    {.kind = OpKind::NormalDensity,
+     .name = "normal_density",
+     .arity = 1,
+     .cls = OpClass::Pointwise,
+     .shape = float_unary,
+     .differentiable = Differentiable::Yes,
+     .vjp = [](G& g, const A& a) -> Cotangents {
+       return {g.neg(g.mul(a.cotangent, g.mul(a.operands[0], a.result)))};
+     },
+     .saves = Saves::Both,
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.normal_density(x[0]); },
+     .doc =
+         "density of the standard normal distribution, e^(-x*x/2) / sqrt(2 pi); derivative -x*y"},
     {.kind = OpKind::Not,
      .name = "not",
      .arity = 1,

@@ -53,7 +53,7 @@ class ScalarBuilder {
   /// a * b + c where fusing is allowed: fma on targets that have it, else two roundings.
   virtual Scalar mul_add(Scalar a, Scalar b, Scalar c) = 0;
 
-  // Math functions, f32 and f64; defaults in scalar_math.cpp. At most 4 ULP where the exact result
+  // Math functions, f32 and f64; defaults in scalar_math.cpp. At most 5 ULP where the exact result
   // is normal; special values as in C99 annex F.
   virtual Scalar exp(Scalar x);
   virtual Scalar log(Scalar x);
@@ -63,6 +63,8 @@ class ScalarBuilder {
   virtual Scalar tanh(Scalar x);
   virtual Scalar sigmoid(Scalar x);   // 1 / (1 + exp(-x))
   virtual Scalar erf(Scalar x);
+  virtual Scalar normal_cdf(Scalar x);      // (1 + erf(x / sqrt 2)) / 2, tiny results too
+  virtual Scalar normal_density(Scalar x);  // e^(-x*x/2) / sqrt(2 pi)
   virtual Scalar pow(Scalar x, Scalar y);
 
   // Shorthands, never overridden.

@@ -506,6 +506,18 @@ Scalar ConcreteBuilder<T>::erf(Scalar x) {
 }
 
 template <typename T>
+Scalar ConcreteBuilder<T>::normal_cdf(Scalar x) {
+  if constexpr (std::is_same_v<T, float>) return ScalarBuilder::normal_cdf(x);
+  return library(x, [](double v) { return Dual{share_below(v), bell(v)}; });
+}
+
+template <typename T>
+Scalar ConcreteBuilder<T>::normal_density(Scalar x) {
+  if constexpr (std::is_same_v<T, float>) return ScalarBuilder::normal_density(x);
+  return library(x, [](double v) { return Dual{bell(v), -v * bell(v)}; });
+}
+
+template <typename T>
 Scalar ConcreteBuilder<T>::pow(Scalar x, Scalar y) {
   if constexpr (std::is_same_v<T, float>) {
     return ScalarBuilder::pow(x, y);

@@ -86,6 +86,8 @@ class ConcreteBuilder final : public ScalarBuilder {
   Scalar tanh(Scalar x) override;
   Scalar sigmoid(Scalar x) override;
   Scalar erf(Scalar x) override;
+  Scalar normal_cdf(Scalar x) override;
+  Scalar normal_density(Scalar x) override;
   Scalar pow(Scalar x, Scalar y) override;
 
  private:

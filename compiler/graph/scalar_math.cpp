@@ -86,6 +86,12 @@ Scalar ScalarBuilder::sigmoid(Scalar x) {
   return is_double(x) ? sigmoid_f64(*this, x) : sigmoid_f32(*this, x);
 }
 Scalar ScalarBuilder::erf(Scalar x) { return is_double(x) ? erf_f64(*this, x) : erf_f32(*this, x); }
+Scalar ScalarBuilder::normal_cdf(Scalar x) {
+  return is_double(x) ? normal_cdf_f64(*this, x) : normal_cdf_f32(*this, x);
+}
+Scalar ScalarBuilder::normal_density(Scalar x) {
+  return is_double(x) ? normal_density_f64(*this, x) : normal_density_f32(*this, x);
+}
 Scalar ScalarBuilder::pow(Scalar x, Scalar y) {
   return is_double(x) ? pow_f64(*this, x, y) : pow_f32(*this, x, y);
 }

@@ -1,9 +1,9 @@
 // The default sequences of the math functions, by dtype. Internal to scalar_math*.cpp.
 //
 // Each is one straight line of elementary operations: no tables, no branches, the same bits in
-// every lane, width and target with fused multiply-add. Polynomials are minimax fits to the
-// relative error of the result (Remez exchange in 45 digits), their coefficients rounded to the
-// dtype.
+// every lane, width and target with fused multiply-add. Polynomials and their quotients are minimax
+// fits to the relative error of the result (Remez exchange in 45 digits), their coefficients
+// rounded to the dtype.
 #pragma once
 
 #include <initializer_list>
@@ -31,6 +31,8 @@ Scalar cos_f32(ScalarBuilder& b, Scalar x);
 Scalar tanh_f32(ScalarBuilder& b, Scalar x);
 Scalar sigmoid_f32(ScalarBuilder& b, Scalar x);
 Scalar erf_f32(ScalarBuilder& b, Scalar x);
+Scalar normal_cdf_f32(ScalarBuilder& b, Scalar x);
+Scalar normal_density_f32(ScalarBuilder& b, Scalar x);
 Scalar pow_f32(ScalarBuilder& b, Scalar x, Scalar y);
 
 Scalar exp_f64(ScalarBuilder& b, Scalar x);
@@ -41,6 +43,8 @@ Scalar cos_f64(ScalarBuilder& b, Scalar x);
 Scalar tanh_f64(ScalarBuilder& b, Scalar x);
 Scalar sigmoid_f64(ScalarBuilder& b, Scalar x);
 Scalar erf_f64(ScalarBuilder& b, Scalar x);
+Scalar normal_cdf_f64(ScalarBuilder& b, Scalar x);
+Scalar normal_density_f64(ScalarBuilder& b, Scalar x);
 Scalar pow_f64(ScalarBuilder& b, Scalar x, Scalar y);
 
 /// The special cases of C99 annex F round `positive` = |x|^y: signs, NaN of negative x, and the

@@ -14,9 +14,19 @@ namespace {
 constexpr double kRounder = 12582912;  // 1.5 * 2^23
 constexpr uint32_t kRounderBits = 0x4B400000;
 constexpr double kLog2E = 1.4426950408889634;
+constexpr double kInverseRoot2Pi = 0.3989422804014327;  // 1 / sqrt(2 pi)
 // ln 2 in two parts; n times the first is exact for |n| < 2^14.
 constexpr double kLn2High = 0.693359375, kLn2Low = -2.12194440e-4;
 constexpr uint32_t kRootHalfBits = 0x3F3504F3;  // sqrt(1/2)
+
+/// scale * e^(factor * r) for |factor * r| <= 0.35.
+Scalar exp_near_zero(ScalarBuilder& b, Scalar r, double factor, double scale) {
+  const double f2 = factor * factor, f3 = f2 * factor, f4 = f2 * f2;
+  return polynomial(b, r,
+                    {scale * f3 * f3 * 0.00138143159, scale * f4 * factor * 0.00836885069,
+                     scale * f4 * 0.0416684002, scale * f3 * 0.166665196, scale * f2 * 0.49999994,
+                     scale * factor, scale});
+}
 
 struct ExpParts {
   Scalar rounded;   // n + rounder
@@ -28,9 +38,7 @@ ExpParts exp_parts(ScalarBuilder& b, Scalar x, double rounder) {
   const Scalar n = b.sub(rounded, b.f32(rounder));
   Scalar r = b.mul_add(n, b.f32(-kLn2High), x);
   r = b.mul_add(n, b.f32(-kLn2Low), r);
-  return {rounded,
-          polynomial(b, r,
-                     {0.00138143159, 0.00836885069, 0.0416684002, 0.166665196, 0.49999994, 1, 1})};
+  return {rounded, exp_near_zero(b, r, 1, 1)};
 }
 
 /// e^x where n lies in [-126, 127]: the exponent is made by a shift. NaN stays.
@@ -45,6 +53,20 @@ Scalar exp_bounded(ScalarBuilder& b, Scalar x) {
   const ExpParts parts = exp_parts(b, x, kRounder);
   const Scalar n = b.sub(b.bitcast(parts.rounded, DType::I32), b.bits(kRounderBits));
   return b.scale2(parts.mantissa, n);
+}
+
+/// |x| as far as the normal density is not 0.
+Scalar distance(ScalarBuilder& b, Scalar x) { return at_most(b, b.abs(x), 15); }
+
+/// The normal density at a in [0, 15]: 2^n * e^(-r/2) / sqrt(2 pi), r = a*a + n * 2 ln 2. The
+/// square is never rounded by itself, which would cost the last digits where a is large.
+Scalar density_at(ScalarBuilder& b, Scalar a) {
+  const Scalar rounded = b.mul_add(b.mul(a, a), b.f32(-0.5 * kLog2E), b.f32(kRounder));
+  const Scalar n = b.sub(rounded, b.f32(kRounder));
+  Scalar r = b.fma(a, a, b.mul(n, b.f32(2 * kLn2High)));
+  r = b.mul_add(n, b.f32(2 * kLn2Low), r);
+  const Scalar whole = b.sub(b.bitcast(rounded, DType::I32), b.bits(kRounderBits));
+  return b.scale2(exp_near_zero(b, r, -0.5, kInverseRoot2Pi), whole);
 }
 
 /// log(2^e * (1 + f)) for 1 + f in [sqrt(1/2), sqrt(2)).
@@ -219,6 +241,18 @@ Scalar erf_f32(ScalarBuilder& b, Scalar x) {
   const Scalar complement = exp_in_range(b, b.mul_add(q, t, b.neg(t)));
   const Scalar large = flip_by_sign(b, b.sub(b.f32(1), complement), x);
   return b.select(b.less(a, b.f32(0.925)), small, large);
+}
+
+Scalar normal_density_f32(ScalarBuilder& b, Scalar x) { return density_at(b, distance(b, x)); }
+
+Scalar normal_cdf_f32(ScalarBuilder& b, Scalar x) {
+  // Beyond |x| lies density / (a + low / top); where a is large, an error of top cancels out.
+  const Scalar a = distance(b, x);
+  const Scalar top = polynomial(b, a, {0.011268711, 0.10074432, 0.42254783, 0.94942564, 1});
+  const Scalar low = polynomial(b, a, {0.011257831, 0.10113341, 0.3941532, 0.7978846});
+  const Scalar share = b.mul(density_at(b, a), top);
+  const Scalar beyond = b.div(share, b.mul_add(a, top, low));
+  return b.select(b.less(x, b.f32(0)), beyond, b.sub(b.f32(1), beyond));
 }
 
 Scalar pow_f32(ScalarBuilder& b, Scalar x, Scalar y) {

@@ -10,6 +10,9 @@ namespace {
 constexpr double kRounder = 0x1.8p52;  // adding it leaves a whole number in the low bits
 constexpr double kRounderBits = 0x4338p48;
 constexpr double kLog2E = 1.4426950408889634;
+// 1 / sqrt(2 pi) in two parts.
+constexpr double kInverseRoot2Pi = 0.3989422804014327,
+                 kInverseRoot2PiRest = -2.4923272022777301e-17;
 // ln 2 in two parts; n times the first is exact for |n| < 2^21.
 constexpr double kLn2High = 0x1.62e42feep-1, kLn2Low = 0x1.a39ef35793c76p-33;
 constexpr double kRootHalfBits = 0x3fe6a09ep32;  // of a number just below sqrt(1/2)
@@ -174,6 +177,16 @@ Scalar sine_of_quadrant(ScalarBuilder& b, Scalar r, Scalar quadrant) {
   return b.bitcast(b.bit_xor(b.bitcast(value, DType::I64), sign), DType::F64);
 }
 
+/// |x| as far as the normal density is not 0.
+Scalar distance(ScalarBuilder& b, Scalar x) { return at_most(b, b.abs(x), 38.6); }
+
+/// The normal density at a in [0, 38.6], from the exact square.
+Scalar density_at(ScalarBuilder& b, Scalar a) {
+  const Pair exponent = exact_product(b, b.mul(a, f64(b, -0.5)), a);
+  const Scalar e = exp_bounded(b, exponent.high, exponent.low);
+  return b.mul_add(e, f64(b, kInverseRoot2Pi), b.mul(e, f64(b, kInverseRoot2PiRest)));
+}
+
 }  // namespace
 
 Scalar exp_f64(ScalarBuilder& b, Scalar x) { return exp_of(b, x); }
@@ -246,6 +259,28 @@ Scalar erf_f64(ScalarBuilder& b, Scalar x) {
        0.019124766369104897, -0.1027707521957021, -0.6366202700973604, -0.12837910897863247});
   const Scalar large = b.sub(f64(b, 1), exp_of(b, b.mul_add(q, t, b.neg(t))));
   return flip_by_sign(b, b.select(b.less(a, f64(b, 1)), small, large), x);
+}
+
+Scalar normal_density_f64(ScalarBuilder& b, Scalar x) { return density_at(b, distance(b, x)); }
+
+Scalar normal_cdf_f64(ScalarBuilder& b, Scalar x) {
+  // Beyond |x| lies density / (a + low / top); where a is large, an error of top cancels out.
+  const Scalar a = distance(b, x);
+  const Scalar top =
+      polynomial(b, a,
+                 {5.7249028651659804329e-7, 0.000017181380084824027815, 0.00025457571482978234071,
+                  0.0024174699188132110279, 0.016161754342354552267, 0.07912601398911999896,
+                  0.28680412684605701666, 0.76063210650995806949, 1.4182686114678389876,
+                  1.6933430222125559719, 1});
+  const Scalar low =
+      polynomial(b, a,
+                 {5.7249028646915749958e-7, 0.000017181380093813625056, 0.00025343073348772118718,
+                  0.0023831071983413006256, 0.015658326419857509272, 0.074462923727684232878,
+                  0.2569833124772810377, 0.62529406236261583834, 0.98771202593424369316,
+                  0.79788456080286535588});
+  const Scalar share = b.mul(density_at(b, a), top);
+  const Scalar beyond = b.div(share, b.mul_add(a, top, low));
+  return b.select(b.less(x, f64(b, 0)), beyond, b.sub(f64(b, 1), beyond));
 }
 
 Scalar pow_f64(ScalarBuilder& b, Scalar x, Scalar y) {

@@ -129,6 +129,8 @@ void count_operation(OpKind op, Cost& cost, double times) {
     case OpKind::Tanh:
     case OpKind::Sigmoid:
     case OpKind::Erf:
+    case OpKind::NormalCdf:
+    case OpKind::NormalDensity:
     case OpKind::Pow:
     case OpKind::RandomBits:
       cost.transcendental += times;

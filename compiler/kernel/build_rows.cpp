@@ -25,6 +25,8 @@ bool is_dear(OpKind op) {
     case OpKind::Tanh:
     case OpKind::Sigmoid:
     case OpKind::Erf:
+    case OpKind::NormalCdf:
+    case OpKind::NormalDensity:
     case OpKind::Pow:
     case OpKind::Div:
     case OpKind::Sqrt:

@@ -30,6 +30,8 @@ Value float_function(BuiltinCall& c) {
 }
 
 double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
+double normal_cdf_of(double x) { return 0.5 * std::erfc(-x * std::sqrt(0.5)); }
+double normal_density_of(double x) { return 0.3989422804014327 * std::exp(-0.5 * x * x); }
 double sign_of(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 double round_of(double x) { return std::nearbyint(x); }
 
@@ -210,6 +212,8 @@ const Builtin kRows[] = {
     {"tanh", "x", float_function<OpKind::Tanh, std::tanh>},
     {"sigmoid", "x", float_function<OpKind::Sigmoid, sigmoid_of>},
     {"erf", "x", float_function<OpKind::Erf, std::erf>},
+    {"normal_cdf", "x", float_function<OpKind::NormalCdf, normal_cdf_of>},
+    {"normal_density", "x", float_function<OpKind::NormalDensity, normal_density_of>},
     {"floor", "x", float_function<OpKind::Floor, std::floor>},
     {"ceil", "x", float_function<OpKind::Ceil, std::ceil>},
     {"round", "x", float_function<OpKind::Round, round_of>},

@@ -31,6 +31,24 @@ double sigmoid_double(double x) {
   return x < 0 ? z / (1 + z) : 1 / (1 + z);
 }
 
+/// The standard normal distribution. A first-order term makes up for what the argument of erfc or
+/// exp loses in rounding, which would be many units of the result far out.
+constexpr long double kInverseRoot2Pi = 0.398942280401432677939946059934381868L;
+constexpr long double kRootHalf = 0.707106781186547524400844362104849039L;
+template <typename Wide>
+Wide normal_density_reference(Wide x) {
+  if (std::fabs(x) > 40) return 0;
+  const Wide square = x * x, lost = std::fma(x, x, -square);
+  return std::exp(-square / 2) * (1 - lost / 2) * static_cast<Wide>(kInverseRoot2Pi);
+}
+template <typename Wide>
+Wide normal_cdf_reference(Wide x) {
+  if (std::fabs(x) > 40) return x > 0 ? 1 : 0;
+  const Wide root = static_cast<Wide>(kRootHalf), t = x * root;
+  const Wide lost = std::fma(x, root, -t) + x * static_cast<Wide>(kRootHalf - root);
+  return std::erfc(-t) / 2 + normal_density_reference(x) * lost / root;
+}
+
 struct Function {
   const char* name;
   Unary apply;
@@ -49,6 +67,10 @@ const Function kFunctions[] = {
     {"tanh", &ScalarBuilder::tanh, std::tanh, std::tanh, 1.4, 1.4, 2},
     {"sigmoid", &ScalarBuilder::sigmoid, sigmoid_double, sigmoid_reference, 2.5, 2.5, 2.5},
     {"erf", &ScalarBuilder::erf, std::erf, std::erf, 1.3, 1.45, 2},
+    {"normal_cdf", &ScalarBuilder::normal_cdf, normal_cdf_reference, normal_cdf_reference, 4.2, 5,
+     4},
+    {"normal_density", &ScalarBuilder::normal_density, normal_density_reference,
+     normal_density_reference, 1.4, 1.4, 2},
 };
 
 struct Worst {
@@ -160,6 +182,12 @@ std::vector<Float> special_values() {
                               0.625,
                               0.7071067811865476,
                               0.925,
+                              13,
+                              14.17,
+                              15,
+                              37.5,
+                              38.5,
+                              38.6,
                               1,
                               1.41421356237,
                               2,

@@ -331,6 +331,8 @@ TEST(Elaborate, LibraryElaboratesAsAWhole) {
                          "softmax(x)",
                          "log_softmax(x)",
                          "sigmoid(x)",
+                         "normal_cdf(x)",
+                         "normal_density(x)",
                          "tanh(x)",
                          "dense(x, 3, bias: false)",
                          "dropout(x, 0.5)",

@@ -76,6 +76,18 @@ TEST(Library, Activations) {
               each([&](double x) { return 3 * x * cut(3 * x + 3) / 6; }));
 }
 
+TEST(Library, NormalDistribution) {
+  const auto share = [](double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); };
+  const auto density = [](double x) { return std::exp(-x * x / 2) / std::sqrt(2 * M_PI); };
+  expect_near(output("normal_cdf(x)"), each(share));
+  expect_near(output("normal_density(x)"), each(density));
+  expect_near(output("grad(sum(normal_cdf(x)), x)"), each(density));
+  expect_near(output("grad(sum(normal_density(x)), x)"),
+              each([&](double x) { return -x * density(x); }));
+  expect_near(output("0 * x + normal_cdf(-1.5) + normal_density(0.5)"),
+              Numbers(12, share(-1.5) + density(0.5)), 1e-7);  // a number of the text is an f32
+}
+
 TEST(Library, SlopesOfGelu) {
   expect_near(output("grad(sum(gelu(x)), x)"), each([](double x) {
                 return 0.5 * std::erfc(-x / std::sqrt(2.0)) +

@@ -75,14 +75,14 @@ class RandomGraph {
 
   /// One more value; false where the draw does not fit.
   bool grow() {
-    constexpr OpKind kUnary[] = {OpKind::Neg, OpKind::Tanh, OpKind::Sigmoid,
-                                 OpKind::Sin, OpKind::Cos,  OpKind::Erf};
+    constexpr OpKind kUnary[] = {OpKind::Neg, OpKind::Tanh, OpKind::Sigmoid,  OpKind::Sin,
+                                 OpKind::Cos, OpKind::Erf,  OpKind::NormalCdf};
     constexpr OpKind kBinary[] = {OpKind::Add, OpKind::Sub, OpKind::Mul, OpKind::Maximum,
                                   OpKind::Minimum};
     switch (below(10)) {
       case 0:
       case 1:
-        return push(builder_.unary(kUnary[below(6)], any()));
+        return push(builder_.unary(kUnary[below(std::size(kUnary))], any()));
       case 2:
       case 3:
         return try_make(kBinary[below(5)], {any(), any()});

@@ -134,7 +134,7 @@ class Histogram {
       const Node& node = graph[member];
       const bool sum = node.op == OpKind::Add || node.op == OpKind::Fma || node.op == OpKind::Sub;
       activation |= node.op == OpKind::Maximum || node.op == OpKind::Tanh ||
-                    node.op == OpKind::Sigmoid || node.op == OpKind::Erf ||
+                    node.op == OpKind::Sigmoid || node.op == OpKind::NormalCdf ||
                     node.op == OpKind::Select;
       for (NodeId operand : node.operands) {
         const bool outside = !std::count(cluster.members.begin(), cluster.members.end(), operand);

@@ -120,8 +120,9 @@ class RandomModel : public GraphParts {
 
   void unary() {
     NodeId x = any();
-    static constexpr OpKind kPlain[] = {OpKind::Neg, OpKind::Abs,  OpKind::Sin,    OpKind::Cos,
-                                        OpKind::Erf, OpKind::Tanh, OpKind::Sigmoid};
+    static constexpr OpKind kPlain[] = {OpKind::Neg,     OpKind::Abs,       OpKind::Sin,
+                                        OpKind::Cos,     OpKind::Erf,       OpKind::Tanh,
+                                        OpKind::Sigmoid, OpKind::NormalCdf, OpKind::NormalDensity};
     switch (below(9)) {
       case 0:
         return push(builder_.unary(OpKind::Sqrt, positive(x)));

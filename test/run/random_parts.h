@@ -155,10 +155,7 @@ class GraphParts {
         return x;
     }
   }
-  NodeId gelu(NodeId x) {
-    NodeId bell = builder_.unary(OpKind::Erf, builder_.mul(x, number(0.70710678)));
-    return builder_.mul(builder_.mul(x, number(0.5)), builder_.add(bell, number(1)));
-  }
+  NodeId gelu(NodeId x) { return builder_.mul(x, builder_.unary(OpKind::NormalCdf, x)); }
 
   /// A product of two leaves in one of the four layouts, K often long.
   void layouts() {

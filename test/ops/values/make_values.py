@@ -310,6 +310,16 @@ def real_erf(x):
     return float(x) if x == 0 or x != x else float(mpmath.erf(mpmath.mpf(float(x))))
 
 
+def real_normal_cdf(x):
+    if not np.isfinite(x):
+        return NAN if x != x else float(x > 0)
+    return float(mpmath.erfc(-mpmath.mpf(float(x)) / mpmath.sqrt(2)) / 2)
+
+
+def real_normal_density(x):
+    return NAN if x != x else float(mpmath.npdf(mpmath.mpf(float(x))))
+
+
 def real_sigmoid(x):
     if not np.isfinite(x):
         return NAN if x != x else float(x > 0)
@@ -325,15 +335,19 @@ def math_functions():
              "cos": [1.5707964, 3.1415927, 6.2831855, 100, -1000.5, 1e5, 1e10, 1e20, F32_MAX, 0.7853982, -2.3561945],
              "tanh": [9, -9.5, 0.55, 0.625, 1e-4, -20, 88, -100, F32_MAX, -F32_MAX],
              "sigmoid": [17, -17, -87, -88.5, -100, 104, 0.01, -20, F32_MAX, -F32_MAX],
-             "erf": [0.84375, 0.921875, 3.9, -4.1, 1e-4, 2.5, -1.75, 0.3, F32_MAX, -F32_MAX]}
+             "erf": [0.84375, 0.921875, 3.9, -4.1, 1e-4, 2.5, -1.75, 0.3, F32_MAX, -F32_MAX],
+             "normal_cdf": [-1.75, 2.5, -5.3, 5.3, -9.123457, -12.9, -13.5, -14.1, -14.3, 8, F32_MAX, -F32_MAX],
+             "normal_density": [-1.75, 2.5, -5.3, 9.123457, -12.9, 13.1, -14.1, 14.3, 14.9, 1e-4, F32_MAX, -F32_MAX]}
     doubles = [0.0, -0.0, 0.1, -0.7, 1e-10, 3.3, 1e-300, 12.25, -0.1234567890123456, INF, -INF, NAN]
     more = {"exp": [709.5, 710, -708, -740, -746], "log": [F64_TINY, F64_MAX, 1.0000000000000002],
             "log1p": [-0.9999999999999999, 1e-17, F64_MAX, -1], "sin": [1e6, 1.5707963267948966, 1e12],
             "cos": [1e6, 1.5707963267948966, 1e12], "tanh": [19, -22, 1e-8], "sigmoid": [37, -700, -745],
-            "erf": [5.9, -6, 1e-9, 2.2]}
+            "erf": [5.9, -6, 1e-9, 2.2], "normal_cdf": [-8.3, 8.3, -20.123456789, -37.5, -38.4, -38.5],
+            "normal_density": [-8.3, 20.123456789, 37.6, -38.4, 38.6]}
     functions = {"exp": exp, "log": log, "log1p": log1p, "sin": sin, "cos": cos, "tanh": tanh}
     for op in extra:
-        value = {"sigmoid": real_sigmoid, "erf": real_erf}.get(op) or (lambda v, f=functions.get(op): real(f, v))
+        own = {"sigmoid": real_sigmoid, "erf": real_erf, "normal_cdf": real_normal_cdf, "normal_density": real_normal_density}
+        value = own.get(op) or (lambda v, f=functions.get(op): real(f, v))
         for dtype, values in (("f32", common + extra[op]), ("f64", doubles + more[op])):
             x = array(values, dtype)
             case(op, "in " + dtype, [x], x, None, [value(v) for v in x], ulps=4)
