@@ -205,7 +205,9 @@ class KernelEmitter {
     std::vector<Value*> roots;
     std::vector<int64_t> offsets;
     int64_t step = 0;
-    int64_t lane = 1;  // elements from one lane to the next
+    int64_t lane = 1;       // elements from one lane to the next
+    Value* next = nullptr;  // the first row of another tile that is asked for meanwhile
+    int64_t next_rows = 0, next_stride = 0;
   };
   enum class Depends : uint8_t { None = 0, Row = 1, Column = 2, Both = 3 };
   std::vector<int64_t> remainders(const kernel::Affine& from, const kernel::Bound& to,
@@ -223,8 +225,6 @@ class KernelEmitter {
   Value* load_strided(Value* pointer, DType dtype, int64_t stride);
   std::vector<Value*> load_tile(const MicroTile& micro, const kernel::Access& from);
   std::vector<Value*> tile_start(const MicroTile& micro);
-  void prefetch_factors(const Factor& left, const Factor& right, Value* k,
-                        llvm::Instruction* hoist);
   std::vector<Value*> inner_step(const MicroTile& micro, const Factor& left, const Factor& right,
                                  Value* k, llvm::Instruction* hoist, std::vector<Value*> sums);
   void emit_inner(MicroTile& micro);
@@ -233,7 +233,7 @@ class KernelEmitter {
   void store_tile(const MicroTile& micro, const kernel::Access& to);
   void finish_blocks(MicroTile& micro);
   void add_totals(MicroTile& micro, Value* condition);
-  bool reads_tile(const kernel::Tile& tile, const kernel::Stmt& stmt) const;
+  const kernel::Access* place_in_tile(const kernel::Tile& tile, const kernel::Stmt& stmt) const;
   void prefetch_epilogue(const MicroTile& micro);
   void emit_epilogue(const MicroTile& micro);
   Depends depends(const kernel::Tile& tile, const kernel::Stmt& stmt,
@@ -246,9 +246,16 @@ class KernelEmitter {
     int64_t stride = 0;  // bytes from row to row
     int64_t bytes = 0;   // of a row
   };
-  void prefetch(Value* place, unsigned locality = 3);
+  void prefetch(Value* place, unsigned locality = 3, bool write = false);
   std::vector<Matrix> matrices_of_item(int64_t rows) const;
   void prefetch_next_item(const kernel::Loop& loop, Value* row, llvm::Instruction* hoist);
+  Value* beyond(Value* pointer, int64_t bytes);
+  bool comes_from_far() const;
+  void find_next_rows(const MicroTile& micro, Value* first, Factor& left);
+  void prefetch_factors(const MicroTile& micro, const Factor& left, const Factor& right, Value* k,
+                        llvm::Instruction* hoist);
+  void prefetch_columns(const Factor& left, const Factor& right, Value* k, int64_t steps,
+                        unsigned locality, llvm::Instruction* hoist);
 
   // emit_pack.cpp: panels.
   struct Panel {

@@ -1,9 +1,14 @@
-// Asking for the next item's rows while a strip computes this one's. Its matrices are parts of rows
-// that lie pages apart, where the processor foresees nothing; the work between is long enough for
-// them to come into the L2 cache.
+// Asking for lines before they are needed, where the processor foresees nothing.
+//
+// A strip asks for the next item's rows while it computes this one's: its matrices are parts of
+// rows that lie pages apart. The work between is long enough for them to come into the L2 cache.
+//
+// A product asks in its loop over k for what it will read of its operands: rows of the left one
+// that the next row of tiles takes, or the next steps where it goes down columns.
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
 
+#include <algorithm>
 #include <set>
 #include <tuple>
 
@@ -15,6 +20,8 @@ using llvm::Value;
 
 namespace {
 
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /// The length of a loop over all rows of an item's matrices, which may come in bands; -1: another.
 int64_t rows_of(const kernel::Loop& loop) {
   const kernel::Affine& end = loop.to.cap ? *loop.to.cap : loop.to.value;
@@ -25,9 +32,10 @@ int64_t rows_of(const kernel::Loop& loop) {
 }  // namespace
 
 /// Asks for the line at `place`; locality 3 brings it into the L1 cache, 2 into the L2 cache.
-void KernelEmitter::prefetch(Value* place, unsigned locality) {
-  ir_.CreateIntrinsic(llvm::Intrinsic::prefetch, {ir_.getPtrTy()},
-                      {place, ir_.getInt32(0), ir_.getInt32(locality), ir_.getInt32(1)});
+void KernelEmitter::prefetch(Value* place, unsigned locality, bool write) {
+  ir_.CreateIntrinsic(
+      llvm::Intrinsic::prefetch, {ir_.getPtrTy()},
+      {place, ir_.getInt32(write ? 1 : 0), ir_.getInt32(locality), ir_.getInt32(1)});
 }
 
 /// The item's matrices of so many rows: what a strip reads and writes under its item axes.
@@ -72,6 +80,74 @@ void KernelEmitter::prefetch_next_item(const kernel::Loop& loop, Value* row,
     }
   }
   next_item_.clear();
+}
+
+/// A place that may lie beyond the end of what `pointer` is in.
+Value* KernelEmitter::beyond(Value* pointer, int64_t bytes) {
+  return ir_.CreateGEP(ir_.getInt8Ty(), pointer, ir_.getInt64(static_cast<uint64_t>(bytes)));
+}
+
+/// Whether a kernel goes through more than the L2 cache keeps for it from the kernels before.
+bool KernelEmitter::comes_from_far() const {
+  return kernel_.cost.bytes > static_cast<double>(target_.l2_bytes) / 2;
+}
+
+/// Rows that lie along k are read from end to end by all tiles of a row, then left for others that
+/// no stream leads to. Each tile asks for its share of the next; after the last it looks beyond
+/// them, which is harmless.
+void KernelEmitter::find_next_rows(const MicroTile& micro, Value* first, Factor& left) {
+  constexpr int64_t kProductsOfPrefetch = 4;
+  const kernel::Tile& tile = *micro.tile;
+  const kernel::Slot& slot = kernel_.slots[tile.micro.left.slot];
+  const kernel::Affine &from = tile.j_from, &to = tile.j_to.value;
+  const bool known = tile.j_to.divisor == 1 && to.terms == from.terms && to.per_n == from.per_n;
+  if (!known || !comes_from_far()) return;
+  if (left.step > kCacheLine || slot.space == kernel::SlotSpace::Worker) return;
+  const int64_t tiles = std::max<int64_t>(1, ceil_div(to.constant - from.constant, tile.j_step));
+  const int64_t products = tile.i_step * tile.j_step / target_.lanes;
+  left.next_rows = std::min(ceil_div(tile.i_step, tiles), products / kProductsOfPrefetch);
+  left.next_stride = linear(tile.micro.left).coefficient(tile.i) * dtype_size(slot.dtype);
+  Value* columns = ir_.CreateSub(micro.j.base, affine(from));
+  Value* before = ir_.CreateExactUDiv(columns, ir_.getInt64(static_cast<uint64_t>(tile.j_step)));
+  auto bytes = static_cast<uint64_t>(left.next_rows * left.next_stride);
+  left.next = ir_.CreateGEP(ir_.getInt8Ty(), beyond(first, tile.i_step * left.next_stride),
+                            ir_.CreateMul(before, ir_.getInt64(bytes)));
+}
+
+/// A left operand read by columns takes a new line at every step of k, often of a page of its own;
+/// and beside it, the processor loses sight of a right operand that goes through blocks of long
+/// rows.
+void KernelEmitter::prefetch_columns(const Factor& left, const Factor& right, Value* k,
+                                     int64_t steps, unsigned locality, llvm::Instruction* hoist) {
+  auto ahead = [&](const Factor& factor, size_t part) {
+    Value* now = gep(factor.roots[part], k, factor.step, hoist);
+    int64_t bytes = factor.offsets[part] + steps * factor.step;
+    prefetch(beyond(now, bytes), locality);
+  };
+  ahead(left, 0);
+  const bool wide = target_.registers >= 32;
+  if (!wide || right.lane != 1 || right.step <= right.offsets.back() + kCacheLine) return;
+  for (size_t vector = 0; vector < right.roots.size(); ++vector) {
+    if (right.offsets[vector] % kCacheLine == 0) ahead(right, vector);
+  }
+}
+
+/// The last steps look beyond the operands, which is harmless.
+void KernelEmitter::prefetch_factors(const MicroTile& micro, const Factor& left,
+                                     const Factor& right, Value* k, llvm::Instruction* hoist) {
+  // Steps that lines take to come from the L2 cache, and from further to there.
+  constexpr int64_t kNear = 16, kFar = 64, kNarrow = 4;
+  for (int64_t row = 0; row < left.next_rows; ++row) {
+    Value* now = ir_.CreateGEP(ir_.getInt8Ty(), left.next, scaled(k, left.step, hoist));
+    prefetch(beyond(now, row * left.next_stride), 2);
+  }
+  bool wide = target_.registers >= 32;
+  // Lines a whole way of the cache apart have too few places for what a small tile runs through.
+  bool crowded = !wide && left.step % (target_.l1_bytes / target_.l1_ways) == 0;
+  if (left.step <= kCacheLine || crowded) return;
+  prefetch_columns(left, right, k, wide ? kNear : kNarrow, 3, hoist);
+  const bool long_sum = micro.tile->micro.k0.valid();
+  if (wide && long_sum && comes_from_far()) prefetch_columns(left, right, k, kFar, 2, hoist);
 }
 
 }  // namespace gradus::codegen

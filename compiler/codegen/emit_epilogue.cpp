@@ -55,30 +55,39 @@ KernelEmitter::Depends KernelEmitter::depends(
   return static_cast<Depends>(found);
 }
 
-/// Whether a statement reads the tile's own elements of a matrix whose columns lie side by side.
-bool KernelEmitter::reads_tile(const kernel::Tile& tile, const Stmt& stmt) const {
+/// What a statement reads or writes if those are the tile's own elements of a matrix whose columns
+/// lie side by side.
+const kernel::Access* KernelEmitter::place_in_tile(const kernel::Tile& tile,
+                                                   const Stmt& stmt) const {
   const auto* load = std::get_if<kernel::Load>(&stmt.body);
-  if (!load || kernel_.slots[load->from.slot].space == kernel::SlotSpace::Worker) return false;
-  for (const kernel::Index& each : load->from.indices) {
-    if (each.loaded.valid()) return false;
+  const auto* store = std::get_if<kernel::Store>(&stmt.body);
+  if (!load && !store) return nullptr;
+  const kernel::Access& access = load ? load->from : store->to;
+  if (kernel_.slots[access.slot].space == kernel::SlotSpace::Worker) return nullptr;
+  for (const kernel::Index& each : access.indices) {
+    if (each.loaded.valid()) return nullptr;
   }
-  const Linear place = linear(load->from);
-  return place.coefficient(tile.i) != 0 && place.coefficient(tile.j) == 1;
+  const Linear place = linear(access);
+  return place.coefficient(tile.i) != 0 && place.coefficient(tile.j) == 1 ? &access : nullptr;
 }
 
-/// What the epilogue reads of the tile's own elements is asked for before the sums, which take long
-/// enough for it to come.
+/// What the epilogue reads and writes of the tile's own elements is asked for before the sums,
+/// which take long enough for it to come.
 void KernelEmitter::prefetch_epilogue(const MicroTile& micro) {
   for (const Stmt& stmt : micro.tile->epilogue) {
-    if (!reads_tile(*micro.tile, stmt)) continue;
-    const kernel::Access& from = std::get<kernel::Load>(stmt.body).from;
-    int64_t vector_bytes = target_.lanes * dtype_size(kernel_.slots[from.slot].dtype);
+    const kernel::Access* access = place_in_tile(*micro.tile, stmt);
+    if (!access) continue;
+    const kernel::Slot& slot = kernel_.slots[access->slot];
+    const bool write = std::holds_alternative<kernel::Store>(stmt.body);
+    // What is read as well has been asked for; what is near takes no time to come.
+    if (write && (slot.dir == kernel::SlotDir::InOut || !comes_from_far())) continue;
+    int64_t vector_bytes = target_.lanes * dtype_size(slot.dtype);
     int64_t vectors_of_line = std::max<int64_t>(1, kCacheLine / vector_bytes);
     for (int64_t row = 0; row < micro.tile->i_step; ++row) {
       set_row(micro, row, true);
       for (int64_t vector = 0; vector < micro.vectors; vector += vectors_of_line) {
         set_column(micro, vector);
-        prefetch(address(from));
+        prefetch(address(*access), 3, write);
       }
     }
   }

@@ -164,6 +164,7 @@ KernelEmitter::Factor KernelEmitter::left_factor(const MicroTile& micro) {
   bool steady = packed ? slot.extents[2].value % count == 0 : !micro.rows;
   set_row(micro, 0, !packed);
   Value* first = address(left);
+  if (!packed) find_next_rows(micro, first, out);
   for (int64_t row = 0; row < count; ++row) {
     if (steady) {
       int64_t stride = packed ? slot.strides[2] : linear(left).coefficient(micro.tile->i);
@@ -275,28 +276,6 @@ Value* KernelEmitter::multiply_add(Value* a, Value* b, Value* c) {
       scalars_.mul_add(scalars_.wrap(a, dtype), scalars_.wrap(b, dtype), scalars_.wrap(c, dtype)));
 }
 
-/// A left operand read by columns takes a new line at every step of k, often of a page of its own,
-/// where the processor foresees nothing; and beside it, it loses sight of a right operand that goes
-/// through blocks of long rows. The last steps look beyond the operands, which is harmless.
-void KernelEmitter::prefetch_factors(const Factor& left, const Factor& right, Value* k,
-                                     llvm::Instruction* hoist) {
-  bool wide = target_.registers >= 32;
-  // Lines a whole way of the cache apart have too few places for what a small tile runs through.
-  bool crowded = !wide && left.step % (target_.l1_bytes / target_.l1_ways) == 0;
-  if (left.step <= kCacheLine || crowded) return;
-  int64_t steps = wide ? 16 : 4;
-  auto ahead = [&](const Factor& factor, size_t part) {
-    Value* now = gep(factor.roots[part], k, factor.step, hoist);
-    int64_t bytes = factor.offsets[part] + steps * factor.step;
-    prefetch(ir_.CreateGEP(ir_.getInt8Ty(), now, ir_.getInt64(static_cast<uint64_t>(bytes))));
-  };
-  ahead(left, 0);
-  if (!wide || right.lane != 1 || right.step <= right.offsets.back() + kCacheLine) return;
-  for (size_t vector = 0; vector < right.roots.size(); ++vector) {
-    if (right.offsets[vector] % kCacheLine == 0) ahead(right, vector);
-  }
-}
-
 /// One step of k. The shorter side of the tile is loaded as a whole, the longer one element at a
 /// time: that takes the fewest registers beside the sums.
 std::vector<Value*> KernelEmitter::inner_step(const MicroTile& micro, const Factor& left,
@@ -317,7 +296,7 @@ std::vector<Value*> KernelEmitter::inner_step(const MicroTile& micro, const Fact
     Value* row = gep(right.roots[v], k, right.step, hoist);
     return load_strided(gep(row, right.offsets[v]), dtype, right.lane);
   };
-  prefetch_factors(left, right, k, hoist);
+  prefetch_factors(micro, left, right, k, hoist);
   bool wide = vectors > rows;
   std::vector<Value*> whole;
   for (size_t i = 0; i < (wide ? rows : vectors); ++i) {

@@ -181,27 +181,68 @@ int count_lines(const std::vector<std::string>& lines, const std::string& word) 
   return count;
 }
 
-std::string assembly(const std::string& text, const std::string& cpu) {
-  Target target = *named_target(cpu);
+std::string assembly(const std::string& text, const Target& target) {
   Product product(text);
   plan::Program program = program_of(product.build(product.schedule(target, 1), target, 1), 1);
   plan::Plan plan;
   return print_asm({{&program, &plan, "step"}}, target);
 }
 
-TEST(Contract, OperandsReadByColumnsAreFetchedAhead) {
-  auto prefetches = [](int64_t columns, bool transposed, const std::string& cpu) {
-    const std::string text = product_text("192", columns, 64, transposed, false);
-    return count_lines(hottest_loop(assembly(text, cpu)), "prefetch");
-  };
-  // A line of the left operand, and both of the right one's where its rows go on beyond the tile.
-  EXPECT_EQ(prefetches(64, true, "x86-64-v4"), 3);
-  EXPECT_EQ(prefetches(32, true, "x86-64-v4"), 1);
-  EXPECT_EQ(prefetches(64, false, "x86-64-v4"), 0);
-  EXPECT_EQ(prefetches(64, true, "x86-64-v3"), 1);
+/// Prefetches in the loop over k of a product of 192 rows: all of them, or those with `name`.
+int prefetches(const std::string& name, const std::string& text, const Target& target) {
+  return count_lines(hottest_loop(assembly(text, target)), name);
 }
 
-TEST(Contract, WhatTheEpilogueReadsIsFetchedBeforeTheSums) {
+TEST(Contract, OperandsReadByColumnsAreFetchedAhead) {
+  auto count = [](int64_t columns, bool transposed, const std::string& cpu) {
+    const std::string text = product_text("192", columns, 64, transposed, false);
+    return prefetches("prefetch", text, *named_target(cpu));
+  };
+  // A line of the left operand, and both of the right one's where its rows go on beyond the tile.
+  EXPECT_EQ(count(64, true, "x86-64-v4"), 3);
+  EXPECT_EQ(count(32, true, "x86-64-v4"), 1);
+  EXPECT_EQ(count(64, false, "x86-64-v4"), 0);
+  EXPECT_EQ(count(64, true, "x86-64-v3"), 1);
+}
+
+TEST(Contract, LongSumsDownColumnsFromFarAreFetchedFarAheadToo) {
+  Target target = *named_target("x86-64-v4");
+  const std::string text = product_text("192", 64, 2048, true, false);
+  EXPECT_EQ(prefetches("prefetcht0", text, target), 3);
+  EXPECT_EQ(prefetches("prefetcht1", text, target), 3);
+  target.l2_bytes = 8 << 20;  // holds all
+  EXPECT_EQ(prefetches("prefetcht0", text, target), 3);
+  EXPECT_EQ(prefetches("prefetcht1", text, target), 0);
+}
+
+TEST(Contract, RowsOfTheNextTilesAreFetchedMeanwhile) {
+  Target target = *named_target("x86-64-v4");
+  auto count = [&](int64_t columns) {
+    return prefetches("prefetcht1", product_text("4096", columns, 64, false, false), target);
+  };
+  // Tiles are 8 rows of 32 columns: so many tiles share the next 8 rows. Few of them do not take it
+  // all, as each row is one more instruction in every step.
+  EXPECT_EQ(count(512), 1);
+  EXPECT_EQ(count(128), 2);
+  EXPECT_EQ(count(96), 3);
+  EXPECT_EQ(count(32), 4);
+  target.l2_bytes = 32 << 20;
+  EXPECT_EQ(count(128), 0);
+}
+
+TEST(Contract, WhatIsAskedForBeyondTheOperandsDoesNoHarm) {
+  for (const std::string& text :
+       {product_text("batch", 40, 70, false, false), product_text("37", 50, 1100, true, false)}) {
+    for (Target target : test_targets()) {
+      target.l2_bytes = 4096;  // all is far
+      Product product(text);
+      kernel::Kernel kernel = product.build(product.schedule(target, 21), target, 21);
+      EXPECT_EQ(compare(kernel, target, {.n = 19, .capacity = 21}), "") << target.cpu << text;
+    }
+  }
+}
+
+TEST(Contract, WhatTheEpilogueReadsAndWritesIsFetchedBeforeTheSums) {
   const std::string epilogue = R"(  %c = param "c" : f32[64]
   %q = param "q" : f32[192,64]
   %1 = add %0, %c : f32[192,64]
@@ -209,12 +250,18 @@ TEST(Contract, WhatTheEpilogueReadsIsFetchedBeforeTheSums) {
   return %2
 )";
   const std::string text = product_text("192", 64, 64, false, false, epilogue);
-  std::istringstream lines(assembly(text, "x86-64-v4"));
-  std::vector<std::string> all;
-  for (std::string line; std::getline(lines, line);) all.push_back(line);
+  auto count = [&](const Target& target) {
+    std::istringstream lines(assembly(text, target));
+    std::vector<std::string> all;
+    for (std::string line; std::getline(lines, line);) all.push_back(line);
+    return count_lines(all, "prefetch") - count_lines(all, "prefetcht1");
+  };
   // The rows and vectors of one tile of `q`, none of `c`; none in the loop over k.
-  EXPECT_EQ(count_lines(all, "prefetch"), 16);
-  EXPECT_EQ(count_lines(hottest_loop(assembly(text, "x86-64-v4")), "prefetch"), 0);
+  Target target = *named_target("x86-64-v4");
+  EXPECT_EQ(count(target), 16);
+  EXPECT_EQ(prefetches("prefetch", text, target), 0);
+  target.l2_bytes = 128 << 10;  // the result is far as well
+  EXPECT_EQ(count(target), 32);
 }
 
 }  // namespace
