@@ -123,7 +123,7 @@ class RandomModel : public GraphParts {
     static constexpr OpKind kPlain[] = {OpKind::Neg,     OpKind::Abs,       OpKind::Sin,
                                         OpKind::Cos,     OpKind::Erf,       OpKind::Tanh,
                                         OpKind::Sigmoid, OpKind::NormalCdf, OpKind::NormalDensity};
-    switch (below(9)) {
+    switch (const int64_t row = below(6 + std::ssize(kPlain)); row) {  // each as often as the others
       case 0:
         return push(builder_.unary(OpKind::Sqrt, positive(x)));
       case 1:
@@ -137,7 +137,7 @@ class RandomModel : public GraphParts {
       case 5:
         return push(builder_.unary(OpKind::StopGradient, builder_.mul(x, number(0.5))));
       default:
-        return push(builder_.unary(kPlain[below(std::ssize(kPlain))], x));
+        return push(builder_.unary(kPlain[row - 6], x));
     }
   }
   NodeId positive(NodeId x) { return builder_.add(builder_.unary(OpKind::Abs, x), number(0.25)); }
