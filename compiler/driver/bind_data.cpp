@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "driver/data_binder.h"
+#include "driver/fitted_expressions.h"
 #include "runtime/file_error.h"
 
 namespace gradus::driver {
@@ -61,6 +62,7 @@ class DataBuilder {
   }
 
   BoundData build(uint64_t seed) {
+    if (saved_) check_saved();
     open();
     if (!session_.model.has_batch) rows_[0].add("", 1);  // all data are one step's
     out_.source_rows = rows_[0].rows();
@@ -79,6 +81,15 @@ class DataBuilder {
  private:
   static constexpr Part kParts[] = {Part::Main, Part::Validation, Part::Test};
 
+  void check_saved() {
+    check_encoding(session_, saved_->fitted, saved_->path);
+    for (const lang::ModelInput* input : inputs_) {
+      if (const lang::DataBinding* binding = binder_.find_binding(input->name)) {
+        check_expressions(session_, *binding, saved_->fitted, saved_->path);
+      }
+    }
+  }
+
   void open() {
     for (size_t p = 0; p < 3; ++p) {
       for (const lang::ModelInput* input : inputs_) {
@@ -96,6 +107,7 @@ class DataBuilder {
   void fit(const DataExpression& expression, const lang::ModelInput& input) {
     bool whole = out_.whole.count(input.name) > 0;
     expression.fit(whole ? range(0, expression.rows()) : fit_rows_, out_.fitted);
+    if (const lang::DataBinding* binding = binder_.find_binding(input.name)) record_expressions(*binding, out_.fitted);
   }
 
   /// More words than the table that the input indexes has rows.

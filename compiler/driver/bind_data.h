@@ -27,6 +27,7 @@ struct BoundData {
 
 /// What saved weights know of the data they were trained on.
 struct SavedData {
+  std::string path;            // of the weights, for messages
   runtime::Fitted fitted;
   uint64_t seed = 0;
   int64_t rows = 0;            // of the sources that were split

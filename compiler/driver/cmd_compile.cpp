@@ -6,6 +6,7 @@
 
 #include "codegen/c_header.h"
 #include "driver/commands.h"
+#include "driver/fitted_expressions.h"
 #include "driver/prepare_inputs.h"
 #include "driver/session.h"
 #include "driver/weights.h"
@@ -70,6 +71,8 @@ std::string prepare_inputs(Session& session, const Options& options) {
   if (options.weights.empty()) return preparation_comment(session, nullptr, {});
   runtime::SafetensorsFile file = open_weights(session, options.weights);
   runtime::Fitted fitted = saved_data(session, file, options.weights).fitted;
+  check_encoding(session, fitted, options.weights);
+  for (const lang::DataBinding& binding : session.model.data.bindings) check_expressions(session, binding, fitted, options.weights);
   std::set<std::string> built_in;
   if (options.raw_inputs) built_in = build_in_preparation(session, fitted);
   return preparation_comment(session, &fitted, built_in);

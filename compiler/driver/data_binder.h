@@ -40,11 +40,12 @@ class DataBinder {
   /// Whether the input's numbers are places in the vocabulary.
   bool indexes_vocabulary(const std::string& input) const;
   bool has_part(const std::string& input, Part part) const;
+  /// What the data block says of the input, if anything.
+  const lang::DataBinding* find_binding(const std::string& input) const;
 
  private:
   void replace_source(const std::string& item, size_t equals);
   bool has_input(const std::string& name) const;
-  const lang::DataBinding* find_binding(const std::string& input) const;
   bool expression_has(const lang::DataExpr& expr, Part part) const;
   std::string outputs_that_read(const std::string& input) const;
   [[noreturn]] void missing(const std::string& input);

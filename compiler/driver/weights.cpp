@@ -51,7 +51,7 @@ Json fitted_json(const runtime::Fitted& fitted) {
     Json& list = numbers[place] = Json::array();
     for (double value : values) list.push_back(fmt::format("{:a}", value));
   }
-  return {{"numbers", numbers}, {"categories", fitted.categories}};
+  return {{"numbers", numbers}, {"categories", fitted.categories}, {"expressions", fitted.expressions}};
 }
 
 /// A share of the rows; nothing where the file does not say it.
@@ -99,6 +99,7 @@ std::map<std::string, std::string> weights_metadata(const lang::Model& model, co
 
 SavedData saved_data(Session& session, const runtime::SafetensorsFile& file, const std::string& path) {
   SavedData saved;
+  saved.path = path;
   try {
     const auto& metadata = file.metadata();
     if (auto seed = metadata.find("gradus.seed"); seed != metadata.end()) saved.seed = std::stoull(seed->second);
@@ -109,6 +110,7 @@ SavedData saved_data(Session& session, const runtime::SafetensorsFile& file, con
     if (fitted == metadata.end()) return saved;
     Json json = Json::parse(fitted->second);
     saved.fitted.categories = json.at("categories").get<std::map<std::string, std::vector<std::string>>>();
+    saved.fitted.expressions = json.at("expressions").get<std::map<std::string, std::string>>();
     for (const auto& [place, list] : json.at("numbers").items()) {
       for (const Json& item : list) saved.fitted.numbers[place].push_back(std::strtod(item.get<std::string>().c_str(), nullptr));
     }

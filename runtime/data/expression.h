@@ -21,6 +21,7 @@ namespace gradus::runtime {
 struct Fitted {
   std::map<std::string, std::vector<double>> numbers;
   std::map<std::string, std::vector<std::string>> categories;
+  std::map<std::string, std::string> expressions;  // the text of each, by whoever reads it from a file
 };
 
 struct DataNode {
