@@ -62,6 +62,20 @@ Value extremum(BuiltinCall& c) {
   return c.e.wrap(x, c.e.make(x.place, kind, x.nodes));
 }
 
+/// x, which when compiling is from `low` to below `below`; a number of each step is not looked at.
+Value within(BuiltinCall& c) {
+  double low = c.e.compile_time_number(c[1], c.spans[1], "a bound").value;
+  double below = c.e.compile_time_number(c[2], c.spans[2], "a bound").value;
+  if (!is_plain_number(c[0]) || (c[0].number.value >= low && c[0].number.value < below)) return c[0];
+  const Binding* argument = c.e.argument_at(c.spans[0]);
+  const std::string_view text = c.e.source_text(c.spans[0]);
+  const std::string what = argument ? fmt::format("argument `{}` of `{}`", text, c.e.frame().function->name)
+                                    : fmt::format("`{}`", text);
+  c.e.fail(Diag::BadArgument, argument ? argument->given : c.spans[0],
+           fmt::format("{} is {}, expected a number from {} to below {}", what,
+                       to_string(c[0].number), low, below));
+}
+
 int64_t floor_div(int64_t a, int64_t b) { return a / b; }
 
 template <OpKind kind>
@@ -221,6 +235,7 @@ const Builtin kRows[] = {
     {"sign", "x", number_function<OpKind::Sign, sign_of>},
     {"maximum", "x, y", extremum<OpKind::Maximum>},
     {"minimum", "x, y", extremum<OpKind::Minimum>},
+    {"within", "x, low, below", within},
     {"div", "x, y", integer_function<OpKind::IntDiv>},
     {"mod", "x, y", integer_function<OpKind::Mod>},
     {"where", "condition, x, y", where},

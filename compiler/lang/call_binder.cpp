@@ -136,7 +136,7 @@ void CallBinder::bind(std::vector<std::optional<CallArgument>> arguments) {
     Value value = formals[i].type.tensor ? bind_tensor(formals[i], argument)
                                          : bind_bare(formals[i], argument);
     frame.blocks.front()[formals[i].name] = {std::move(value), Binding::Kind::Argument, SIZE_MAX,
-                                             formals[i].span};
+                                             formals[i].span, argument.span};
   }
   for (size_t i = 0; i < formals.size(); ++i) {  // defaults may use sizes and the arguments before
     if (arguments[i]) continue;
@@ -146,7 +146,7 @@ void CallBinder::bind(std::vector<std::optional<CallArgument>> arguments) {
     Value value = formals[i].type.tensor ? bind_tensor(formals[i], argument)
                                          : bind_bare(formals[i], argument);
     frame.blocks.front()[formals[i].name] = {std::move(value), Binding::Kind::Argument, SIZE_MAX,
-                                             formals[i].span};
+                                             formals[i].span, argument.span};
   }
   run_checks();
 }

@@ -49,6 +49,13 @@ void Elaborator::fail(Diag kind, Span span, std::string message, std::vector<Dia
   throw Abandoned{};
 }
 
+const Binding* Elaborator::argument_at(Span span) {
+  const auto& arguments = frame().blocks.front();
+  auto found = arguments.find(source_text(span));
+  if (found == arguments.end() || found->second.kind != Binding::Kind::Argument) return nullptr;
+  return &found->second;
+}
+
 GraphBuilder& Elaborator::builder(Place place) {
   GraphBuilder& b = builders_[static_cast<size_t>(place)];
   const Frame& at = *frames_.back();

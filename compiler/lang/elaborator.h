@@ -33,6 +33,7 @@ struct Binding {
   Kind kind = Kind::Let;
   size_t variable = SIZE_MAX;  // Param, State
   Span span;
+  Span given = {};  // Argument: where the call gives it
 };
 
 /// A parameter or state while its mode is elaborated.
@@ -98,6 +99,10 @@ class Elaborator {
   // ---- messages ----
   [[noreturn]] void fail(Diag kind, Span span, std::string message,
                          std::vector<DiagNote> notes = {}, std::vector<Span> also = {});
+
+  /// The argument of the call under way that `span` names, if it names one: what a message of its value points at.
+  const Binding* argument_at(Span span);
+  std::string_view source_text(Span span) const { return diags_->sources().text(span); }
 
   // ---- expressions ----
   Value eval(const Expr& expr, const TensorType* want = nullptr);

@@ -194,6 +194,24 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{IN_MODEL("layer a = dense(units: 2)\nlet b = a(x)\nlet c = a(b)"),
               "4:9: error: `w` is float[2, 2] in this call of the layer|[layer-mismatch]"}));
 
+// The number is told at the argument that gives it, in the model or in a function of the file.
+INSTANTIATE_TEST_SUITE_P(
+    Bounds, Errors,
+    testing::Values(
+        Wrong{IN_MODEL("loss mean(dropout(x, rate: 1))"),
+              "2:28: error: argument `rate` of `dropout` is 1, expected a number from 0 to below 1 [bad-argument]"},
+        Wrong{IN_MODEL("output y = dropout(x, 3 / 2)"), "2:23: error: argument `rate` of `dropout` is 1.5, expected"},
+        Wrong{IN_MODEL("output y = dropout(x, -0.1)"), "2:23: error: argument `rate` of `dropout` is -0.1, expected"},
+        Wrong{IN_MODEL("output y = dropout(x, 0 / 0)"), "2:23: error: argument `rate` of `dropout` is |nan, expected"},
+        Wrong{IN_MODEL("layer d = dropout(rate: 2)\noutput y = d(x)"), "2:11: error: argument `rate` of `dropout` is 2, expected"},
+        Wrong{IN_MODEL("output y = f(x, 7)") "fn f(x: float[...], r: float) { return dropout(x, rate: r) }",
+              "4:57: error: argument `rate` of `dropout` is 7, expected"},
+        Wrong{IN_MODEL("output y = attention(reshape(x, [batch, 1, 4]), heads: 2, dropout: -1)"),
+              "2:68: error: argument `dropout` of `attention` is -1, expected a number from 0 to below 1 [bad-argument]"},
+        Wrong{IN_MODEL("output y = x * within(2 + 1, -1, 3)"),
+              "2:23: error: `2 + 1` is 3, expected a number from -1 to below 3 [bad-argument]"},
+        Wrong{IN_MODEL("output y = x * within(1, 0, x)"), "2:29: error: |[not-constant]"}));
+
 INSTANTIATE_TEST_SUITE_P(
     Blocks, Errors,
     testing::Values(Wrong{IN_MODEL("loss mean(x)") "train { optimiser = sgd() }",
