@@ -7,6 +7,7 @@
 #include "codegen/c_header.h"
 #include "driver/commands.h"
 #include "driver/fitted_expressions.h"
+#include "driver/load_weights.h"
 #include "driver/prepare_inputs.h"
 #include "driver/session.h"
 #include "driver/weights.h"
@@ -63,6 +64,17 @@ codegen::HeaderSpec header_spec(const Session& session, const std::vector<codege
   return spec;
 }
 
+/// What does not fit the model is told as where weights are read: nothing of them is built in, yet the header is theirs.
+void check_weights(Session& session, const Options& options, const runtime::SafetensorsFile& file) {
+  std::vector<pipeline::VariableStore::Wanted> wanted;
+  for (const lang::Variable& variable : session.model.variables) {
+    if (!variable.of_optimizer) wanted.push_back({variable.path, variable.type});
+  }
+  pipeline::VariableStore store;
+  store.add(wanted);
+  load_weights(session, file, options.weights, store, {options.rename, false});
+}
+
 /// How inputs are prepared: put into the graphs with --raw-inputs; what the header says of it is returned.
 std::string prepare_inputs(Session& session, const Options& options) {
   if (options.raw_inputs && options.weights.empty()) {
@@ -70,6 +82,7 @@ std::string prepare_inputs(Session& session, const Options& options) {
   }
   if (options.weights.empty()) return preparation_comment(session, nullptr, {});
   runtime::SafetensorsFile file = open_weights(session, options.weights);
+  check_weights(session, options, file);
   runtime::Fitted fitted = saved_data(session, file, options.weights).fitted;
   check_encoding(session, fitted, options.weights);
   for (const lang::DataBinding& binding : session.model.data.bindings) check_expressions(session, binding, fitted, options.weights);

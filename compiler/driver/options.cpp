@@ -37,7 +37,7 @@ const std::vector<Command>& commands() {
       {"predict", "MODEL.grad", true, "outputs of saved weights, as .npy or .csv",
        {"weights", "rename", "data", "part", "output", "batch", "threads", "set", "cpu", "no-cache", "output-file"}},
       {"compile", "MODEL.grad", true, "an object file and a C header with the step, no library needed",
-       {"weights", "raw-inputs", "batch", "steps", "set", "cpu", "rate", "header", "output-file"}},
+       {"weights", "rename", "raw-inputs", "batch", "steps", "set", "cpu", "rate", "header", "output-file"}},
       {"show", "MODEL.grad", false, "any stage of the compilation as text",
        {"emit", "function", "library", "batch", "set", "cpu", "rate", "remarks", "dump-after", "time-passes",
         "verify-roundtrip"}},

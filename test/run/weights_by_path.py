@@ -50,9 +50,16 @@ for pair in ("`hiddem.w` F32[2,3] is missing; `hidden.w` of that type is left ov
     require(pair in told, f"expected {pair}, found {told}")
 print("what does not fit is told in pairs")
 
+# An object is not made for weights of another model.
+require(fails("compile", other, "-o", folder / "o.o", "--weights", weights).replace("compile", "eval") == told, "`compile` tells something else")
+require(not (folder / "o.o").exists(), "an object for weights that do not fit")
+gradus("compile", first, "-o", folder / "o.o", "--weights", weights)
+print("compile: told as well")
+
 # A path, or all below it.
 renames = ("--rename", "hidden=hiddem", "--rename", "h.w=top.w", "--rename", "h.b=top.b")
 require(gradus("predict", other, "--weights", weights, *renames) == predicted, "renamed weights predict something else")
+gradus("compile", other, "-o", folder / "o.o", "--weights", weights, *renames)
 told = fails("eval", other, "--weights", weights, "--rename", "hedden.w=hiddem.w")
 require("has no `hedden.w`; did you mean `hidden.w`?" in told, told)
 require("two tensors the path `h.w`" in fails("eval", first, "--weights", weights, "--rename", "hidden.w=h.w"), "two of one name")
