@@ -132,6 +132,7 @@ class DataBuilder {
     }
     bool other_data = saved_ && !same_run && (binder_.replaced() || saved_->rows != main);
     bool all = whole_ || other_data;
+    if (other_data) out_.kept_rows = saved_->rows;
     if (all) {
       out_.split.train = range(0, main);
     } else {

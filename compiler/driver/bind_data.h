@@ -23,6 +23,7 @@ struct BoundData {
   int64_t source_rows = 0;     // rows of the main sources, which the split was drawn over
   int64_t rows = 0;            // with those of files for validation and test
   double validation_share = 0, test_share = 0;  // drawn from them
+  std::optional<int64_t> kept_rows;             // of the split kept with the weights, where these are other data: nothing is split
 };
 
 /// What saved weights know of the data they were trained on.

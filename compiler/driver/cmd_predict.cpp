@@ -57,6 +57,16 @@ std::vector<int64_t> choose_rows(const Options& options, const BoundData& data, 
   return rows;
 }
 
+void require_rows(const std::vector<int64_t>& rows, const std::string& part, const BoundData& data) {
+  if (!rows.empty()) return;
+  std::string why;
+  if (data.kept_rows) {
+    why = fmt::format("; the split kept with the weights is of {} rows, these are other data, {} rows, all of them in `--part all`",
+                      *data.kept_rows, data.source_rows);
+  }
+  throw CommandError(kBadFile, fmt::format("the {} part has no rows{}", part, why));
+}
+
 /// One output over all rows, in memory.
 struct Gathered {
   std::string name;
@@ -143,7 +153,7 @@ int run_eval(const Options& options) {
   Loaded loaded(options, *session, Function::Evaluate, false);
   std::string part;
   std::vector<int64_t> rows = choose_rows(options, loaded.data, part);
-  if (rows.empty()) throw CommandError(kBadFile, fmt::format("the {} part has no rows", part));
+  require_rows(rows, part, loaded.data);
   runtime::Evaluation evaluation = loaded.runner.evaluate(rows);
   if (options.json) {
     nlohmann::json metrics = nlohmann::json::object();
@@ -175,7 +185,7 @@ int run_predict(const Options& options) {
   const std::vector<std::string>& names = options.outputs.empty() ? model.outputs : options.outputs;
   std::vector<int64_t> rows = {0};
   if (any_has_rows(loaded.runner, names)) rows = choose_rows(all, loaded.data, part);
-  if (rows.empty()) throw CommandError(kBadFile, fmt::format("the {} part has no rows", part));
+  require_rows(rows, part, loaded.data);
   write_outputs(*session, options, predict_rows(loaded.runner, rows, names), static_cast<int64_t>(rows.size()));
   return kDone;
 }

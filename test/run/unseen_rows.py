@@ -3,6 +3,7 @@
 validation part they change what is validated, not what is trained or fitted; in the training part they change all."""
 import csv
 import pathlib
+import subprocess
 import sys
 
 from runs import examples, gradus, read_safetensors, read_table, require
@@ -61,3 +62,18 @@ for part, same in (("test", set(plain)), ("validation", {"fitted", "last weights
         found.discard("kept weights")  # which weights are best depends on the validation
     require(found == same, f"other values in the {part} part leave {sorted(found)}, expected {sorted(same)}")
     print(f"other values in the {part} part: as expected")
+
+# With rows more the table is other data: no part of the kept split is taken from it.
+def complaint(*arguments):
+    done = subprocess.run(["gradus", *map(str, arguments)], capture_output=True, text=True, timeout=60)
+    require(done.returncode == 1, f"gradus {arguments}: exit code {done.returncode}, expected 1")
+    return done.stderr
+
+
+with open(folder / "number.csv", "a") as file:
+    file.write("3000,0\n")
+for command in ("eval", "predict"):
+    told = complaint(command, folder / "number.grad", "--weights", folder / "number.safetensors", "--part", "test")
+    require("the test part has no rows; the split kept with the weights is of 3000 rows, these are other data, 3001 rows" in told, told)
+require(len(rows_of("all")) == 3001, "not all rows")
+print("rows more: said")
