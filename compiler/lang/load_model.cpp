@@ -83,7 +83,9 @@ std::optional<Model> load_model(SourceMap& sources, int32_t file, const Elaborat
   if (diags.has_errors()) return std::nullopt;
   read_averages(model, model.evaluate);
   read_averages(model, model.predict);
-  for (Graph* graph : {&model.train, &model.evaluate, &model.predict}) guard_indices(*graph);
+  for (Graph* graph : {&model.init, &model.train, &model.evaluate, &model.predict}) {
+    guard_indices(*graph);
+  }
   return model;
 }
 

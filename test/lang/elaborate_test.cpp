@@ -93,6 +93,12 @@ TEST(Elaborate, IndicesThatAModelComputesStayInside) {
     EXPECT_LACKS(text(inside), "nan");
 }
 
+TEST(Elaborate, IndicesOfInitialisersStayInside) {
+  const Loaded loaded = load_body("param w: float[3] = fill(1, [4])[range(3) + 5]\noutput y = x");
+  ASSERT_TRUE(loaded.model) << loaded.messages;
+  EXPECT_HAS(print_graph(loaded.model->init), "nan");
+}
+
 // The test of a whole input takes the smallest of its axes, which is wrong for columns of several.
 TEST(Elaborate, PartsOfAnInputThatIndexSeveralAxesAreGuarded) {
   const std::string head = "model m(k: int[batch, 2]) {\nparam a: float[3] = zeros()\n";
