@@ -94,27 +94,44 @@ int64_t limit_of(const Graph& graph, const Node& node) {
 
 bool takes(const Node& node) { return node.op == OpKind::Gather || node.op == OpKind::TakeAlong; }
 
+/// How the graphs of a model use one input.
+struct Use {
+  std::set<int64_t> limits;    // sizes of the axes that it indexes
+  bool as_number = false;      // some element is read for other things
+};
+
 class Guard {
  public:
-  explicit Guard(const Graph& graph) : graph_(graph) {
-    for (const Node& node : graph.nodes) {
-      if (!takes(node)) continue;
-      NodeId input = source_of(graph, node.operands[1]).input;
-      if (input.valid()) limits_[input].insert(limit_of(graph, node));
+  explicit Guard(std::span<Graph* const> graphs) {
+    for (const Graph* graph : graphs) {
+      for (const Node& node : graph->nodes) note_uses(*graph, node);
     }
   }
 
-  bool needs(const Node& node) const {
+  bool needs(const Graph& graph, const Node& node) const {
     if (!takes(node)) return false;
-    const Source source = source_of(graph_, node.operands[1]);
-    if (source.input.valid()) return !source.whole && limits_.at(source.input).size() > 1;
-    const Range range = range_of(graph_, node.operands[1]);
-    return range.low < 0 || range.high >= limit_of(graph_, node);
+    const Source source = source_of(graph, node.operands[1]);
+    if (source.input.valid()) {
+      const Use& use = uses_.at(leaf_name(graph[source.input]));
+      return !source.whole && (use.limits.size() > 1 || use.as_number);
+    }
+    const Range range = range_of(graph, node.operands[1]);
+    return range.low < 0 || range.high >= limit_of(graph, node);
   }
 
  private:
-  const Graph& graph_;
-  std::map<NodeId, std::set<int64_t>> limits_;
+  void note_uses(const Graph& graph, const Node& node) {
+    if (only_moves(node)) return;
+    for (size_t i = 0; i < node.operands.size(); ++i) {
+      const NodeId input = source_of(graph, node.operands[i]).input;
+      if (!input.valid()) continue;
+      Use& use = uses_[leaf_name(graph[input])];
+      if (takes(node) && i == 1) use.limits.insert(limit_of(graph, node));
+      else use.as_number = true;
+    }
+  }
+
+  std::map<std::string, Use> uses_;
 };
 
 void write_guarded(Rewriter& rewrite, NodeId id) {
@@ -136,23 +153,27 @@ void write_guarded(Rewriter& rewrite, NodeId id) {
   rewrite.replace(id, builder.select(right, taken, nan));
 }
 
-}  // namespace
-
-bool guard_indices(Graph& graph) {
-  const Guard guard(graph);
-  const bool any = std::any_of(graph.nodes.begin(), graph.nodes.end(),
-                               [&](const Node& node) { return guard.needs(node); });
-  if (!any) return false;
+Graph guarded(const Graph& graph, const Guard& guard) {
   Rewriter rewrite(graph);
   for (NodeId id : rewrite.order()) {
-    if (guard.needs(graph[id])) {
+    if (guard.needs(graph, graph[id])) {
       write_guarded(rewrite, id);
     } else {
       rewrite.keep(id);
     }
   }
-  graph = rewrite.finish();
-  return true;
+  return rewrite.finish();
+}
+
+}  // namespace
+
+void guard_indices(std::span<Graph* const> graphs) {
+  const Guard guard(graphs);
+  for (Graph* graph : graphs) {
+    const bool any = std::any_of(graph->nodes.begin(), graph->nodes.end(),
+                                 [&](const Node& node) { return guard.needs(*graph, node); });
+    if (any) *graph = guarded(*graph, guard);
+  }
 }
 
 }  // namespace gradus::lang

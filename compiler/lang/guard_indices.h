@@ -8,14 +8,18 @@
 // So is one that cannot leave the axis (`argmax`, `range`, constants). Any other that leaves it
 // gives NaN, and whole numbers of the last place at hand: nothing outside is ever read, and a loss
 // that it reaches ends the run. Where parts of one input index axes of several sizes (columns of a
-// table), a test of the whole input would refuse what is right: the parts are guarded instead.
+// table), or one part is an index and another a number, a test of the whole input would refuse what is
+// right: the parts are guarded instead.
 #pragma once
+
+#include <span>
 
 #include "graph/graph.h"
 
 namespace gradus::lang {
 
-/// Stage Source in and out; true if anything was guarded. Linear.
-bool guard_indices(Graph& graph);
+/// Stage Source in and out, of all graphs of a model: one that reads a part of an input guards it if
+/// the others ask it to. Linear.
+void guard_indices(std::span<Graph* const> graphs);
 
 }  // namespace gradus::lang

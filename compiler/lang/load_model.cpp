@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "lang/data_block.h"
 #include "lang/guard_indices.h"
@@ -83,9 +84,8 @@ std::optional<Model> load_model(SourceMap& sources, int32_t file, const Elaborat
   if (diags.has_errors()) return std::nullopt;
   read_averages(model, model.evaluate);
   read_averages(model, model.predict);
-  for (Graph* graph : {&model.init, &model.train, &model.evaluate, &model.predict}) {
-    guard_indices(*graph);
-  }
+  const std::array graphs{&model.init, &model.train, &model.evaluate, &model.predict};
+  guard_indices(graphs);
   return model;
 }
 

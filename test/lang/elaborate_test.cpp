@@ -99,12 +99,16 @@ TEST(Elaborate, IndicesOfInitialisersStayInside) {
   EXPECT_HAS(print_graph(loaded.model->init), "nan");
 }
 
-// The test of a whole input takes the smallest of its axes, which is wrong for columns of several.
+// The test of a whole input takes the smallest of its axes, which is wrong for columns of several,
+// and for columns of numbers.
 TEST(Elaborate, PartsOfAnInputThatIndexSeveralAxesAreGuarded) {
   const std::string head = "model m(k: int[batch, 2]) {\nparam a: float[3] = zeros()\n";
   auto text = [&](const std::string& rest) { return predict_text(load_text(head + rest + " }")); };
   EXPECT_HAS(text("param b: float[9] = zeros()\noutput y = a[k[:, 0]] + b[k[:, 1]]"), "nan");
   EXPECT_LACKS(text("param b: float[3] = zeros()\noutput y = a[k[:, 0]] + b[k[:, 1]]"), "nan");
+  EXPECT_HAS(text("output y = a[k[:, 0]] * float(k[:, 1])"), "nan");
+  // What is no output is used by training: its data may go further here too.
+  EXPECT_HAS(text("param b: float[9] = zeros()\noutput y = a[k[:, 0]]\nloss mean(b[k[:, 1]])"), "nan");
 }
 
 TEST(Elaborate, FunctionsSeeActualSizes) {
