@@ -30,7 +30,7 @@ struct Cache {
 
 Cache l1(const Target& target) { return {target.l1_bytes, target.l1_ways}; }
 
-/// The L2 cache; its ways are 8 or more wherever vectors are wider than 16 bytes.
+/// The L2 cache. No target says its ways; most have 8 or more.
 Cache l2(const Target& target) { return {target.l2_bytes, 8}; }
 
 /// Whether `count` rows that lie `stride` elements apart fall into too few sets of a cache.
