@@ -104,18 +104,18 @@ void ModelRunner::run(Function function, std::span<const int64_t> rows, const ru
 /// Which number of which input is no place of the axis that it indexes; an index that the model
 /// computes is in none of them.
 std::string ModelRunner::bad_index(pipeline::StepRunner& step, std::span<const int64_t> rows) {
-  for (const lang::ModelInput& input : session_.model.inputs) {
-    if (input.index_limit == 0 || !step.has_input(input.name)) continue;
-    const runtime::InputArray& array = data_->dataset.arrays().at(input.name);
-    bool whole = data_->whole.count(input.name) > 0;
+  for (const plan::IndexCheck& check : step.program().checks) {
+    const std::string& name = step.program().buffers[check.input].name;
+    const runtime::InputArray& array = data_->dataset.arrays().at(name);
+    bool whole = data_->whole.count(name) > 0;
     for (size_t i = 0; i < (whole ? static_cast<size_t>(array.rows) : rows.size()); ++i) {
       const int64_t row = whole ? static_cast<int64_t>(i) : rows[i];
       std::vector<int32_t> values(static_cast<size_t>(array.row_bytes) / sizeof(int32_t));
       std::memcpy(values.data(), array.row(row), values.size() * sizeof(int32_t));
       for (int32_t value : values) {
-        if (value >= 0 && value < input.index_limit) continue;
-        return fmt::format("row {} of the data: input `{}` is {}, expected an index from 0 to {}", row + 1, input.name,
-                           value, input.index_limit - 1);
+        if (value >= 0 && value < check.limit) continue;
+        return fmt::format("row {} of the data: input `{}` is {}, expected an index from 0 to {}", row + 1, name, value,
+                           check.limit - 1);
       }
     }
   }
