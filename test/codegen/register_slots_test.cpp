@@ -72,6 +72,31 @@ TEST(RegisterSlots, OtherLanesAreReadFromMemory) {
   }
 }
 
+/// A largest element with its place, and whether any is negative, in loops within loops, of which one
+/// does not run and the others run with few rows or none.
+TEST(RegisterSlots, SlotsOfSeveralTypesGoAlongInNestedLoops) {
+  const std::string text =
+      "kernel @k rows {rows=1 unroll=4 held=false}:\n  a: worker f32[11] at 0\n"
+      "  i: worker i32[11] at 64\n  s: worker bool[11] at 128\n  t: worker i64[1] at 192\n"
+      "  x: in f32[n,5,11]\n  y: out f32[5,11]\n  at: out i32[5,11]\n  neg: out bool[11]\n"
+      "  count: out i64[]\n  store t[0], i64(0)\n  lanes c 0..11\n    store s[c], false\n"
+      "  seq g 0..5\n    lanes c 0..11\n      store a[c], -inf\n      store i[c], 0\n"
+      "    seq z 3..3\n      lanes c 0..11\n        store a[c], 9.0\n"
+      "    seq f 1..n\n      %0 = load t[0] : i64\n      %1 = add %0, i64(1) : i64\n"
+      "      store t[0], %1\n      lanes c 0..11\n        %2 = load x[f,g,c] : f32\n"
+      "        %3 = load a[c] : f32\n        %4 = less %3, %2 : bool\n"
+      "        %5 = select %4, %2, %3 : f32\n        store a[c], %5\n        %6 = load i[c] : i32\n"
+      "        %7 = index f : i32\n        %8 = select %4, %7, %6 : i32\n        store i[c], %8\n"
+      "        %9 = less %2, 0.0 : bool\n        %10 = load s[c] : bool\n"
+      "        %11 = or %9, %10 : bool\n        store s[c], %11\n"
+      "    lanes c 0..11\n      %12 = load a[c] : f32\n      store y[g,c], %12\n"
+      "      %13 = load i[c] : i32\n      store at[g,c], %13\n"
+      "  lanes c 0..11\n    %14 = load s[c] : bool\n    store neg[c], %14\n"
+      "  %15 = load t[0] : i64\n  store count[], %15\n";
+  EXPECT_EQ(vectors_of(text), (std::vector<int>{2, 2, 2, 1, 0, 0, 0, 0, 0}));
+  for (int64_t n : {1, 2, 9}) expect_equal(text, {.n = n, .capacity = 9, .specials = n == 9});
+}
+
 TEST(RegisterSlots, WhatIsStoredInOneLoopOnlyIsInMemoryForTheNext) {
   const std::string text =
       "kernel @k rows {rows=1 unroll=4 held=false}:\n  a: worker f32[8] at 0\n  b: worker f32[8] at 64\n"
