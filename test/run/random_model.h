@@ -123,7 +123,8 @@ class RandomModel : public GraphParts {
     static constexpr OpKind kPlain[] = {OpKind::Neg,     OpKind::Abs,       OpKind::Sin,
                                         OpKind::Cos,     OpKind::Erf,       OpKind::Tanh,
                                         OpKind::Sigmoid, OpKind::NormalCdf, OpKind::NormalDensity};
-    switch (const int64_t row = below(6 + std::ssize(kPlain)); row) {  // each as often as the others
+    // Each row as often as the others.
+    switch (const int64_t row = below(6 + std::ssize(kPlain)); row) {
       case 0:
         return push(builder_.unary(OpKind::Sqrt, positive(x)));
       case 1:
