@@ -33,6 +33,7 @@ struct SavedData {
   uint64_t seed = 0;
   int64_t rows = 0;            // of the sources that were split
   std::optional<double> validation_share, test_share;  // as the split was drawn, whatever the model file says now
+  int64_t batch = 0;           // rows of a step; 0: the file does not say it
   bool same_run = false;       // the run itself goes on: its split holds for files given by --data too
 };
 

@@ -55,7 +55,7 @@ class Trainer {
     std::optional<SavedData> saved = open_checkpoint();
     data_ = bind_data(session_, options_, needed_inputs(), seed_, saved ? &*saved : nullptr, false);
     runner_.set_data(data_);
-    metadata_ = weights_metadata(session_.model, data_, seed_);
+    metadata_ = weights_metadata(session_.model, data_, seed_, runner_.capacity());
     make_plan();
     runner_.initialise(seed_);
     start_from_files();
@@ -81,7 +81,16 @@ class Trainer {
       throw CommandError(kBadFlags, fmt::format("--seed is {}, the run to go on with has {}", *options_.seed, saved.seed));
     }
     seed_ = saved.seed;
+    check_batch(saved);
     return saved;
+  }
+
+  /// A checkpoint counts steps: with another batch an epoch would begin again or leave rows out where the run goes on.
+  void check_batch(const SavedData& saved) {
+    if (!session_.model.has_batch || saved.batch == 0 || saved.batch == runner_.capacity()) return;
+    throw CommandError(options_.batch ? kBadFlags : kBadFile,
+                       fmt::format("{} is {}, the run to go on with has {}, by which it counts where in its epoch it stands",
+                                   options_.batch ? "--batch" : "`batch` of the train block", runner_.capacity(), saved.batch));
   }
 
   void make_plan() {

@@ -87,10 +87,12 @@ std::vector<runtime::NamedTensor> named_tensors(const lang::Model& model, const 
   return tensors;
 }
 
-std::map<std::string, std::string> weights_metadata(const lang::Model& model, const BoundData& data, uint64_t seed) {
+std::map<std::string, std::string> weights_metadata(const lang::Model& model, const BoundData& data, uint64_t seed,
+                                                    int64_t batch) {
   return {{"gradus.model", model.name},
           {"gradus.graph", graph_hash(model)},
           {"gradus.seed", std::to_string(seed)},
+          {"gradus.batch", std::to_string(batch)},
           {"gradus.rows", std::to_string(data.source_rows)},
           {"gradus.validation", fmt::format("{:a}", data.validation_share)},
           {"gradus.test", fmt::format("{:a}", data.test_share)},
@@ -104,6 +106,7 @@ SavedData saved_data(Session& session, const runtime::SafetensorsFile& file, con
     const auto& metadata = file.metadata();
     if (auto seed = metadata.find("gradus.seed"); seed != metadata.end()) saved.seed = std::stoull(seed->second);
     if (auto rows = metadata.find("gradus.rows"); rows != metadata.end()) saved.rows = std::stoll(rows->second);
+    if (auto batch = metadata.find("gradus.batch"); batch != metadata.end()) saved.batch = std::stoll(batch->second);
     saved.validation_share = share(metadata, "gradus.validation");
     saved.test_share = share(metadata, "gradus.test");
     auto fitted = metadata.find("gradus.fitted");

@@ -18,8 +18,9 @@ bool is_average(const lang::Model& model, const std::string& path);
 /// The model's variables in the store, with what safetensors wants to know.
 std::vector<runtime::NamedTensor> named_tensors(const lang::Model& model, const pipeline::VariableStore& store);
 
-/// Metadata: the model's name, a hash of paths and types, seed, rows and shares of the split, fitted constants.
-std::map<std::string, std::string> weights_metadata(const lang::Model& model, const BoundData& data, uint64_t seed);
+/// Metadata: the model's name, a hash of paths and types, seed, batch, rows and shares of the split, fitted constants.
+std::map<std::string, std::string> weights_metadata(const lang::Model& model, const BoundData& data, uint64_t seed,
+                                                    int64_t batch);
 /// What the file says of its data; throws CommandError where that does not read.
 SavedData saved_data(Session& session, const runtime::SafetensorsFile& file, const std::string& path);
 

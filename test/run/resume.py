@@ -77,6 +77,16 @@ train(overfit, "resumed", "--epochs", 4, "--resume")
 require_same_files(folder / "seeded", folder / "resumed", *ENDINGS)
 print("the seed is kept")
 
+# So is the batch: its steps say which rows an epoch has left.
+train(overfit, "resumed", "--epochs", 5, "--batch", 16, "--resume", code=2)
+halved = folder / "halved.grad"
+halved.write_text(overfit.read_text().replace("batch = 32", "batch = 16"))
+train(halved, "batches", "--data", examples / "data" / "diabetes.csv", "--epochs", 4, "--stop-after", 13)
+for other, options, code in ((halved, ("--batch", 8), 2), (overfit, (), 1)):
+    train(other, "batches", "--data", examples / "data" / "diabetes.csv", "--epochs", 4, "--resume", *options, code=code)
+train(overfit, "batches", "--data", examples / "data" / "diabetes.csv", "--epochs", 4, "--resume", "--batch", 16)
+print("another batch is refused")
+
 # So are the fitted constants and the shares, over files given on the command line and where the model file has changed.
 table = (examples / "data" / "diabetes.csv").read_text()
 (folder / "rows.csv").write_text(table)
