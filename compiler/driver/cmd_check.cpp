@@ -1,5 +1,6 @@
 // gradus check: every gradient of a model against finite differences in f64, per parameter.
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -22,7 +23,7 @@ nlohmann::json to_json(const pipeline::GradientReport& report) {
   }
   nlohmann::json functions = nlohmann::json::array();
   for (const pipeline::OwnDerivative& own : report.wrong_functions) functions.push_back(own.name);
-  return {{"passed", report.passed()}, {"tensors", tensors}, {"evaluations", report.evaluations},
+  return {{"passed", report.passed()}, {"finite", std::isfinite(report.loss)}, {"tensors", tensors}, {"evaluations", report.evaluations},
           {"wrong_operators", report.wrong_operators}, {"wrong_functions", functions}};
 }
 
@@ -39,6 +40,11 @@ void check_trusted(const Session& session, const std::vector<std::string>& trust
 }
 
 void print_report(const Session& session, const pipeline::GradientReport& report) {
+  if (!std::isfinite(report.loss)) {
+    fmt::print("the loss is {} at the values that were made up for the inputs, expected a finite number; nothing was compared\n",
+               std::isnan(report.loss) ? "no number (NaN)" : "infinite");
+    return;
+  }
   fmt::print("{:32} {:>8} {:>10} {:>6} {:>10} {:>10}\n", "parameter", "entries", "directions", "kinks",
              "difference", "f32 - f64");
   for (const pipeline::TensorCheck& t : report.tensors) {

@@ -38,6 +38,7 @@ struct GradientReport {
   std::vector<OwnDerivative> wrong_functions;  // whose own derivative fails
   std::vector<std::string> notes;
   int evaluations = 0;  // of the loss, for differences
+  double loss = 0;      // where everything is compared; not finite: nothing is
   bool passed() const;
 };
 

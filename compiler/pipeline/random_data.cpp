@@ -30,10 +30,11 @@ uint64_t Random::next() {
   return z ^ (z >> 31);
 }
 
-double random_element(Random& random, const lang::ModelInput& input) {
+double random_element(Random& random, const lang::ModelInput& input, const WholeNumbers& range) {
   if (is_float(input.type.dtype)) return random.uniform();
   if (input.type.dtype == DType::Bool) return static_cast<double>(random.below(2));
-  return static_cast<double>(random.below(input.index_limit > 0 ? input.index_limit : 10));
+  if (input.index_limit > 0) return static_cast<double>(random.below(input.index_limit));
+  return static_cast<double>(range.first + random.below(range.count));
 }
 
 void fill_random(Random& random, const lang::ModelInput& input, std::span<std::byte> bytes) {

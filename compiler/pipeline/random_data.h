@@ -24,8 +24,13 @@ class Random {
   uint64_t state_;
 };
 
-/// One element, as a double.
-double random_element(Random& random, const lang::ModelInput& input);
+/// `count` whole numbers from `first` on.
+struct WholeNumbers {
+  int64_t first = 0, count = 10;
+};
+
+/// One element, as a double; whole numbers are of `range` where the input indexes no axis by itself.
+double random_element(Random& random, const lang::ModelInput& input, const WholeNumbers& range = {});
 /// Fills `bytes` with elements of the input's dtype.
 void fill_random(Random& random, const lang::ModelInput& input, std::span<std::byte> bytes);
 /// Writes `value` as element `index` of an array of `dtype`.
