@@ -14,5 +14,6 @@ int run_check(const Options& options);
 int run_bench(const Options& options);
 int run_opt(const Options& options);
 int run_ops(const Options& options);
+int run_functions(const Options& options);
 
 }  // namespace gradus::driver

@@ -47,7 +47,8 @@ const std::vector<Command>& commands() {
        {"batch", "threads", "least-steps", "set", "cpu", "cache", "no-cache", "compile-only", "json"}},
       {"opt", "FILE", false, "passes on graph text; clusters, kernels and plans are read, verified and printed",
        {"passes", "list-passes", "batch", "cpu", "remarks", "verify-roundtrip", "dump-after", "time-passes"}},
-      {"ops", "[NAME]", false, "the operator table", {"json"}},
+      {"functions", "[NAME]", false, "what a model can call: arguments, and one line of what it does", {"json"}},
+      {"ops", "[NAME]", false, "the operator table of graphs", {"json"}},
   };
   return table;
 }
@@ -200,7 +201,7 @@ po::variables_map parse_options(const Command& command, const std::vector<std::s
 std::string program_help() {
   std::string out = "gradus compiles a model file into a training step and runs it.\n\nusage: gradus COMMAND ...\n\n";
   for (const Command& command : commands()) {
-    out += fmt::format("  {:8} {:12} {}\n", command.name, command.argument, command.summary);
+    out += fmt::format("  {:9} {:12} {}\n", command.name, command.argument, command.summary);
   }
   out += "\n`gradus COMMAND --help` lists the options of a command.\n";
   return out;

@@ -32,7 +32,7 @@ class CommandError : public std::runtime_error {
 
 struct Options {
   std::string command;
-  std::string input;                  // the model or graph file; `ops`: the operator
+  std::string input;                  // the model or graph file; `ops`, `functions`: a name
   std::vector<std::string> data;      // FILE or NAME=FILE
   std::vector<std::string> set;       // NAME=VALUE
   std::vector<std::string> outputs;   // predict --output NAME

@@ -216,64 +216,87 @@ Value argmax(BuiltinCall& c) {
 
 Value sum_over_parameters(BuiltinCall& c) { return c.e.sum_over_parameters(c[0], c.span); }
 
-const Builtin kRows[] = {
-    {"exp", "x", float_function<OpKind::Exp, std::exp>},
-    {"log", "x", float_function<OpKind::Log, std::log>},
-    {"log1p", "x", float_function<OpKind::Log1p, std::log1p>},
-    {"sqrt", "x", float_function<OpKind::Sqrt, std::sqrt>},
-    {"sin", "x", float_function<OpKind::Sin, std::sin>},
-    {"cos", "x", float_function<OpKind::Cos, std::cos>},
-    {"tanh", "x", float_function<OpKind::Tanh, std::tanh>},
-    {"sigmoid", "x", float_function<OpKind::Sigmoid, sigmoid_of>},
-    {"erf", "x", float_function<OpKind::Erf, std::erf>},
-    {"normal_cdf", "x", float_function<OpKind::NormalCdf, normal_cdf_of>},
-    {"normal_density", "x", float_function<OpKind::NormalDensity, normal_density_of>},
-    {"floor", "x", float_function<OpKind::Floor, std::floor>},
-    {"ceil", "x", float_function<OpKind::Ceil, std::ceil>},
-    {"round", "x", float_function<OpKind::Round, round_of>},
-    {"abs", "x", number_function<OpKind::Abs, std::fabs>},
-    {"sign", "x", number_function<OpKind::Sign, sign_of>},
-    {"maximum", "x, y", extremum<OpKind::Maximum>},
-    {"minimum", "x, y", extremum<OpKind::Minimum>},
-    {"within", "x, low, below", within},
-    {"div", "x, y", integer_function<OpKind::IntDiv>},
-    {"mod", "x, y", integer_function<OpKind::Mod>},
-    {"where", "condition, x, y", where},
-    {"float", "x", cast<DType::F32>},
-    {"f32", "x", cast<DType::F32>},
-    {"f64", "x", cast<DType::F64>},
-    {"int", "x", cast<DType::I32>},
-    {"i32", "x", cast<DType::I32>},
-    {"i64", "x", cast<DType::I64>},
-    {"bool", "x", cast<DType::Bool>},
-    {"stop_gradient", "x", stop_gradient},
-    {"sum", "x, *, axis=, keep=", sum},
-    {"mean", "x, *, axis=, keep=", mean},
-    {"max", "x, *, axis=, keep=", reduce_extremum<OpKind::Max>},
-    {"min", "x, *, axis=, keep=", reduce_extremum<OpKind::Min>},
-    {"argmax", "x, *, axis=, keep=", argmax},
-    {"sum_over_parameters", "s", sum_over_parameters},
+constexpr std::string_view kEach = "Element by element: of numbers and tensors alike";
+constexpr std::string_view kType = "Element types";
+constexpr std::string_view kReduce = "Reductions: over all axes, or those of `axis:`";
+
+constexpr Builtin kRows[] = {
+    {kEach, "exp", "x: float[...]", "float[...]", "e to the power of x.",
+     float_function<OpKind::Exp, std::exp>},
+    {kEach, "log", "x: float[...]", "float[...]", "The natural logarithm.",
+     float_function<OpKind::Log, std::log>},
+    {kEach, "log1p", "x: float[...]", "float[...]", "log(1 + x), exact near 0 too.",
+     float_function<OpKind::Log1p, std::log1p>},
+    {kEach, "sqrt", "x: float[...]", "float[...]", "The square root.",
+     float_function<OpKind::Sqrt, std::sqrt>},
+    {kEach, "sin", "x: float[...]", "float[...]", "The sine of an angle in radians.",
+     float_function<OpKind::Sin, std::sin>},
+    {kEach, "cos", "x: float[...]", "float[...]", "The cosine of an angle in radians.",
+     float_function<OpKind::Cos, std::cos>},
+    {kEach, "tanh", "x: float[...]", "float[...]", "The hyperbolic tangent, from -1 to 1.",
+     float_function<OpKind::Tanh, std::tanh>},
+    {kEach, "sigmoid", "x: float[...]", "float[...]", "1 / (1 + exp(-x)), from 0 to 1.",
+     float_function<OpKind::Sigmoid, sigmoid_of>},
+    {kEach, "erf", "x: float[...]", "float[...]", "The error function.",
+     float_function<OpKind::Erf, std::erf>},
+    {kEach, "normal_cdf", "x: float[...]", "float[...]",
+     "The share of the standard normal distribution below x.",
+     float_function<OpKind::NormalCdf, normal_cdf_of>},
+    {kEach, "normal_density", "x: float[...]", "float[...]",
+     "The density of the standard normal distribution at x.",
+     float_function<OpKind::NormalDensity, normal_density_of>},
+    {kEach, "floor", "x: float[...]", "float[...]", "The largest whole number not above x. No derivative.",
+     float_function<OpKind::Floor, std::floor>},
+    {kEach, "ceil", "x: float[...]", "float[...]", "The smallest whole number not below x. No derivative.",
+     float_function<OpKind::Ceil, std::ceil>},
+    {kEach, "round", "x: float[...]", "float[...]", "The nearest whole number, halves to even. No derivative.",
+     float_function<OpKind::Round, round_of>},
+    {kEach, "abs", "x: float[...] or int[...]", "as x", "x without its sign.",
+     number_function<OpKind::Abs, std::fabs>},
+    {kEach, "sign", "x: float[...] or int[...]", "as x", "-1 below 0, 1 above, else x itself. Its derivative is 0.",
+     number_function<OpKind::Sign, sign_of>},
+    {kEach, "maximum", "x: float[...] or int[...], y: as x", "as x",
+     "The larger of x and y at each place. `max` reduces.", extremum<OpKind::Maximum>},
+    {kEach, "minimum", "x: float[...] or int[...], y: as x", "as x",
+     "The smaller of x and y at each place. `min` reduces.", extremum<OpKind::Minimum>},
+    {kEach, "within", "x: float, low: float, below: float", "float",
+     "x itself, an error when compiling unless low <= x < below. Numbers of a step are not looked at.",
+     within},
+    {kEach, "div", "x: int[...], y: int[...]", "int[...]", "x / y toward zero; 0 where y is 0.",
+     integer_function<OpKind::IntDiv>},
+    {kEach, "mod", "x: int[...], y: int[...]", "int[...]",
+     "What `div` leaves, with the sign of x; x where y is 0.", integer_function<OpKind::Mod>},
+    {kEach, "where", "condition: bool[...], x: tensor, y: tensor", "as x",
+     "x where the condition is true, else y. Both sides are computed.", where},
+    {kEach, "stop_gradient", "x: tensor", "as x", "x itself, through which no derivative passes.",
+     stop_gradient},
+    {kType, "float", "x: tensor", "float[...]", "x as float, 32 bits; false is 0, true is 1.",
+     cast<DType::F32>},
+    {kType, "int", "x: tensor", "int[...]", "x as int, 32 bits: toward zero, NaN is 0.",
+     cast<DType::I32>},
+    {kType, "bool", "x: tensor", "bool[...]", "True where x is not 0.", cast<DType::Bool>},
+    {kType, "f32", "x: tensor", "f32[...]", "The same as `float`.", cast<DType::F32>},
+    {kType, "f64", "x: tensor", "f64[...]", "x as float of 64 bits.", cast<DType::F64>},
+    {kType, "i32", "x: tensor", "i32[...]", "The same as `int`.", cast<DType::I32>},
+    {kType, "i64", "x: tensor", "i64[...]", "x as int of 64 bits.", cast<DType::I64>},
+    {kReduce, "sum", "x: tensor, *, axis: int or list = all, keep: bool = false", "tensor",
+     "The sum; of bool it counts. `keep: true` leaves the axis with size 1.", sum},
+    {kReduce, "mean", "x: float[...], *, axis: int or list = all, keep: bool = false", "float[...]",
+     "The mean; of bool the share that is true.", mean},
+    {kReduce, "max", "x: tensor, *, axis: int or list = all, keep: bool = false", "tensor",
+     "The largest element. Of two values take `maximum`.", reduce_extremum<OpKind::Max>},
+    {kReduce, "min", "x: tensor, *, axis: int or list = all, keep: bool = false", "tensor",
+     "The smallest element. Of two values take `minimum`.", reduce_extremum<OpKind::Min>},
+    {kReduce, "argmax", "x: tensor, *, axis: int = 0, keep: bool = false", "int[...]",
+     "The index of the largest element, the first of equals. The axis may be left out at rank 1.",
+     argmax},
+    {kReduce, "sum_over_parameters", "s: float[]", "float[]",
+     "In functions of gradients: the sum of s over all trained parameters.", sum_over_parameters},
 };
+static_assert(all_described(kRows));
 
 }  // namespace
 
 std::span<const Builtin> math_builtins() { return kRows; }
-
-const Builtin* find_builtin(std::string_view name) {
-  for (std::span<const Builtin> rows : {math_builtins(), shape_builtins()}) {
-    for (const Builtin& row : rows) {
-      if (row.name == name) return &row;
-    }
-  }
-  return nullptr;
-}
-
-std::vector<std::string> builtin_names() {
-  std::vector<std::string> names = {"grad", "vjp", "jvp"};
-  for (std::span<const Builtin> rows : {math_builtins(), shape_builtins()}) {
-    for (const Builtin& row : rows) names.emplace_back(row.name);
-  }
-  return names;
-}
 
 }  // namespace gradus::lang

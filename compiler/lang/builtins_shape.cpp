@@ -353,24 +353,47 @@ Value random_uniform(BuiltinCall& c) {
                : c.e.binary("+", c.e.binary("*", unit, width, c.span, spans), low, c.span, spans);
 }
 
-const Builtin kRows[] = {
-    {"reshape", "x, shape", reshape},
-    {"transpose", "x, first=, second=", transpose},
-    {"permute", "x, axes", permute},
-    {"broadcast", "x, shape", broadcast},
-    {"fill", "value, shape", fill},
-    {"size", "x, axis=", size},
-    {"take_along", "x, index, axis=", take_along},
-    {"one_hot", "index, size", one_hot},
-    {"range", "size", range},
-    {"tril", "rows, columns=", tril},
-    {"concat", "parts, axis=", concat},
-    {"stack", "parts, axis=", stack},
-    {"split", "x, parts, axis=", split},
-    {"pad", "x, before, after, axis=, value=", pad},
-    {"cumsum", "x, axis=, exclusive=", cumsum},
-    {"random_uniform", "shape, low=, high=", random_uniform},
+constexpr std::string_view kShape = "Shapes";
+constexpr std::string_view kJoin = "Joining and parting";
+constexpr std::string_view kIndex = "Indices: x[0:4], x[..., 0], table[indices] are operators";
+constexpr std::string_view kMake = "Filling and counting";
+constexpr std::string_view kDraw = "Draws: new in each training step and for each parameter";
+
+constexpr Builtin kRows[] = {
+    {kShape, "reshape", "x: tensor, shape: list", "tensor",
+     "The same elements in other sizes; one size may be `_`.", reshape},
+    {kShape, "transpose", "x: tensor, first: int = -2, second: int = -1", "tensor",
+     "x with two axes swapped, the last two unless both are named.", transpose},
+    {kShape, "permute", "x: tensor, axes: list", "tensor",
+     "x with its axes in another order: axis i of the result is axis axes[i] of x.", permute},
+    {kShape, "broadcast", "x: tensor, shape: list", "tensor", "x repeated to these sizes, as in NumPy.",
+     broadcast},
+    {kShape, "size", "x: tensor, axis: int = all", "int", "The size of an axis, or how many elements x has.",
+     size},
+    {kJoin, "concat", "parts: list, axis: int = 0", "tensor",
+     "The parts one after the other along an axis they have: concat([a, b], axis: 1).", concat},
+    {kJoin, "stack", "parts: list, axis: int = 0", "tensor",
+     "Parts of equal sizes along a new axis: stack([a, b]).", stack},
+    {kJoin, "split", "x: tensor, parts: int or list, axis: int = -1", "as many tensors",
+     "So many equal parts, or parts of these sizes: let (a, b) = split(x, 2).", split},
+    {kJoin, "pad", "x: tensor, before: int, after: int, axis: int = -1, value: float = 0", "tensor",
+     "x with so many values before and after it along an axis.", pad},
+    {kIndex, "take_along", "x: tensor, index: int[...], axis: int = -1", "tensor",
+     "One element of the axis for each of the other places: the index has the sizes of x without the axis.",
+     take_along},
+    {kIndex, "one_hot", "index: int[...], size: int", "float[..., size]",
+     "1 at the index, 0 at the other places of a new last axis.", one_hot},
+    {kIndex, "cumsum", "x: float[...], axis: int = -1, exclusive: bool = false", "float[...]",
+     "Sums of the elements up to each along an axis; `exclusive: true` leaves out the element itself.",
+     cumsum},
+    {kMake, "fill", "value: float, shape: list", "float[...]", "One value at every place.", fill},
+    {kMake, "range", "size: int", "int[size]", "The whole numbers from 0 to size - 1.", range},
+    {kMake, "tril", "rows: int, columns: int = rows", "bool[rows, columns]",
+     "True on and below the diagonal: what a causal model may see.", tril},
+    {kDraw, "random_uniform", "shape: list, low: float = 0, high: float = 1", "float[...]",
+     "Evenly between low and high, high left out.", random_uniform},
 };
+static_assert(all_described(kRows));
 
 }  // namespace
 

@@ -21,20 +21,8 @@ std::vector<FormalName> formal_names(const FunctionValue& function) {
       names.push_back({formal.name, formal.otherwise != nullptr});
     return names;
   }
-  std::string_view rest = function.builtin->formals;
-  bool by_name = false;
-  while (!rest.empty()) {
-    size_t end = std::min(rest.find(", "), rest.size());
-    std::string_view word = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 2, rest.size()));
-    if (word == "*") {
-      by_name = true;
-      continue;
-    }
-    bool optional = word.ends_with('=');
-    names.push_back(
-        {std::string(word.substr(0, word.size() - (optional ? 1 : 0))), optional, by_name});
-  }
+  for (BuiltinFormal& formal : formals_of(*function.builtin))
+    names.push_back({std::move(formal.name), !formal.otherwise.empty(), formal.by_name});
   return names;
 }
 

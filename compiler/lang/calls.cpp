@@ -106,8 +106,7 @@ std::vector<CallArgument> Elaborator::call_arguments(const Expr& expr,
 
 Value Elaborator::call(const Expr& expr, const TensorType* want) {
   const FunctionValue* found = find_function(expr.text);
-  bool derivative = expr.text == "grad" || expr.text == "vjp" || expr.text == "jvp";
-  if (!found && derivative) return gradient(expr);
+  if (!found && find_row(derivative_builtins(), expr.text)) return gradient(expr);
   if (!found) unknown(expr.text, expr.word, "a function", true);
   FunctionValue function = *found;
   std::vector<CallArgument> arguments = call_arguments(expr, function);

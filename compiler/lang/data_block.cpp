@@ -4,14 +4,47 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace gradus::lang {
 
 namespace {
 
 using Options = std::map<std::string, std::variant<double, std::string>>;
 
-const std::vector<std::string> kFunctions = {"log",      "standardize", "minmax", "fill_missing",
-                                             "category", "idx",         "npy",    "linspace"};
+constexpr std::string_view kFrom = "Data, the table: from csv(..), from text(..)";
+constexpr std::string_view kFile = "Data, whole arrays: input = idx(..)";
+constexpr std::string_view kColumn = "Data, of columns and arrays: input = standardize(columns[0:4])";
+
+constexpr Builtin kSources[] = {
+    {kFrom, "csv",
+     "path: string, window: int = none, stride: int = 1, validation: string = none, test: string = none",
+     "", "A table, whose `columns[0:4, \"name\"]` are inputs. With `window:` a row is so many lines of "
+     "it, and `window[0:24, \"name\"]` takes of them; `validation:` and `test:` name files of these parts."},
+    {kFrom, "text",
+     "path: string, window: int, stride: int = 1, validation: string = none, test: string = none, "
+     "encoding: string = \"characters\"",
+     "", "A text in windows of so many characters, or \"bytes\": `window[0:64]` takes of them."},
+};
+constexpr Builtin kFunctions[] = {
+    {kFile, "idx", "path: string, validation: string = none, test: string = none", "tensor",
+     "An IDX file, packed by gzip or not."},
+    {kFile, "npy", "path: string, validation: string = none, test: string = none", "tensor",
+     "A file of NumPy."},
+    {kFile, "linspace", "from: float, to: float, count: int", "float[count]",
+     "So many values evenly from one to the other, both included."},
+    {kColumn, "log", "x: columns", "float[...]", "The natural logarithm."},
+    {kColumn, "standardize", "x: columns", "float[...]",
+     "Mean 0 and variance 1 in each column, as found in the training part."},
+    {kColumn, "minmax", "x: columns", "float[...]",
+     "From 0 to 1 in each column, as found in the training part."},
+    {kColumn, "fill_missing", "x: columns, with: float or string", "float[...]",
+     "A number in place of empty cells, or the column's \"median\" or \"mean\" in the training part."},
+    {kColumn, "category", "x: columns, unknown: int = none", "int[...]",
+     "The number of each value among the sorted values of the training part; others are an error, or "
+     "get `unknown:`."},
+};
+static_assert(all_described(kSources) && all_described(kFunctions));
 const std::vector<std::string> kSettings = {"validation", "test", "shuffle", "from"};
 
 class DataReader {
@@ -65,21 +98,17 @@ class DataReader {
     if (model_.data.from)
       e_.fail(Diag::Redefined, setting.span, "a second `from`; one table gives the columns",
               {{model_.data.from->span, "the first is here"}});
-    bool known = call.kind == Expr::Kind::Call && (call.text == "csv" || call.text == "text");
-    if (!known) {
-      std::string nearest =
-          call.kind == Expr::Kind::Call ? nearest_name(call.text, {"csv", "text"}) : std::string();
+    bool called = call.kind == Expr::Kind::Call;
+    const Builtin* row = called ? find_row(kSources, call.text) : nullptr;
+    if (!row) {
+      std::string nearest = called ? nearest_name(call.text, names_of(kSources)) : std::string();
       e_.fail(Diag::BadSetting, call.span,
               fmt::format("`from` takes csv(\"path\") or text(\"path\"), found `{}`{}",
                           e_.source(call),
                           nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
     }
     DataSource source{call.text, {}, {}, call.span};
-    std::set<std::string> allowed =
-        call.text == "csv"
-            ? std::set<std::string>{"window", "stride", "validation", "test"}
-            : std::set<std::string>{"window", "stride", "validation", "test", "encoding"};
-    source.path = path_and_options(call, source.options, allowed);
+    source.path = path_and_options(call, source.options, *row);
     auto encoding = source.options.find("encoding");
     if (encoding != source.options.end()) {
       const std::string& word = std::get<std::string>(encoding->second);
@@ -93,8 +122,10 @@ class DataReader {
   }
 
   /// ("path", name: value ..): the path; options that are text are text, the others numbers.
-  std::string path_and_options(const Expr& call, Options& options,
-                               const std::set<std::string>& allowed) {
+  std::string path_and_options(const Expr& call, Options& options, const Builtin& row) {
+    std::vector<std::string> names;
+    for (const BuiltinFormal& formal : formals_of(row)) names.push_back(formal.name);
+    names.erase(names.begin());
     std::string path;
     bool given = false;
     for (const Argument& argument : call.arguments) {
@@ -104,8 +135,7 @@ class DataReader {
         given = true;
         continue;
       }
-      if (!allowed.count(name)) {
-        std::vector<std::string> names(allowed.begin(), allowed.end());
+      if (std::ranges::find(names, name) == names.end()) {
         std::string nearest = nearest_name(name, names);
         e_.fail(Diag::BadSetting, name.empty() ? argument.value->span : argument.name_span,
                 fmt::format("`{}` has no option `{}` here{}", call.text,
@@ -227,19 +257,19 @@ class DataReader {
   }
 
   DataExpr call(const Expr& e) {
-    if (e.text == "idx" || e.text == "npy") {
-      DataExpr made = node(DataExpr::Kind::Array, e, e.text);
-      made.options["path"] = path_and_options(e, made.options, {"validation", "test"});
-      return made;
-    }
-    if (e.text == "linspace") return linspace(e);
-    bool known = std::find(kFunctions.begin(), kFunctions.end(), e.text) != kFunctions.end();
-    if (!known) {
-      std::string nearest = nearest_name(e.text, kFunctions);
+    const Builtin* row = find_row(kFunctions, e.text);
+    if (!row) {
+      std::string nearest = nearest_name(e.text, names_of(kFunctions));
       e_.fail(Diag::UnknownName, e.word,
               fmt::format("`{}` is no function of the data block{}", e.text,
                           nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
     }
+    if (e.text == "idx" || e.text == "npy") {
+      DataExpr made = node(DataExpr::Kind::Array, e, e.text);
+      made.options["path"] = path_and_options(e, made.options, *row);
+      return made;
+    }
+    if (e.text == "linspace") return linspace(e);
     DataExpr made = node(DataExpr::Kind::Call, e, e.text);
     if (e.arguments.empty() || !e.arguments[0].name.empty())
       e_.fail(Diag::BadArgument, e.span, fmt::format("`{}` misses the values it is of", e.text));
@@ -277,14 +307,14 @@ class DataReader {
 
   DataExpr linspace(const Expr& e) {
     DataExpr made = node(DataExpr::Kind::Array, e, "linspace");
-    const char* names[] = {"from", "to", "count"};
+    const std::vector<BuiltinFormal> names = formals_of(*find_row(kFunctions, "linspace"));
     if (e.arguments.size() != 3)
       e_.fail(Diag::BadArgument, e.span,
               fmt::format("`linspace` takes (from, to, count), found {} arguments",
                           e.arguments.size()));
     for (size_t i = 0; i < 3; ++i) {
       const Expr& value = *e.arguments[i].value;
-      made.options[names[i]] = number(value, fmt::format("`{}`", names[i]));
+      made.options[names[i].name] = number(value, fmt::format("`{}`", names[i].name));
       bool bad_count = i == 2 && std::get<double>(made.options["count"]) < 2;
       if (bad_count) e_.fail(Diag::BadSetting, value.span, "`linspace` has at least 2 values");
     }
@@ -372,7 +402,15 @@ class DataReader {
   bool bad_source_ = false;
 };
 
+constexpr auto kRows = [] {
+  std::array<Builtin, std::size(kSources) + std::size(kFunctions)> rows;
+  std::ranges::copy(kFunctions, std::ranges::copy(kSources, rows.begin()).out);
+  return rows;
+}();
+
 }  // namespace
+
+std::span<const Builtin> data_builtins() { return kRows; }
 
 void read_data_block(Elaborator& e, const SettingsBlock& block, Model& model) {
   model.has_data = true;

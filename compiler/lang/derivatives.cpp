@@ -6,28 +6,40 @@
 
 namespace gradus::lang {
 
+namespace {
+
+constexpr std::string_view kGroup = "Derivatives: x is a name, or several as in (u, v)";
+
+constexpr Builtin kRows[] = {
+    {kGroup, "grad", "y: float[], x: name", "as x", "The derivative of a value of rank 0 by x."},
+    {kGroup, "vjp", "y: float[...], x: name, seed: as y", "as x",
+     "The derivative of sum(seed * y) by x."},
+    {kGroup, "jvp", "y: float[...], x: name, tangent: as x", "as y",
+     "How y changes where x moves along the tangent."},
+};
+static_assert(all_described(kRows));
+
+}  // namespace
+
+std::span<const Builtin> derivative_builtins() { return kRows; }
+
 /// grad(y, x), vjp(y, x, seed), jvp(y, x, tangent); x is a name, or several in brackets, tangents then too.
 Value Elaborator::gradient(const Expr& call) {
   const std::string& word = call.text;
-  size_t count = word == "grad" ? 2 : 3;
-  static const std::vector<std::string> kNames = {"y", "x", "seed"};
+  const std::vector<BuiltinFormal> formals = formals_of(*find_row(kRows, word));
   std::vector<const Expr*> parts;
-  for (size_t i = 0; i < call.arguments.size() && i < 3; ++i) {
+  for (size_t i = 0; i < std::min(call.arguments.size(), formals.size()); ++i) {
     const Argument& argument = call.arguments[i];
-    bool fits = argument.name.empty() || argument.name == kNames[i] ||
-                (i == 2 && argument.name == "tangent");
-    if (!fits)
+    if (!argument.name.empty() && argument.name != formals[i].name)
       fail(Diag::BadArgument, argument.name_span,
            fmt::format("`{}` has no argument `{}` here", word, argument.name));
     parts.push_back(argument.value.get());
   }
-  if (call.arguments.size() != count) {
+  if (call.arguments.size() != formals.size()) {
+    std::string names;
+    for (const BuiltinFormal& formal : formals) names += (names.empty() ? "" : ", ") + formal.name;
     fail(Diag::BadArgument, call.span,
-         fmt::format("`{}` takes {} arguments, found {}", word,
-                     count == 2      ? "(y, x)"
-                     : word == "vjp" ? "(y, x, seed)"
-                                     : "(y, x, tangent)",
-                     call.arguments.size()));
+         fmt::format("`{}` takes ({}) arguments, found {}", word, names, call.arguments.size()));
   }
   Value y = eval(*parts[0]);
   if (!y.is(Value::Kind::Tensor) || !is_float(type(y).dtype)) {

@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "lang/elaborator.h"
+#include "lang/functions.h"
 
 namespace gradus::lang {
 
@@ -130,7 +131,8 @@ void Elaborator::unknown(const std::string& name, Span span, std::string_view wh
     for (const char* known : {"batch", "training", "step", "steps", "epoch", "pi", "inf"})
       candidates.push_back(known);
   }
-  std::string nearest = nearest_name(name, candidates);
+  std::string nearest =
+      functions ? meant_function(name, candidates) : nearest_name(name, candidates);
   fail(Diag::UnknownName, span,
        fmt::format("`{}` is not {} known here{}", name, what,
                    nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));

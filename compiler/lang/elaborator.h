@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "graph/builder.h"
+#include "lang/builtins.h"
 #include "lang/lexer.h"
 #include "lang/program.h"
 #include "lang/value.h"
@@ -81,8 +82,6 @@ struct CallArgument {
   Span span;
   Value value;
 };
-
-struct BuiltinCall;
 
 class Elaborator {
  public:
@@ -385,8 +384,7 @@ class Elaborator {
   int64_t work_ = 0;
 };
 
-/// A function that is written in C++: its formals as text ("x, *, axis=, keep="; `=`: may be left
-/// out, after `*`: by name alone).
+/// A call of a function that is written in C++, its arguments in the order of the row's formals.
 struct BuiltinCall {
   Elaborator& e;
   Span span;
@@ -397,15 +395,6 @@ struct BuiltinCall {
   bool has(size_t i) const { return values[i] != nullptr; }
   const Value& operator[](size_t i) const { return *values[i]; }
 };
-struct Builtin {
-  std::string_view name;
-  std::string_view formals;
-  Value (*run)(BuiltinCall& call);
-};
-const Builtin* find_builtin(std::string_view name);
-std::vector<std::string> builtin_names();
-std::span<const Builtin> math_builtins();
-std::span<const Builtin> shape_builtins();
 
 /// `*` in `pattern` stands for any characters.
 bool matches(std::string_view pattern, std::string_view path);

@@ -12,7 +12,18 @@ namespace {
 const std::vector<std::string> kKeys = {
     "optimizer", "batch",   "epochs", "steps",          "seed",
     "gradient",  "average", "memory", "validate_every", "restore_best_weights"};
-const std::vector<std::string> kCalls = {"early_stopping", "group", "freeze"};
+constexpr std::string_view kGroup = "Training: lines of the `train` block";
+constexpr Builtin kCalls[] = {
+    {kGroup, "early_stopping",
+     "patience: int = 10, min_delta: float = 0, monitor: string = \"loss\", mode: string = \"min\"", "",
+     "Ends training after so many validations in which what is watched gained no more than min_delta. A "
+     "metric needs `mode: \"max\"` or `mode: \"min\"`."},
+    {kGroup, "group", "patterns: strings, arguments: by name", "",
+     "Other arguments of the optimizer for matching parameters: group(\"*.b\", decay: 0)."},
+    {kGroup, "freeze", "patterns: strings", "",
+     "No update of matching parameters: freeze(\"token.*\"), where `*` is any characters."},
+};
+static_assert(all_described(kCalls));
 
 /// "64MiB", "2 GB", "4096": bytes.
 std::optional<int64_t> bytes_of(const std::string& text) {
@@ -32,6 +43,8 @@ std::optional<int64_t> bytes_of(const std::string& text) {
 }
 
 }  // namespace
+
+std::span<const Builtin> train_builtins() { return kCalls; }
 
 void Elaborator::train_settings() {
   if (program_->train) read_settings(program_->train->settings);
@@ -117,19 +130,16 @@ void Elaborator::setting_value(const Setting& setting) {
 void Elaborator::unknown_setting(const Setting& setting) {
   const std::string& name = setting.name;
   bool call = setting.kind == Setting::Kind::Call;
-  auto known = [&](const std::vector<std::string>& names) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-  };
   std::string hint;
-  if (!call && known(kCalls)) {
+  if (!call && find_row(kCalls, name)) {
     hint = fmt::format("; it is written `{}(..)`", name);
-  } else if (call && known(kKeys)) {
+  } else if (call && std::ranges::find(kKeys, name) != kKeys.end()) {
     hint = fmt::format("; it is written `{} = ..`", name);
   } else if (call && find_function(name)) {
     hint = fmt::format("; an optimizer is set by `optimizer = {}(..)`", name);
   } else {
     std::vector<std::string> names = kKeys;
-    names.insert(names.end(), kCalls.begin(), kCalls.end());
+    for (const std::string& known : names_of(kCalls)) names.push_back(known);
     std::string nearest = nearest_name(name, names);
     if (!nearest.empty()) hint = fmt::format("; did you mean `{}`?", nearest);
   }
@@ -193,11 +203,12 @@ void Elaborator::freeze(const Setting& setting) {
 
 void Elaborator::early_stopping(const Setting& setting) {
   EarlyStopping stopping;
-  static const std::vector<std::string> kNames = {"patience", "min_delta", "monitor", "mode"};
+  std::vector<std::string> names;
+  for (const BuiltinFormal& formal : formals_of(*find_row(kCalls, setting.name))) names.push_back(formal.name);
   size_t position = 0;
   bool mode_given = false;
   for (const Argument& argument : setting.value->arguments) {
-    std::string name = argument.name.empty() ? (position < kNames.size() ? kNames[position++] : "")
+    std::string name = argument.name.empty() ? (position < names.size() ? names[position++] : "")
                                              : argument.name;
     Value value = eval(*argument.value);
     Span span = argument.value->span;
@@ -220,8 +231,8 @@ void Elaborator::early_stopping(const Setting& setting) {
       mode_given = true;
       stopping.maximize = value.text == "max";
     } else {
-      bool known = std::find(kNames.begin(), kNames.end(), name) != kNames.end();
-      std::string nearest = known ? "" : nearest_name(name, kNames);
+      bool known = std::find(names.begin(), names.end(), name) != names.end();
+      std::string nearest = known ? "" : nearest_name(name, names);
       fail(Diag::BadSetting, argument.name.empty() || known ? span : argument.name_span,
            "`early_stopping` takes patience, min_delta, monitor (a metric's name) and mode "
            "(\"max\" or \"min\")" +

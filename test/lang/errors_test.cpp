@@ -65,6 +65,11 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{IN_MODEL("output y = relo(x)"),
               "2:12: error: `relo` is not a function known here; did you mean `relu`? "
               "[unknown-name]"},
+        Wrong{IN_MODEL("output y = cumulative_sum(x)"), "2:12: error: `cumulative_sum` is|did you mean `cumsum`?"},
+        Wrong{IN_MODEL("output y = select(x > 0, x, 0)"), "2:12: error: `select` is|did you mean `where`?"},
+        Wrong{IN_MODEL("output y = matmul(x, x)"), "2:12: error: `matmul` is|did you mean `x @ y`?"},
+        Wrong{IN_MODEL("output y = grad(sum(x), x, x)"), "2:12: error: `grad` takes (y, x) arguments, found 3"},
+        Wrong{IN_MODEL("output y = vjp(x, x, tangent: x)"), "error: `vjp` has no argument `tangent` here"},
         Wrong{IN_MODEL("output y = xx"),
               "2:12: error: `xx` is not a value known here; did you mean `x`?"},
         Wrong{IN_MODEL("let a = x\nlet a = x"),
