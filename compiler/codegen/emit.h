@@ -22,8 +22,8 @@
 #include <vector>
 
 #include "codegen/scalar_llvm.h"
-#include "graph/target.h"
 #include "kernel/kernel.h"
+#include "support/target.h"
 
 namespace gradus::codegen {
 

@@ -13,6 +13,7 @@
 #include <tuple>
 
 #include "codegen/emit.h"
+#include "support/round.h"
 
 namespace gradus::codegen {
 
@@ -20,7 +21,6 @@ using llvm::Value;
 
 namespace {
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// The length of a loop over all rows of an item's matrices, which may come in bands; -1: another.
 int64_t rows_of(const kernel::Loop& loop) {

@@ -8,8 +8,8 @@
 #include <cstddef>
 
 #include "codegen/emit.h"
-#include "codegen/register_slots.h"
 #include "codegen/launch_numbers.h"
+#include "codegen/register_slots.h"
 #include "gradus/runtime.h"
 #include "graph/op.h"
 #include "kernel/walk.h"

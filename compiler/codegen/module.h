@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "graph/target.h"
+#include "support/target.h"
 
 namespace gradus::codegen {
 

@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "graph/target.h"
 #include "kernel/kernel.h"
+#include "support/target.h"
 
 namespace gradus::codegen {
 

@@ -10,8 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "graph/scalar.h"
-#include "graph/target.h"
+#include "scalar/scalar.h"
+#include "support/target.h"
 
 namespace gradus::codegen {
 

@@ -18,9 +18,9 @@
 #include <nlohmann/json.hpp>
 
 #include "driver/commands.h"
+#include "driver/session.h"
 #include "pipeline/describe.h"
 #include "pipeline/random_data.h"
-#include "driver/session.h"
 #include "runtime/machine_peak.h"
 #include "runtime/thread_pool.h"
 

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "driver/weights.h"
-#include "graph/eval.h"
+#include "eval/eval.h"
 #include "pipeline/random_data.h"
 
 namespace gradus::driver {

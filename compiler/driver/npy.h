@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "graph/type.h"
+#include "tensor/type.h"
 
 namespace gradus::driver {
 

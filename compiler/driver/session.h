@@ -7,10 +7,10 @@
 
 #include "codegen/object_cache.h"
 #include "driver/options.h"
-#include "graph/target.h"
 #include "lang/model.h"
 #include "pipeline/compile_model.h"
 #include "support/diag.h"
+#include "support/target.h"
 
 namespace gradus::driver {
 

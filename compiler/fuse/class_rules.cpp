@@ -109,10 +109,6 @@ class ClassRules {
 
 }  // namespace
 
-bool is_chain(const Graph& graph, const Cluster& cluster) {
-  return !folds_along_lanes(graph, graph[cluster.anchor]);
-}
-
 bool class_rules_hold(const Sources& sources, const Cluster& cluster, const ClusterSpace& space) {
   return ClassRules(sources, cluster, space).hold();
 }

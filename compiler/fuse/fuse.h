@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "graph/cluster.h"
-#include "graph/target.h"
+#include "cluster/cluster.h"
+#include "support/target.h"
 
 namespace gradus::fuse {
 

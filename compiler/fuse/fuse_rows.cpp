@@ -10,7 +10,7 @@ namespace gradus::fuse {
 namespace {
 
 bool is_chain(const Drafts& drafts, DraftId id) {
-  return fuse::is_chain(drafts.graph(), drafts[id]);
+  return gradus::is_chain(drafts.graph(), drafts[id]);
 }
 
 bool may_join(const Drafts& drafts, DraftId seed, DraftId candidate, bool consumes) {

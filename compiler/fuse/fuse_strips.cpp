@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <set>
 
+#include "cluster/cluster_space.h"
 #include "fuse/strip_set.h"
-#include "graph/cluster_space.h"
 #include "graph/op.h"
 
 namespace gradus::fuse {

@@ -6,9 +6,9 @@
 #include <set>
 #include <utility>
 
+#include "cluster/cluster_space.h"
 #include "fuse/class_rules.h"
 #include "fuse/order.h"
-#include "graph/cluster_space.h"
 #include "graph/op.h"
 #include "graph/text.h"
 #include "support/check.h"

@@ -2,7 +2,7 @@
 // merge.
 //
 //   L1  no path leaves the cluster and comes back
-//   L2  one space: every access linear, every member read at its own point (graph/cluster_space.h)
+//   L2  one space: every access linear, every member read at its own point (cluster/cluster_space.h)
 //   L3  what a fold over items gives is not read inside
 //   L4  whoever overwrites a parameter or state runs after all other readers of the old value
 //   L5  not too many slots and operations
@@ -16,9 +16,9 @@
 #include <tuple>
 #include <vector>
 
+#include "cluster/growing_space.h"
 #include "fuse/fuse.h"
 #include "fuse/sources.h"
-#include "graph/growing_space.h"
 #include "support/short_vector.h"
 
 namespace gradus::fuse {

@@ -3,8 +3,8 @@
 
 #include <vector>
 
+#include "cluster/cluster.h"
 #include "fuse/sources.h"
-#include "graph/cluster.h"
 
 namespace gradus::fuse {
 

@@ -1,4 +1,4 @@
-// Cluster text, as graph/cluster.h shows it: nodes by the names that print_graph gives them.
+// Cluster text, as cluster/cluster.h shows it: nodes by the names that print_graph gives them.
 #include <fmt/format.h>
 
 #include <set>

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "graph/viewed.h"
+#include "cluster/viewed.h"
 
 namespace gradus::fuse {
 

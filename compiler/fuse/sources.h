@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "graph/cluster.h"
+#include "cluster/cluster.h"
 
 namespace gradus::fuse {
 

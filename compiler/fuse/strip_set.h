@@ -5,9 +5,9 @@
 #include <set>
 #include <vector>
 
+#include "cluster/cluster.h"
 #include "fuse/order.h"
 #include "fuse/sources.h"
-#include "graph/cluster.h"
 
 namespace gradus::fuse {
 

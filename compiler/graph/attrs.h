@@ -7,8 +7,8 @@
 #include <variant>
 #include <vector>
 
-#include "graph/type.h"
 #include "support/check.h"
+#include "tensor/type.h"
 
 namespace gradus {
 

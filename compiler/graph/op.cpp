@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "graph/op_rows.h"
+#include "graph/ops/rows.h"
 #include "support/check.h"
 
 namespace gradus {

@@ -1,6 +1,6 @@
 // The operator table: one row says every fact about an operator; passes ask rows, never kinds.
 //
-// To add an operator: a line in ops.def, its row in ops_<class>.cpp, a test in test/ops/.
+// To add an operator: a line in ops.def, its row in ops/<class>.cpp, a test in test/ops/.
 // Rows are found by `op_def(kind)`; loops over `all_ops()` drive printer, reader, verifier,
 // `gradus ops`, the gradient check and the coverage of tests.
 #pragma once
@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "graph/attrs.h"
-#include "graph/scalar.h"
-#include "graph/type.h"
+#include "scalar/scalar.h"
 #include "support/id.h"
+#include "tensor/type.h"
 
 namespace gradus {
 

@@ -44,7 +44,7 @@
 #include <variant>
 #include <vector>
 
-#include "graph/cluster.h"
+#include "cluster/cluster.h"
 #include "graph/graph.h"
 #include "support/id.h"
 

@@ -11,10 +11,10 @@
 #include <map>
 
 #include "graph/op.h"
-#include "graph/scalar_concrete.h"
 #include "graph/sum_order.h"
 #include "kernel/scratch.h"
 #include "kernel/walk.h"
+#include "scalar/scalar_concrete.h"
 
 namespace gradus::kernel {
 

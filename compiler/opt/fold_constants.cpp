@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "graph/rewrite.h"
-#include "graph/scalar_concrete.h"
+#include "scalar/scalar_concrete.h"
 
 namespace gradus::opt {
 

@@ -8,8 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "eval/eval.h"
 #include "graph/builder.h"
-#include "graph/eval.h"
 #include "pipeline/check_rows.h"
 #include "pipeline/compare_differences.h"
 #include "pipeline/compile.h"

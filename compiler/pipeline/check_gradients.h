@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "codegen/codegen.h"
-#include "graph/target.h"
 #include "lang/model.h"
 #include "pipeline/check_own_derivatives.h"
 #include "pipeline/compare_differences.h"
 #include "support/diag.h"
+#include "support/target.h"
 
 namespace gradus::pipeline {
 

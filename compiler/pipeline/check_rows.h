@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "graph/eval.h"
+#include "eval/eval.h"
 #include "graph/graph.h"
 
 namespace gradus::pipeline {

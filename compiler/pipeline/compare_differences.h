@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "graph/eval.h"
+#include "eval/eval.h"
 #include "pipeline/random_data.h"
 
 namespace gradus::pipeline {

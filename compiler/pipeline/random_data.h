@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <span>
 
-#include "graph/type.h"
 #include "lang/model.h"
+#include "tensor/type.h"
 
 namespace gradus::pipeline {
 

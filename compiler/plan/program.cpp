@@ -8,8 +8,9 @@
 #include <unordered_map>
 
 #include "graph/op.h"
-#include "kernel/build.h"
-#include "kernel/cluster_form.h"
+#include "kernel/build/build.h"
+#include "kernel/build/cluster_form.h"
+#include "kernel/schedule/choose.h"
 #include "kernel/text.h"
 #include "plan/order.h"
 #include "support/check.h"

@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include "graph/cluster.h"
-#include "graph/target.h"
+#include "cluster/cluster.h"
 #include "kernel/kernel.h"
+#include "support/target.h"
 
 namespace gradus::plan {
 

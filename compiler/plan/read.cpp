@@ -5,7 +5,7 @@
 #include <tuple>
 #include <utility>
 
-#include "kernel/line_reader.h"
+#include "kernel/text/line_reader.h"
 #include "plan/text.h"
 
 namespace gradus::plan {

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "autodiff/differentiate.h"
+#include "eval/eval.h"
 #include "graph/builder.h"
-#include "graph/eval.h"
 #include "graph/text.h"
 #include "ops/samples.h"
 

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "graph/text.h"
-#include "kernel/build.h"
-#include "kernel/contract.h"
+#include "kernel/build/build.h"
+#include "kernel/schedule/schedules.h"
 #include "kernel_check.h"
 
 namespace gradus::codegen {

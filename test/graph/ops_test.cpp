@@ -7,7 +7,7 @@
 
 #include "graph/builder.h"
 #include "graph/op.h"
-#include "graph/scalar_concrete.h"
+#include "scalar/scalar_concrete.h"
 
 namespace gradus {
 namespace {

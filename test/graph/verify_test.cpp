@@ -1,10 +1,10 @@
 // The verifier finds each breach of its list; targets and names of small enumerations.
 #include <gtest/gtest.h>
 
+#include "cluster/cluster.h"
 #include "graph/builder.h"
-#include "graph/cluster.h"
-#include "graph/target.h"
 #include "graph/text.h"
+#include "support/target.h"
 
 namespace gradus {
 namespace {

@@ -1,5 +1,5 @@
 // What clusters of equal form may differ in, and what makes forms differ.
-#include "kernel/cluster_form.h"
+#include "kernel/build/cluster_form.h"
 
 #include <gtest/gtest.h>
 

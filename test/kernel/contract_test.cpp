@@ -1,15 +1,15 @@
 // Contract kernels against the exact evaluator, bit for bit: layouts, sizes around the tile, blocks
 // of K and chunks of its sum, partial batches, epilogues; random legal schedules must not change a
 // bit.
-#include "kernel/contract.h"
+#include "kernel/schedule/schedules.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
 #include "kernel/run_graph.h"
+#include "kernel/schedule/tile.h"
 #include "kernel/text.h"
-#include "kernel/tile.h"
 
 namespace gradus::kernel {
 namespace {

@@ -12,12 +12,13 @@
 #include <string>
 #include <vector>
 
+#include "eval/eval.h"
 #include "fuse/fuse.h"
 #include "fuse/sources.h"
-#include "graph/eval.h"
 #include "graph/text.h"
-#include "kernel/build.h"
+#include "kernel/build/build.h"
 #include "kernel/run.h"
+#include "kernel/schedule/choose.h"
 #include "kernel/text.h"
 
 namespace gradus::kernel {

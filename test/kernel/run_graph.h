@@ -10,11 +10,11 @@
 #include <random>
 #include <string>
 
-#include "graph/eval.h"
+#include "eval/eval.h"
 #include "graph/text.h"
-#include "kernel/build.h"
-#include "kernel/contract.h"
+#include "kernel/build/build.h"
 #include "kernel/run.h"
+#include "kernel/schedule/schedules.h"
 #include "kernel/text.h"
 
 namespace gradus::kernel {

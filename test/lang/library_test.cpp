@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "autodiff/differentiate.h"
-#include "graph/eval.h"
+#include "eval/eval.h"
 #include "lang/load.h"
 
 namespace gradus::lang {

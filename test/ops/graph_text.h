@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "graph/eval.h"
+#include "eval/eval.h"
 #include "graph/text.h"
 
 namespace gradus::test {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "eval/eval.h"
 #include "graph/builder.h"
-#include "graph/eval.h"
 
 namespace gradus::test {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "eval/eval.h"
 #include "graph/builder.h"
-#include "graph/eval.h"
 #include "support/check.h"
 
 namespace gradus::test {

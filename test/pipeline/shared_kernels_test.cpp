@@ -7,7 +7,8 @@
 #include <sstream>
 
 #include "codegen/codegen.h"
-#include "kernel/build.h"
+#include "kernel/build/build.h"
+#include "kernel/schedule/choose.h"
 #include "kernel/text.h"
 #include "lang/load.h"
 #include "pipeline/compile_model.h"

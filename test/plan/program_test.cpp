@@ -10,8 +10,8 @@
 #include <cstring>
 #include <random>
 
+#include "eval/eval.h"
 #include "fuse/fuse.h"
-#include "graph/eval.h"
 #include "graph/text.h"
 #include "kernel/run.h"
 #include "plan/text.h"

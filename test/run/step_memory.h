@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "graph/eval.h"
+#include "eval/eval.h"
 #include "plan/plan.h"
 #include "plan/program.h"
 

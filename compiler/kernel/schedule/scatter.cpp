@@ -1,0 +1,18 @@
+// Scatter-adds and cumulative sums: how many rows of the table or of the tensor are an item.
+#include <algorithm>
+
+#include "kernel/schedule/schedules.h"
+
+namespace gradus::kernel {
+
+Schedule schedule_scatter(const Graph& graph, const Cluster& cluster, const Target& target,
+                          int64_t capacity) {
+  Schedule schedule;
+  const Shape& shape = graph.type(cluster.anchor).shape;
+  const int64_t rows = shape.empty() ? 1 : shape[0].at(capacity);
+  schedule.rows = std::max<int64_t>(1, (rows + 15) / 16);
+  schedule.block = int64_t{64} * target.lanes;
+  return schedule;
+}
+
+}  // namespace gradus::kernel
