@@ -65,6 +65,7 @@ class StripFuser {
   bool is_over(const Shape& shape, const std::vector<Dim>& items) const;
   bool rows_fit(size_t cluster, const StripParts& strip) const;
   bool product_fits(size_t cluster, const StripParts& strip) const;
+  std::set<NodeId> read_at_indices(const Cluster& cluster) const;
   bool reads_are_local(size_t cluster, const StripParts& strip) const;
   bool is_computed(NodeId id, const StripParts& strip) const;
   void take_producers(StripParts& strip, size_t rows) const;
@@ -100,13 +101,32 @@ bool StripFuser::is_computed(NodeId id, const StripParts& strip) const {
   return by != kNone && (strip.own.count(by) > 0 || strip.again.count(by) > 0);
 }
 
+/// Members that another member reads where data say, and the members that these are made of: all
+/// are computed again at that point, and read what they read there. A fold is not: it is one value
+/// of the row.
+std::set<NodeId> StripFuser::read_at_indices(const Cluster& cluster) const {
+  std::set<NodeId> found;
+  for (size_t i = cluster.members.size(); i-- > 0;) {
+    const NodeId member = cluster.members[i];
+    const bool whole = found.count(member) > 0 && !is_fold(graph_[member]);
+    for (size_t k = 0; k < graph_[member].operands.size(); ++k) {
+      if (!whole && operand_role(graph_[member], k) != OperandRole::Indexed) continue;
+      const NodeId source = operand_view(graph_, member, k).source;
+      if (contains(cluster.members, source)) found.insert(source);
+    }
+  }
+  return found;
+}
+
 /// What the strip has computed is read where the same item lies.
 bool StripFuser::reads_are_local(size_t cluster, const StripParts& strip) const {
+  const std::set<NodeId> at_indices = read_at_indices(at(cluster));
   for (NodeId member : at(cluster).members) {
+    const bool moved = at_indices.count(member) > 0 && !is_fold(graph_[member]);
     for (size_t k = 0; k < graph_[member].operands.size(); ++k) {
       const View view = operand_view(graph_, member, k);
       if (contains(at(cluster).members, view.source) || !is_computed(view.source, strip)) continue;
-      if (operand_role(graph_[member], k) == OperandRole::Indexed) return false;
+      if (moved || operand_role(graph_[member], k) == OperandRole::Indexed) return false;
       const std::vector<int64_t> dense = memory_strides(shape(view.source));
       const size_t items = strip.items.size();
       if (!is_over(shape(view.source), strip.items) || !is_over(view.extents, strip.items)) {
