@@ -163,6 +163,7 @@ class KernelEmitter {
   void combine_argmax(DType dtype, Value*& value, Value*& index, Value* other, Value* other_index);
   Value* finish_fold(const FoldState& state);
   void emit_chunks(const kernel::Loop& loop, int64_t from, int64_t count);
+  void emit_level(const kernel::Loop& loop, llvm::Value* from, int64_t count, int level);
   void add_chunk(std::vector<Value*>& totals, Value* chunk);
 
   // emit_access.cpp: addresses, loads, stores.

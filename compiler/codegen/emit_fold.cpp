@@ -202,12 +202,22 @@ void KernelEmitter::add_chunk(std::vector<Value*>& totals, Value* chunk) {
   }
 }
 
-/// Sums of more than 16384 elements: chunks of 4096, whose totals are summed in 32 lanes again.
-/// Other folds run through.
-void KernelEmitter::emit_chunks(const kernel::Loop& loop, int64_t from, int64_t count) {
-  int64_t whole = count / kSumChunk;
-  GRADUS_CHECK(whole < kSumUnchunked, "a row too long to sum");
+/// Sums of more than 16384 elements, in the order of `sum_lanes`. Level 0 adds elements in 32 lanes;
+/// level l adds the totals of level l - 1 in 32 lanes, each of 4096^l elements or what is left:
+///
+///   level 2:  | 4096 chunks            | 4096 chunks            | the rest |
+///   level 1:  | 4096 | 4096 | ... 4096 | 4096 | ... ...    4096 | .. | 17  |
+///
+/// On return the accumulators of sums hold the lanes of the last level. Other folds run through.
+void KernelEmitter::emit_level(const kernel::Loop& loop, Value* from, int64_t count, int level) {
+  if (level == 0 && count == kSumChunk) {
+    return emit_main(loop, from, ir_.CreateAdd(from, ir_.getInt64(kSumChunk)));
+  }
+  if (level == 0) return emit_static_range(loop, from, count);
   auto constant = [&](int64_t value) { return ir_.getInt64(static_cast<uint64_t>(value)); };
+  int64_t unit = kSumChunk;
+  for (int l = 1; l < level; ++l) unit *= kSumChunk;
+  int64_t whole = count / unit;
   size_t size = accumulators_.size();
   std::vector<Value*> carried = accumulators_;
   carried.insert(carried.end(), accumulators_.begin(), accumulators_.end());
@@ -216,9 +226,8 @@ void KernelEmitter::emit_chunks(const kernel::Loop& loop, int64_t from, int64_t 
                         auto middle = at.begin() + static_cast<std::ptrdiff_t>(size);
                         accumulators_.assign(at.begin(), middle);
                         std::vector<Value*> totals(middle, at.end());
-                        Value* start = ir_.CreateAdd(ir_.CreateMul(chunk, constant(kSumChunk)),
-                                                     constant(from));
-                        emit_main(loop, start, ir_.CreateAdd(start, constant(kSumChunk)));
+                        Value* start = ir_.CreateAdd(ir_.CreateMul(chunk, constant(unit)), from);
+                        emit_level(loop, start, unit, level - 1);
                         add_chunk(totals, chunk);
                         std::vector<Value*> next = accumulators_;
                         next.insert(next.end(), totals.begin(), totals.end());
@@ -226,9 +235,8 @@ void KernelEmitter::emit_chunks(const kernel::Loop& loop, int64_t from, int64_t 
                       });
   accumulators_.assign(carried.begin(), carried.begin() + static_cast<std::ptrdiff_t>(size));
   std::vector<Value*> totals(carried.begin() + static_cast<std::ptrdiff_t>(size), carried.end());
-  if (count % kSumChunk != 0) {
-    emit_static_range(loop, ir_.getInt64(static_cast<uint64_t>(from + whole * kSumChunk)),
-                      count % kSumChunk);
+  if (count % unit != 0) {
+    emit_level(loop, ir_.CreateAdd(from, constant(whole * unit)), count % unit, level - 1);
     add_chunk(totals, constant(whole));
   }
   for (const FoldState& state : folds_) {
@@ -237,6 +245,15 @@ void KernelEmitter::emit_chunks(const kernel::Loop& loop, int64_t from, int64_t 
       accumulators_[state.first + i] = totals[state.first + i];
     }
   }
+}
+
+/// Levels until there are no more totals than are summed at once.
+void KernelEmitter::emit_chunks(const kernel::Loop& loop, int64_t from, int64_t count) {
+  int level = 0;
+  for (int64_t totals = count; totals > kSumUnchunked; ++level) {
+    totals = (totals + kSumChunk - 1) / kSumChunk;
+  }
+  emit_level(loop, ir_.getInt64(static_cast<uint64_t>(from)), count, level);
 }
 
 }  // namespace gradus::codegen

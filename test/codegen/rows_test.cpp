@@ -1,6 +1,7 @@
 // Folds and what is held between loops: rows of every length around the vectors, chunked sums, NaN.
 #include <fmt/format.h>
 
+#include "graph/sum_order.h"
 #include "kernel_check.h"
 
 namespace gradus::codegen {
@@ -129,6 +130,51 @@ TEST(Rows, SumsOfLongRowsAreChunked) {
 )",
                              length),
                  {});
+  }
+}
+
+/// Totals of more than 16384 chunks are summed in chunks again: at 67108864 elements the last length
+/// that has one level of totals, then whole chunks and rests of both levels.
+TEST(Rows, TotalsOfVeryLongRowsAreChunkedToo) {
+  constexpr int64_t kEdge = kSumChunk * kSumUnchunked;
+  for (int64_t length : {kEdge, kEdge + 1, kEdge + kSumChunk * 40 + 777}) {
+    const kernel::Kernel kernel = kernel_of(fmt::format(R"(kernel @sum rows:
+  s: out f32[]
+  m: out f32[]
+  i: out i32[]
+  lanes c 0..{} -> %s = sum : f32, %m = max : f32, %i = argmax : i32
+    %0 = index c : i32
+    %1 = mod %0, 1013 : i32
+    %2 = convert %1 : f32
+    %3 = mul %2, 0.1 : f32
+    fold %s, %3
+    fold %m, %3
+    fold %i, %3
+  store s[], %s
+  store m[], %m
+  store i[], %i
+)",
+                                                        length));
+    const auto element = [](int64_t i) { return static_cast<float>(i % 1013) * 0.1F; };
+    const float expected = sum_lanes<float>(length, element);
+    // All periods are equal: 0.1 * (0 + 1 + .. + 1012) each.
+    const double periods = static_cast<double>(length) / 1013;
+    EXPECT_NEAR(expected / (periods * 0.1 * 1012 * 1013 / 2), 1, 1e-4);
+    for (const Target& target : {detect_host(), *named_target("x86-64-v3")}) {
+      CompiledKernel compiled(kernel, target, 1);
+      std::vector<std::vector<uint8_t>> buffers(3, std::vector<uint8_t>(4));
+      gradus_frame frame = {};
+      frame.rows = frame.workers = 1;
+      EXPECT_EQ(compiled.run(buffers, frame), "");
+      float sum = 0, most = 0;
+      int32_t first = 0;
+      std::memcpy(&sum, buffers[0].data(), 4);
+      std::memcpy(&most, buffers[1].data(), 4);
+      std::memcpy(&first, buffers[2].data(), 4);
+      EXPECT_EQ(sum, expected) << length << " on " << target.cpu;
+      EXPECT_EQ(most, element(1012));
+      EXPECT_EQ(first, 1012);
+    }
   }
 }
 
