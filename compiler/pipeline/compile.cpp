@@ -72,8 +72,11 @@ std::optional<Compiled> compile_graph(const Graph& source, const Target& target,
   if (!run({"differentiate", "dce"})) return std::nullopt;
   keep(out.joint);
 
-  // Exact rewriting. From here on: no two equal nodes, nothing that no result needs.
-  if (!run({"fold-constants", "simplify", "cse", "simplify", "cse", "dce"})) return std::nullopt;
+  // Exact rewriting. From here on: products of f32 alone, no two equal nodes, nothing that no result
+  // needs.
+  if (!run({"expand-products", "fold-constants", "simplify", "cse", "simplify", "cse", "dce"})) {
+    return std::nullopt;
+  }
   keep(out.simplified);
 
   // From here on every rounding is fixed: fusing, tiling and threads cannot change a bit.

@@ -8,6 +8,7 @@
 #include "graph/text.h"
 #include "opt/cse.h"
 #include "opt/dce.h"
+#include "opt/expand_products.h"
 #include "opt/fold_constants.h"
 #include "opt/form_fma.h"
 #include "opt/simplify.h"
@@ -54,6 +55,7 @@ constexpr auto fold_constants = plain<opt::fold_constants>;
 constexpr auto simplify = plain<opt::simplify>;
 constexpr auto cse = plain<opt::cse>;
 constexpr auto dce = plain<opt::dce>;
+constexpr auto expand_products = plain<opt::expand_products>;
 constexpr auto form_fma = plain<opt::form_fma>;
 
 const std::vector<Pass>& passes() {
