@@ -209,6 +209,105 @@ TEST(ValidatePlan, RefusesEachWayToBeWrong) {
   EXPECT_EQ(validate_plan(program, good), "kernel @k0 needs 128 bytes of scratch");
 }
 
+/// The smallest step over each bound is refused, and what stands on the bound is not.
+TEST(ValidatePlan, RefusesTheSmallestWrongOfEachKind) {
+  const Program program = chain();  // 4 values of 960 bytes, live for 2 launches each
+  const Plan good = plan_memory(program);
+  auto breach = [&](auto change) {
+    Plan plan = good;
+    plan.arena_bytes = 4096;
+    change(plan.placements);
+    return validate_plan(program, plan).value_or("nothing");
+  };
+  const std::string overlap = "#0 %0 and #1 %1 overlap while both live";
+  EXPECT_EQ(breach([](auto&) {}), "nothing");
+  // One byte, from below and from above; one step of the alignment.
+  EXPECT_EQ(breach([](auto& p) { p[0].bytes = 1025; }), overlap);
+  EXPECT_EQ(breach([](auto& p) { p[0].offset = 1024, p[1].offset = 0, p[1].bytes = 1025; }), overlap);
+  EXPECT_EQ(breach([](auto& p) { p[1].offset = 960; }), overlap);
+  EXPECT_EQ(breach([](auto& p) { p[0].offset = 64; }), overlap);
+  EXPECT_EQ(breach([](auto& p) { p[0].offset = 1984; }), overlap);
+  EXPECT_EQ(breach([](auto& p) { p[0].offset = 2048; }), "nothing");
+  EXPECT_EQ(breach([](auto& p) { p[1].offset = 1088, p[0].bytes = 1088; }), "nothing");
+  // One launch: two values at one place whose ranges meet, then share a launch.
+  EXPECT_EQ(breach([](auto& p) { p[2].live.begin = 1; }), "#0 %0 and #2 %2 overlap while both live");
+  EXPECT_EQ(breach([](auto& p) { p[0].live.end = 3; }), "#0 %0 and #2 %2 overlap while both live");
+  EXPECT_EQ(breach([](auto& p) { p[2].live.begin = 1, p[2].offset = 2048; }), "nothing");
+  // One launch: a range that leaves its first or its last launch out.
+  EXPECT_EQ(breach([](auto& p) { p[1].live.begin = 2; }), "#1 %1 is used outside its live range");
+  EXPECT_EQ(breach([](auto& p) { p[1].live.end = 2; }), "#1 %1 is used outside its live range");
+  // One byte of values or slack, one byte and half a step beside the alignment, one byte of the arena.
+  EXPECT_EQ(breach([](auto& p) { p[0].bytes = 1023; }),
+            "#0 %0 is smaller than its values and 64 bytes of slack");
+  EXPECT_EQ(breach([](auto& p) { p[3].offset = 2049; }), "#3 %3 is not aligned to 64 bytes");
+  EXPECT_EQ(breach([](auto& p) { p[3].offset = 2048 + 32; }), "#3 %3 is not aligned to 64 bytes");
+  EXPECT_EQ(breach([](auto& p) { p[3].offset = 4096 - 1024; }), "nothing");
+  EXPECT_EQ(breach([](auto& p) { p[3].offset = 4096 - 1024, p[3].bytes = 1025; }),
+            "#3 %3 reaches beyond the arena");
+  // A second place in the room of a missing one.
+  EXPECT_EQ(breach([](auto& p) { p[3] = p[0], p[3].offset = 2048; }), "#0 %0 has two places");
+}
+
+/// A value may lie on another only where all of the offer holds.
+TEST(ValidatePlan, RefusesTheSmallestWrongOfAnOffer) {
+  const Program program =
+      make_program({kKilo, kKilo, kKilo}, {{{}, {0}}, {{0, 2}, {1}, true}, {{1}, {}}, {{}, {2}}});
+  // #2 is read before it is written, so that it is left to the caller.
+  auto breach = [&](auto change) {
+    Program changed = program;
+    changed.buffers[BufferId(2)].kind = BufferKind::Param;
+    number_blocks(changed);
+    Plan plan = plan_memory(changed);
+    EXPECT_EQ(plan.arena_bytes, 1024);
+    plan.arena_bytes = 4096;
+    change(changed, plan.placements);
+    return validate_plan(changed, plan).value_or("nothing");
+  };
+  const std::string overlap = "#0 %0 and #1 %1 overlap while both live";
+  EXPECT_EQ(breach([](Program&, auto&) {}), "nothing");
+  EXPECT_EQ(breach([](Program&, auto& p) { p[1].offset = 64; }), overlap);
+  EXPECT_EQ(breach([](Program&, auto& p) { p[0].live.end = 3; }), overlap);
+  EXPECT_EQ(breach([](Program& of, auto& p) { ++of.buffers[BufferId(0)].bytes, ++p[0].bytes; }), overlap);
+  auto offers = [](Program& of) -> std::vector<kernel::SlotId>& {
+    return of.kernels[KernelId(1)].slots[kernel::SlotId(2)].may_share;
+  };
+  EXPECT_EQ(breach([&](Program& of, auto&) { offers(of).clear(); }), overlap);
+  EXPECT_EQ(breach([&](Program& of, auto&) { offers(of) = {kernel::SlotId(1)}; }), overlap);
+  auto bound = [](Program& of) -> std::vector<BufferId>& { return of.launches[1].buffers; };
+  EXPECT_EQ(breach([&](Program& of, auto&) { bound(of)[1] = BufferId(0); }), overlap);
+}
+
+/// One byte of scratch; one value that nobody writes first, or that nobody touches.
+TEST(ValidatePlan, RefusesTheSmallestWrongOfAProgram) {
+  Program program = chain();
+  Plan plan = plan_memory(program);
+  plan.worker_bytes = 128;
+  program.kernels[KernelId(2)].worker_bytes = 128;
+  EXPECT_EQ(validate_plan(program, plan), std::nullopt);
+  program.kernels[KernelId(2)].worker_bytes = 129;
+  EXPECT_EQ(validate_plan(program, plan), "kernel @k2 needs 129 bytes of scratch");
+  program.kernels[KernelId(2)].worker_bytes = 0;
+
+  kernel::SlotDir& written = program.kernels[KernelId(1)].slots[kernel::SlotId(1)].dir;
+  written = kernel::SlotDir::InOut;
+  EXPECT_EQ(validate_plan(program, plan), "#1 %1 is read before it is written");
+  written = kernel::SlotDir::Out;
+  EXPECT_EQ(validate_plan(program, plan), std::nullopt);
+
+  program.buffers[BufferId(3)].kind = BufferKind::Param;
+  EXPECT_EQ(validate_plan(program, plan), "4 places for 3 arena buffers");
+  plan.placements.erase(plan.placements.begin());
+  EXPECT_EQ(validate_plan(program, plan), "#3 %3 has a place but is no arena buffer");
+}
+
+TEST(ValidatePlan, RefusesAValueThatNoLaunchTouches) {
+  const Program program = make_program({kKilo, kKilo}, {{{}, {0}}, {{0}, {}}});
+  Plan plan;
+  plan.arena_bytes = 4096;
+  plan.placements = {{BufferId(0), {0, 2}, 0, 1024}, {BufferId(1), {0, 2}, 1024, 1024}};
+  EXPECT_EQ(validate_plan(program, plan), "#1 %1 is touched by no launch");
+}
+
 TEST(Order, AnotherOrderIsTakenWhereItLowersThePeak) {
   // Four large values, each summed up to a small one; all large ones first would need all four at
   // once.
