@@ -152,11 +152,22 @@ class Reader {
     graph.name = word("the graph's name");
     graph_ = &graph;
     values_.clear();
+    result_spans_.clear();
     expect("{");
     while (!accept("return")) read_node();
     read_results();
     expect("}");
+    verify();
     return graph;
+  }
+
+  /// What no line tells by itself: leaves of one name, results that do not fit their leaves.
+  void verify() {
+    const std::optional<GraphBreach> breach = find_graph_breach(*graph_, Stage::Source);
+    if (!breach) return;
+    Span at = breach->result ? result_spans_[*breach->result] : (*graph_)[breach->node].span;
+    diags_.error(Diag::GraphType, at, breach->message);
+    throw Stop();
   }
 
   void read_node() {
@@ -340,6 +351,7 @@ class Reader {
     if (at_ < text_.size() && text_[at_] == '}') return;
     do {
       skip();
+      const size_t from = at_;
       Result result;
       bool plain = at_ >= text_.size() || text_[at_] == '%' || !is_word(text_[at_]) ||
                    (text_[at_] >= '0' && text_[at_] <= '9') || text_[at_] == '-';
@@ -357,6 +369,7 @@ class Reader {
         }
       }
       result.value = operand();
+      result_spans_.push_back({file_, static_cast<uint32_t>(from), static_cast<uint32_t>(at_)});
       graph_->results.push_back(std::move(result));
     } while (accept(","));
   }
@@ -376,6 +389,7 @@ class Reader {
   size_t at_ = 0;
   Graph* graph_ = nullptr;
   std::map<std::string, NodeId> values_;
+  std::vector<Span> result_spans_;
 };
 
 }  // namespace

@@ -23,7 +23,15 @@ std::string float_text(double value, DType dtype);
 std::optional<std::vector<Graph>> read_graphs(const SourceMap& sources, int32_t file,
                                               DiagEngine& diags);
 
+/// Where an invariant does not hold.
+struct GraphBreach {
+  std::string message;
+  NodeId node;                   // invalid: of the result alone
+  std::optional<size_t> result;  // the result that breaks it, by number
+};
 /// The first breach of the invariants of `stage`; nothing where all hold.
+std::optional<GraphBreach> find_graph_breach(const Graph& graph, Stage stage);
+/// Its message after the number and the operator of its node.
 std::optional<std::string> verify_graph(const Graph& graph, Stage stage);
 
 }  // namespace gradus

@@ -2,12 +2,16 @@
 //   operands stand before their users; attributes are the row's; types are what the rows infer;
 //   leaf names are unique within a kind; `of` names a node before;
 //   results name existing nodes, updates a param or state of the same type;
-//   accumulators are rank-0 floats; the loss has rank 0.
+//   accumulators are rank-0 floats; the loss has rank 0;
+//   no result depends on a seed but through the cotangents of an own derivative.
 // Stage Joint and later: no derivative nodes, no seed leaves.
 // Stage Ordered: every sum says its order; a sum in lanes reduces trailing fixed dimensions.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <set>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -23,18 +27,18 @@ class Verifier {
  public:
   Verifier(const Graph& graph, Stage stage) : graph_(graph), stage_(stage) {}
 
-  std::optional<std::string> run() {
+  std::optional<GraphBreach> run() {
     for (size_t i = 0; i < graph_.size() && !problem_; ++i) check_node(NodeId(i));
-    for (const Result& result : graph_.results) {
-      if (!problem_) check_result(result);
+    for (size_t i = 0; i < graph_.results.size() && !problem_; ++i) {
+      check_result(graph_.results[i]);
+      if (problem_) problem_->result = i;
     }
     return problem_;
   }
 
  private:
   void fail(NodeId id, const std::string& message) {
-    if (!problem_)
-      problem_ = fmt::format("node {} ({}): {}", id.index(), op_def(graph_[id].op).name, message);
+    if (!problem_) problem_ = GraphBreach{message, id, {}};
   }
 
   void check_node(NodeId id) {
@@ -54,7 +58,19 @@ class Verifier {
         (op_def(node.op).cls == OpClass::Derivative || node.op == OpKind::Seed)) {
       fail(id, "a derivative node after differentiation");
     }
-    if (stage_ >= Stage::Ordered && node.op == OpKind::Sum) check_order(id, node);
+    const bool ordered = node.attrs.get_or<std::string>(AttrName::Order, "") != "";
+    if (node.op == OpKind::Sum && (stage_ >= Stage::Ordered || ordered)) check_order(id, node);
+    note_seed(id, node);
+  }
+
+  /// A seed stands for a cotangent; outside of the cotangents of an own derivative there is none.
+  void note_seed(NodeId id, const Node& node) {
+    if (node.op == OpKind::Seed) free_seeds_.insert(id);
+    if (free_seeds_.empty()) return;
+    const bool own = node.op == OpKind::OwnDerivative;
+    const std::span<const NodeId> read(node.operands.data(), own ? 1 : node.operands.size());
+    const auto is_free = [&](NodeId operand) { return free_seeds_.count(operand) > 0; };
+    if (std::ranges::any_of(read, is_free)) free_seeds_.insert(id);
   }
 
   template <typename T>
@@ -141,8 +157,11 @@ class Verifier {
 
   void check_result(const Result& result) {
     if (!result.value.valid() || result.value.index() >= graph_.size()) {
-      problem_ = fmt::format("result `{}` names no node", result.name);
+      problem_ = GraphBreach{fmt::format("result `{}` names no node", result.name), {}, {}};
       return;
+    }
+    if (free_seeds_.count(result.value) > 0) {
+      return fail(result.value, "a result that a seed outside of an own derivative makes");
     }
     const TensorType& type = graph_.type(result.value);
     if (!names_[result.kind].insert(result.name).second && result.kind != ResultKind::Value) {
@@ -175,17 +194,26 @@ class Verifier {
 
   const Graph& graph_;
   Stage stage_;
-  std::optional<std::string> problem_;
+  std::optional<GraphBreach> problem_;
   std::vector<TensorType> operands_;  // types of those of the node at hand, memory used again
   std::map<OpKind, std::unordered_set<std::string_view>> leaves_;
   std::unordered_map<std::string_view, const TensorType*> variables_;
+  std::set<NodeId> free_seeds_;  // values that a seed makes, but for own derivatives
   std::map<ResultKind, std::unordered_set<std::string_view>> names_;
 };
 
 }  // namespace
 
-std::optional<std::string> verify_graph(const Graph& graph, Stage stage) {
+std::optional<GraphBreach> find_graph_breach(const Graph& graph, Stage stage) {
   return Verifier(graph, stage).run();
+}
+
+std::optional<std::string> verify_graph(const Graph& graph, Stage stage) {
+  const std::optional<GraphBreach> breach = find_graph_breach(graph, stage);
+  if (!breach) return std::nullopt;
+  if (!breach->node.valid()) return breach->message;
+  return fmt::format("node {} ({}): {}", breach->node.index(), op_def(graph[breach->node].op).name,
+                     breach->message);
 }
 
 }  // namespace gradus

@@ -100,10 +100,14 @@ TEST(Verify, joint_has_no_derivative_nodes) {
   EXPECT_EQ(verify_text(text, Stage::Source), "");
   EXPECT_NE(verify_text(text, Stage::Joint), "");
   EXPECT_NE(verify_text(text, Stage::Ordered), "");
-  std::string seed = "graph @f { %0 = seed : f32[] return %0 }";
-  EXPECT_EQ(verify_text(seed, Stage::Source), "");
-  EXPECT_EQ(verify_text(seed, Stage::Joint),
-            "node 0 (seed): a derivative node after differentiation");
+  Graph seed = graph_of(
+      "graph @f { %x = input \"x\" : f32[] %0 = seed : f32[] %1 = mul %0, %x : f32[] "
+      "%2 = own_derivative %x, %0, %x, %1 : f32[] return %2 }");
+  EXPECT_EQ(verify(seed, Stage::Source), "");
+  EXPECT_EQ(verify(seed, Stage::Joint), "node 1 (seed): a derivative node after differentiation");
+  seed.results[0].value = NodeId(2);
+  EXPECT_EQ(verify(seed, Stage::Source),
+            "node 2 (mul): a result that a seed outside of an own derivative makes");
 }
 
 TEST(Verify, ordered_sums_say_their_order) {
@@ -116,9 +120,15 @@ TEST(Verify, ordered_sums_say_their_order) {
             "node 1 (sum): no order of the sum");
   EXPECT_EQ(verify_text(sum("dims=[1,2], order=lanes", "[batch]"), Stage::Ordered), "");
   EXPECT_EQ(verify_text(sum("dims=[1], order=chain", "[batch,4]"), Stage::Ordered), "");
+  // A wrong order is one at every stage.
   std::string wrong = "node 1 (sum): a sum in lanes over other than trailing fixed dimensions";
-  EXPECT_EQ(verify_text(sum("dims=[1], order=lanes", "[batch,4]"), Stage::Ordered), wrong);
-  EXPECT_EQ(verify_text(sum("dims=[0,1,2], order=lanes", "[]"), Stage::Ordered), wrong);
+  for (const auto& [dims, type] : {std::pair("dims=[1], order=chain", "[batch,4]"),
+                                   std::pair("dims=[0,1,2], order=chain", "[]")}) {
+    Graph graph = graph_of(sum(dims, type));
+    graph[NodeId(1)].attrs.set(AttrName::Order, std::string("lanes"));
+    EXPECT_EQ(verify(graph, Stage::Joint), wrong);
+    EXPECT_EQ(verify(graph, Stage::Ordered), wrong);
+  }
 }
 
 TEST(Graph, counts_uses_by_operands_and_results) {
