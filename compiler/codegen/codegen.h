@@ -17,6 +17,9 @@ namespace gradus::codegen {
 Target detect_host();
 /// A CPU by LLVM's name (or a frozen test table); nothing where LLVM does not know it.
 std::optional<Target> named_target(const std::string& cpu);
+/// Instruction sets that code for `target` may use and this machine does not have, by LLVM's names,
+/// sorted: empty where the code runs here.
+std::vector<std::string> missing_features(const Target& target);
 
 /// One step to compile: the function `symbol` of type StepFunction.
 struct Unit {

@@ -79,7 +79,30 @@ std::string host_features() {
   return text;
 }
 
+/// Instructions that come out of plain arithmetic, loads and stores. What is asked for by name alone
+/// (encryption, matrix tiles, control of the system) is in no code of ours.
+bool is_used_by_code(llvm::StringRef feature) {
+  static constexpr llvm::StringRef kFamilies[] = {"sse", "ssse", "avx", "bmi", "fma"};
+  static constexpr llvm::StringRef kSingle[] = {"cx16", "evex512", "f16c", "gfni",  "lzcnt",
+                                                "movbe", "popcnt", "prfchw", "tbm", "xop"};
+  return std::ranges::find(kSingle, feature) != std::end(kSingle) ||
+         std::ranges::any_of(kFamilies, [&](llvm::StringRef f) { return feature.starts_with(f); });
+}
+
 }  // namespace
+
+std::vector<std::string> missing_features(const Target& target) {
+  const auto machine = make_machine(target);
+  const llvm::MCSubtargetInfo& info = *machine->getMCSubtargetInfo();
+  std::vector<std::string> missing;
+  for (const auto& entry : llvm::sys::getHostCPUFeatures()) {
+    const std::string feature = entry.first().str();
+    if (entry.second || !is_used_by_code(feature)) continue;
+    if (info.checkFeatures("+" + feature)) missing.push_back(feature);
+  }
+  std::ranges::sort(missing);
+  return missing;
+}
 
 Target detect_host() {
   Target target;

@@ -25,6 +25,25 @@ bool colour_on_stderr() {
   return isatty(STDERR_FILENO) != 0 && (no_colour == nullptr || *no_colour == '\0');
 }
 
+/// Whether the command runs what it compiles.
+bool runs_code(const Options& options) {
+  static constexpr std::string_view kRunning[] = {"train", "eval", "predict", "check", "bench"};
+  return std::ranges::find(kRunning, options.command) != std::end(kRunning) &&
+         !options.compile_only;
+}
+
+/// An instruction that the machine does not have would end the process.
+void require_runs_here(const Options& options, const Target& target) {
+  const std::vector<std::string> missing = codegen::missing_features(target);
+  if (missing.empty()) return;
+  throw CommandError(
+      kBadFlags,
+      fmt::format("--cpu is `{}`, whose code does not run here: this machine ({}) has no {}{}; "
+                  "`compile` writes code for other machines",
+                  options.cpu, codegen::detect_host().cpu, missing.front(),
+                  missing.size() > 1 ? fmt::format(" and lacks {} more", missing.size() - 1) : ""));
+}
+
 Target choose_target(const Options& options) {
   if (options.cpu.empty() || options.cpu == "native") return codegen::detect_host();
   std::optional<Target> target = codegen::named_target(options.cpu);
@@ -32,6 +51,7 @@ Target choose_target(const Options& options) {
     throw CommandError(kBadFlags, fmt::format("--cpu is `{}`, expected a CPU that LLVM knows, such as x86-64-v3",
                                               options.cpu));
   }
+  if (runs_code(options)) require_runs_here(options, *target);
   return *target;
 }
 
@@ -145,6 +165,12 @@ pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Fu
   session.stop_on_errors();
   GRADUS_CHECK(compiled.has_value(), "no code and no message");
   return std::move(*compiled);
+}
+
+void tell_fewer_threads(int64_t asked, int64_t given) {
+  if (given >= asked) return;
+  fmt::print(stderr, "gradus: note: {} of {} threads: the system gives no more\n", given,
+             asked);
 }
 
 double process_startup_ms() {

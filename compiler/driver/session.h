@@ -46,6 +46,8 @@ codegen::JitOptions jit_options(const Session& session);
 pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,
                                 int64_t capacity);
 
+/// Says on standard error that the system gives fewer threads than were asked for, where it does.
+void tell_fewer_threads(int64_t asked, int64_t given);
 /// Processor time of the process up to the first call, which is main's.
 double process_startup_ms();
 /// A size of this process by its name in /proc/self/status: VmRSS is resident now, VmHWM its peak.
