@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -62,14 +63,21 @@ Burst widest_burst() {
   return {};
 }
 
-/// Seconds that `work` takes on all threads together, from the first start to the last end.
-double timed(int threads, const std::function<void(int)>& work) {
+struct Timing {
+  double seconds = 0;  // from the first start to the last end
+  int threads = 1;     // that there were: the system may give fewer than are asked for
+};
+Timing timed(int threads, const std::function<void(int)>& work) {
   auto begin = std::chrono::steady_clock::now();
   std::vector<std::thread> others;
-  for (int i = 1; i < threads; ++i) others.emplace_back(work, i);
+  try {
+    for (int i = 1; i < threads; ++i) others.emplace_back(work, i);
+  } catch (const std::system_error&) {
+  }
   work(0);
   for (std::thread& other : others) other.join();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return {std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(),
+          1 + static_cast<int>(others.size())};
 }
 
 }  // namespace
@@ -80,15 +88,15 @@ MachinePeak measure_peak(int threads) {
   volatile float sink = 0;
   constexpr int kBursts = 20;
   for (int round = 0; round < 8; ++round) {
-    double seconds = timed(threads, [&](int) {
+    Timing all = timed(threads, [&](int) {
       for (int i = 0; i < kBursts; ++i) sink = burst.run(0.999f);
     });
-    peak.fma_gflops = std::max(peak.fma_gflops, burst.flop * kBursts * threads / seconds * 1e-9);
+    peak.fma_gflops = std::max(peak.fma_gflops, burst.flop * kBursts * all.threads / all.seconds * 1e-9);
   }
   constexpr size_t kWords = size_t{8} << 20;
   std::vector<std::vector<double>> memory(static_cast<size_t>(threads), std::vector<double>(kWords, 1.0));
   for (int round = 0; round < 3; ++round) {
-    double seconds = timed(threads, [&](int worker) {
+    Timing all = timed(threads, [&](int worker) {
       const std::vector<double>& words = memory[static_cast<size_t>(worker)];
       double sums[8] = {};
       for (size_t i = 0; i < kWords; i += 8) {
@@ -96,8 +104,8 @@ MachinePeak measure_peak(int threads) {
       }
       sink = static_cast<float>(sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7]);
     });
-    double bytes = static_cast<double>(kWords * sizeof(double)) * threads;
-    peak.read_gbs = std::max(peak.read_gbs, bytes / seconds * 1e-9);
+    double bytes = static_cast<double>(kWords * sizeof(double)) * all.threads;
+    peak.read_gbs = std::max(peak.read_gbs, bytes / all.seconds * 1e-9);
   }
   (void)sink;
   return peak;

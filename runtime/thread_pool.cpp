@@ -10,6 +10,7 @@
 #include "runtime/thread_pool.h"
 
 #include <chrono>
+#include <system_error>
 
 namespace gradus::runtime {
 
@@ -30,13 +31,12 @@ void pause() {
 ThreadPool::ThreadPool(int32_t workers) : shares_(static_cast<size_t>(workers < 1 ? 1 : workers)) {
   threads_.reserve(shares_.size());
   try {
-    for (int32_t worker = 1; worker < this->workers(); ++worker) {
+    for (int32_t worker = 1; worker < workers; ++worker) {
       threads_.emplace_back([this, worker] { work(worker); });
     }
-  } catch (...) {
-    // The system gives no more threads: those that run must end before the members they use do.
-    stop();
-    throw;
+  } catch (const std::system_error&) {
+    // The system gives no more threads. Those that there are wait for the first launch, which sees
+    // how many they are.
   }
 }
 

@@ -15,8 +15,8 @@ namespace gradus::runtime {
 
 class ThreadPool {
  public:
-  /// `workers` threads in all: the caller is worker 0, the others are started here.
-  /// Throws std::system_error where the system does not give so many threads.
+  /// `workers` threads in all: the caller is worker 0, the others are started here. Where the system
+  /// does not give so many, `workers()` says how many there are.
   explicit ThreadPool(int32_t workers);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -26,7 +26,7 @@ class ThreadPool {
   /// items; one that is done helps the others. More than 2^32 - 1 items are done by the caller alone.
   static void parallel_for(void* pool, gradus_body body, const void* args, int64_t items);
 
-  int32_t workers() const { return static_cast<int32_t>(shares_.size()); }
+  int32_t workers() const { return static_cast<int32_t>(threads_.size()) + 1; }
   /// Items done by a worker since the pool began.
   int64_t items_done(int32_t worker) const { return shares_[static_cast<size_t>(worker)].items; }
 

@@ -52,9 +52,11 @@ Objects generate_objects(const std::vector<Unit>& units, const Target& target, i
     objects[number] = buffer_of({object.data(), object.size()}, number);
   };
   initialize_llvm();
+  // Deferred where the system gives no thread: then this one does the work.
+  constexpr std::launch kOwnThread = std::launch::async | std::launch::deferred;
   std::vector<std::future<void>> others;
   for (size_t number = 1; number < modules.size(); ++number) {
-    others.push_back(std::async(std::launch::async, generate_one, number));
+    others.push_back(std::async(kOwnThread, generate_one, number));
   }
   generate_one(0);
   for (std::future<void>& other : others) other.get();

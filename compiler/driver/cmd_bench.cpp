@@ -89,10 +89,12 @@ class Bench {
   Bench(const Options& options, Session& session)
       : options_(options),
         session_(session),
-        threads_(static_cast<int32_t>(options.threads.value_or(1))),
         rows_(pipeline::capacity_of(session.model, options.batch)),
         function_(session.model.has_loss ? Function::Train : Function::Predict),
-        pool_(threads_) {}
+        pool_(static_cast<int32_t>(options.threads.value_or(1))),
+        threads_(pool_.workers()) {
+    tell_fewer_threads(options.threads.value_or(1), pool_.workers());
+  }
 
   /// `begin` is the time before the model file was opened, `start_bytes` what was resident.
   int run(Clock::time_point begin, int64_t start_bytes) {
@@ -225,10 +227,10 @@ class Bench {
 
   const Options& options_;
   Session& session_;
-  int32_t threads_;
   int64_t rows_;
   Function function_;
   runtime::ThreadPool pool_;
+  int32_t threads_;
   pipeline::VariableStore variables_;
   int64_t counter_ = 0, steps_ = 0;
   int64_t start_bytes_ = 0, growth_bytes_ = 0;

@@ -63,7 +63,9 @@ ModelRunner::ModelRunner(Session& session, const std::vector<Function>& function
     if (is_needed) needed.push_back({variable.path, variable.type});
   }
   store_.add(needed);
-  pipeline::Threads shared{threads, &pool_, threads > 1 ? runtime::ThreadPool::parallel_for : nullptr};
+  tell_fewer_threads(threads, pool_.workers());
+  pipeline::Threads shared{pool_.workers(), &pool_,
+                           pool_.workers() > 1 ? runtime::ThreadPool::parallel_for : nullptr};
   for (Function function : functions) {
     runners_.emplace(function, compiled_.runner(session.model, function, store_, shared));
   }

@@ -42,10 +42,12 @@ class Comparison {
   struct Pair {
     double above, below;
   };
-  /// The loss on both sides, each on a thread of its own.
+  /// Deferred, so done by whoever waits, where the system gives no thread.
+  static constexpr std::launch kOwnThread = std::launch::async | std::launch::deferred;
+  /// The loss on both sides, each on a thread of its own where the system gives one.
   Pair losses_at(std::span<const Move> moves, double h) {
     evaluations_ += 2;
-    auto above = std::async(std::launch::async, [&] { return loss_at(moves, h); });
+    auto above = std::async(kOwnThread, [&] { return loss_at(moves, h); });
     const double below = loss_at(moves, -h);
     return {above.get(), below};
   }

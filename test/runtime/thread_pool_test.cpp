@@ -2,6 +2,7 @@
 #include "runtime/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <chrono>
@@ -107,6 +108,22 @@ TEST(ThreadPool, OneWorkerRunsInTheCaller) {
 }
 
 TEST(ThreadPool, FewerThanOneWorkerIsOne) { EXPECT_EQ(ThreadPool(0).workers(), 1); }
+
+/// No system has address space for many such stacks: after the first ones there are no threads.
+TEST(ThreadPool, UsesAsManyThreadsAsTheSystemGives) {
+  pthread_attr_t before, large;
+  ASSERT_EQ(pthread_getattr_default_np(&before), 0);
+  ASSERT_EQ(pthread_attr_init(&large), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&large, size_t{1} << 46), 0);
+  ASSERT_EQ(pthread_setattr_default_np(&large), 0);
+  ThreadPool pool(8);
+  ASSERT_EQ(pthread_setattr_default_np(&before), 0);
+  EXPECT_LT(pool.workers(), 8);
+  Work work(100);
+  ThreadPool::parallel_for(&pool, Work::body, &work, 100);
+  for (int32_t times : work.times) EXPECT_EQ(times, 1);
+  for (int32_t worker : work.worker) EXPECT_TRUE(worker >= 0 && worker < pool.workers());
+}
 
 TEST(ThreadPool, EndsWhetherParkedOrNot) {
   for (int i = 0; i < 50; ++i) ThreadPool pool(4);
