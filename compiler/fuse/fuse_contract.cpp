@@ -27,16 +27,6 @@ bool take_consumers(Drafts& drafts, DraftId product) {
   return changed;
 }
 
-bool take_servants(Drafts& drafts, DraftId product) {
-  bool changed = false;
-  for (DraftId candidate : drafts.producers(product)) {
-    if (drafts[candidate].cls != ClusterClass::Pointwise) continue;
-    if (!drafts.only_read_by(candidate, product)) continue;
-    changed |= drafts.merge(product, candidate);
-  }
-  return changed;
-}
-
 }  // namespace
 
 void fuse_contract(Drafts& drafts) {
@@ -44,7 +34,7 @@ void fuse_contract(Drafts& drafts) {
     bool changed = true;
     while (changed) {
       changed = take_consumers(drafts, product);
-      changed |= take_servants(drafts, product);
+      changed |= merge_single_use_producers(drafts, product);
     }
   }
 }

@@ -8,6 +8,16 @@
 
 namespace gradus::fuse {
 
+bool merge_single_use_producers(Drafts& drafts, DraftId id) {
+  bool changed = false;
+  for (DraftId candidate : drafts.producers(id)) {
+    if (drafts[candidate].cls != ClusterClass::Pointwise) continue;
+    if (!drafts.only_read_by(candidate, id)) continue;
+    changed |= drafts.merge(id, candidate);
+  }
+  return changed;
+}
+
 namespace {
 
 bool is_scalar_work(const Drafts& drafts, DraftId id) {

@@ -43,21 +43,6 @@ bool take_twins(Drafts& drafts, DraftId seed) {
   return changed;
 }
 
-}  // namespace
-
-namespace {
-
-/// Producers that nobody else reads: inside, they are never stored.
-bool take_servants(Drafts& drafts, DraftId seed) {
-  bool changed = false;
-  for (DraftId candidate : drafts.producers(seed)) {
-    if (drafts[candidate].cls != ClusterClass::Pointwise) continue;
-    if (!drafts.only_read_by(candidate, seed)) continue;
-    changed |= drafts.merge(seed, candidate);
-  }
-  return changed;
-}
-
 template <typename Round>
 void for_each_seed(Drafts& drafts, bool chains, Round round) {
   for (DraftId seed : drafts.live(ClusterClass::Rows)) {
@@ -72,10 +57,10 @@ void for_each_seed(Drafts& drafts, bool chains, Round round) {
 void fuse_row_cores(Drafts& drafts) {
   for_each_seed(drafts, false, [&](DraftId seed) {
     bool changed = take(drafts, seed, drafts.consumers(seed), true);
-    changed |= take_servants(drafts, seed);
+    changed |= merge_single_use_producers(drafts, seed);
     return changed;
   });
-  for_each_seed(drafts, true, [&](DraftId seed) { return take_servants(drafts, seed); });
+  for_each_seed(drafts, true, [&](DraftId seed) { return merge_single_use_producers(drafts, seed); });
 }
 
 void fuse_rows(Drafts& drafts) {

@@ -153,6 +153,9 @@ class Drafts {
   mutable std::vector<DraftId> pending_;  // of a search: visited, but not what follows
 };
 
+/// Takes the pointwise producers of `id` that nobody else reads: inside, they are never stored.
+bool merge_single_use_producers(Drafts& drafts, DraftId id);
+
 /// The passes, in the order in which they run; each merges drafts.
 void fuse_scalar(Drafts& drafts);
 void fuse_row_cores(Drafts& drafts);

@@ -129,6 +129,14 @@ NodeId GraphBuilder::broadcast(NodeId x, Shape shape) {
   return make(OpKind::Broadcast, {x}, {}, &result);
 }
 
+NodeId GraphBuilder::reverse(NodeId x, size_t dim) {
+  TensorType result = type(x);
+  std::vector<int64_t> start(result.rank(), 0), step(result.rank(), 1);
+  start[dim] = result.shape[dim].value - 1;
+  step[dim] = -1;
+  return make(OpKind::Slice, {x}, {{AttrName::Start, start}, {AttrName::Step, step}}, &result);
+}
+
 NodeId GraphBuilder::unbroadcast(NodeId x, const Shape& shape) {
   const Shape from = type(x).shape;
   if (from == shape) return x;

@@ -63,6 +63,7 @@ class GraphBuilder {
   NodeId reshape(NodeId x, Shape shape);
   NodeId transpose(NodeId x, std::vector<int64_t> perm);
   NodeId broadcast(NodeId x, Shape shape);
+  NodeId reverse(NodeId x, size_t dim);  // from its last element to its first along a dimension
   /// The sum over what broadcasting `shape` to x's shape repeated: back to `shape`.
   NodeId unbroadcast(NodeId x, const Shape& shape);
   /// The number of elements in `dims` of x, as rank-0 f32 (a constant, or batch_size times one).

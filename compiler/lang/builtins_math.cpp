@@ -220,7 +220,7 @@ constexpr std::string_view kEach = "Element by element: of numbers and tensors a
 constexpr std::string_view kType = "Element types";
 constexpr std::string_view kReduce = "Reductions: over all axes, or those of `axis:`";
 
-constexpr Builtin kRows[] = {
+constexpr Builtin kMathBuiltins[] = {
     {kEach, "exp", "x: float[...]", "float[...]", "e to the power of x.",
      float_function<OpKind::Exp, std::exp>},
     {kEach, "log", "x: float[...]", "float[...]", "The natural logarithm.",
@@ -293,10 +293,10 @@ constexpr Builtin kRows[] = {
     {kReduce, "sum_over_parameters", "s: float[]", "float[]",
      "In functions of gradients: the sum of s over all trained parameters.", sum_over_parameters},
 };
-static_assert(all_described(kRows));
+static_assert(all_described(kMathBuiltins));
 
 }  // namespace
 
-std::span<const Builtin> math_builtins() { return kRows; }
+std::span<const Builtin> math_builtins() { return kMathBuiltins; }
 
 }  // namespace gradus::lang

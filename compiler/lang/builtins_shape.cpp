@@ -359,7 +359,7 @@ constexpr std::string_view kIndex = "Indices: x[0:4], x[..., 0], table[indices] 
 constexpr std::string_view kMake = "Filling and counting";
 constexpr std::string_view kDraw = "Draws: new in each training step and for each parameter";
 
-constexpr Builtin kRows[] = {
+constexpr Builtin kShapeBuiltins[] = {
     {kShape, "reshape", "x: tensor, shape: list", "tensor",
      "The same elements in other sizes; one size may be `_`.", reshape},
     {kShape, "transpose", "x: tensor, first: int = -2, second: int = -1", "tensor",
@@ -393,10 +393,10 @@ constexpr Builtin kRows[] = {
     {kDraw, "random_uniform", "shape: list, low: float = 0, high: float = 1", "float[...]",
      "Evenly between low and high, high left out.", random_uniform},
 };
-static_assert(all_described(kRows));
+static_assert(all_described(kShapeBuiltins));
 
 }  // namespace
 
-std::span<const Builtin> shape_builtins() { return kRows; }
+std::span<const Builtin> shape_builtins() { return kShapeBuiltins; }
 
 }  // namespace gradus::lang

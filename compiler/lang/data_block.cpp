@@ -402,7 +402,7 @@ class DataReader {
   bool bad_source_ = false;
 };
 
-constexpr auto kRows = [] {
+constexpr auto kDataBuiltins = [] {
   std::array<Builtin, std::size(kSources) + std::size(kFunctions)> rows;
   std::ranges::copy(kFunctions, std::ranges::copy(kSources, rows.begin()).out);
   return rows;
@@ -410,7 +410,7 @@ constexpr auto kRows = [] {
 
 }  // namespace
 
-std::span<const Builtin> data_builtins() { return kRows; }
+std::span<const Builtin> data_builtins() { return kDataBuiltins; }
 
 void read_data_block(Elaborator& e, const SettingsBlock& block, Model& model) {
   model.has_data = true;

@@ -10,23 +10,23 @@ namespace {
 
 constexpr std::string_view kGroup = "Derivatives: x is a name, or several as in (u, v)";
 
-constexpr Builtin kRows[] = {
+constexpr Builtin kDerivativeBuiltins[] = {
     {kGroup, "grad", "y: float[], x: name", "as x", "The derivative of a value of rank 0 by x."},
     {kGroup, "vjp", "y: float[...], x: name, seed: as y", "as x",
      "The derivative of sum(seed * y) by x."},
     {kGroup, "jvp", "y: float[...], x: name, tangent: as x", "as y",
      "How y changes where x moves along the tangent."},
 };
-static_assert(all_described(kRows));
+static_assert(all_described(kDerivativeBuiltins));
 
 }  // namespace
 
-std::span<const Builtin> derivative_builtins() { return kRows; }
+std::span<const Builtin> derivative_builtins() { return kDerivativeBuiltins; }
 
 /// grad(y, x), vjp(y, x, seed), jvp(y, x, tangent); x is a name, or several in brackets, tangents then too.
 Value Elaborator::gradient(const Expr& call) {
   const std::string& word = call.text;
-  const std::vector<BuiltinFormal> formals = formals_of(*find_row(kRows, word));
+  const std::vector<BuiltinFormal> formals = formals_of(*find_row(kDerivativeBuiltins, word));
   std::vector<const Expr*> parts;
   for (size_t i = 0; i < std::min(call.arguments.size(), formals.size()); ++i) {
     const Argument& argument = call.arguments[i];

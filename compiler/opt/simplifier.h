@@ -54,6 +54,8 @@ class Simplifier {
   bool fired_ = false;
 };
 
+inline NodeId first(const Node& n) { return n.operands[0]; }
+
 /// An equation: what stands for `n`, or an invalid id where the left side does not fit.
 using Rewrite = NodeId (*)(Simplifier& s, const Node& n);
 struct SimplifyRule {

@@ -11,7 +11,6 @@ namespace {
 using S = Simplifier;
 using N = const Node&;
 
-NodeId first(N n) { return n.operands[0]; }
 NodeId second(N n) { return n.operands[1]; }
 constexpr double kMinusZero = -0.0;
 
@@ -89,7 +88,7 @@ NodeId select_constant(S& s, N n) {
 }
 
 // clang-format off
-constexpr SimplifyRule kRules[] = {
+constexpr SimplifyRule kArithmeticRules[] = {
     // constants stand on the right
     {OpKind::Add, constant_to_the_right},
     {OpKind::Mul, constant_to_the_right},
@@ -156,7 +155,7 @@ std::vector<NodeId> without_broadcasts(S& s, N n) {
 
 }  // namespace
 
-std::span<const SimplifyRule> arithmetic_rules() { return kRules; }
+std::span<const SimplifyRule> arithmetic_rules() { return kArithmeticRules; }
 
 /// f(broadcast x, y) = f(x, y), or broadcast f(x, y) where nothing else gives the shape.
 NodeId simplify_pointwise(Simplifier& s, const Node& n) {

@@ -12,7 +12,6 @@ using S = Simplifier;
 using N = const Node&;
 using Ints = std::vector<int64_t>;
 
-NodeId first(N n) { return n.operands[0]; }
 
 bool all_are(const Ints& values, int64_t value) {
   return std::ranges::all_of(values, [&](int64_t each) { return each == value; });
@@ -168,7 +167,7 @@ NodeId sum_of_neighbours(S& s, N n) {
 }
 
 // clang-format off
-const SimplifyRule kRules[] = {
+const SimplifyRule kLayoutRules[] = {
     {OpKind::Reshape, [](S& s, N n) { return s.type(first(n)) == n.type ? first(n) : NodeId(); }},                                                   // reshape(x, its shape) = x
     {OpKind::Reshape, [](S& s, N n) { return s.is(first(n), OpKind::Reshape) ? s.reshape(s.operand(first(n)), n.type.shape) : NodeId(); }},          // reshape(reshape(x, p), q) = reshape(x, q)
     {OpKind::Broadcast, [](S& s, N n) { return s.type(first(n)) == n.type ? first(n) : NodeId(); }},                                                 // broadcast(x, its shape) = x
@@ -189,7 +188,7 @@ const SimplifyRule kRules[] = {
 
 }  // namespace
 
-std::span<const SimplifyRule> layout_rules() { return kRules; }
+std::span<const SimplifyRule> layout_rules() { return kLayoutRules; }
 
 /// move(broadcast c) = broadcast c to the new shape, c of rank 0
 NodeId simplify_layout_of_scalar(Simplifier& s, const Node& n) {

@@ -40,13 +40,13 @@ NodeId extremum_of_scalar(S& s, N n) {
   return s.type(scalar).is_scalar() ? s.as(n, scalar) : NodeId();
 }
 
-constexpr SimplifyRule kRules[] = {
+constexpr SimplifyRule kReduceRules[] = {
     {OpKind::Sum, drop_ones},          {OpKind::Max, drop_ones},          {OpKind::Min, drop_ones},
     {OpKind::Max, extremum_of_scalar}, {OpKind::Min, extremum_of_scalar},
 };
 
 }  // namespace
 
-std::span<const SimplifyRule> reduce_rules() { return kRules; }
+std::span<const SimplifyRule> reduce_rules() { return kReduceRules; }
 
 }  // namespace gradus::opt

@@ -20,7 +20,7 @@ constexpr const char* kBest = "best:";
 constexpr size_t kMaxState = size_t{1} << 20;
 
 // Columns of the history's tensor; the metrics follow.
-enum Column { kEpoch, kStep, kLoss, kValidates, kValidation, kColumns };
+enum RecordColumn { kEpoch, kStep, kLoss, kValidates, kValidation, kColumns };
 
 Json number(double value) { return fmt::format("{:a}", value); }
 int64_t whole(const Json& json) {

@@ -63,7 +63,7 @@ Scalar extremum(B& b, Scalar x, Scalar y, bool x_wins_where_less) {
 
 #define ROW_BINARY(op, text) .kind = OpKind::op, .name = text, .arity = 2, .cls = OpClass::Pointwise
 
-const OpDef kRows[] = {
+const OpDef kBinaryRows[] = {
     {ROW_BINARY(Add, "add"), .shape = number_binary, .differentiable = Differentiable::Yes,
      .vjp = [](G&, const A& a) -> Cotangents { return {a.cotangent, a.cotangent}; },
      .scalar = [](B& b, ScalarArgs x, DType) { return b.add(x[0], x[1]); }, .commutative = true,
@@ -170,7 +170,7 @@ const OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> binary_rows() { return kRows; }
+std::span<const OpDef> binary_rows() { return kBinaryRows; }
 
 std::span<const OpDef> pointwise_rows() {
   static const std::vector<OpDef> rows = [] {

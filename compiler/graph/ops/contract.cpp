@@ -96,7 +96,7 @@ Cotangents matmul_vjp(G& g, const A& args) {
   return out;
 }
 
-const OpDef kRows[] = {
+const OpDef kContractRows[] = {
     {.kind = OpKind::Matmul,
      .name = "matmul",
      .arity = 2,
@@ -114,6 +114,6 @@ const OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> contract_rows() { return kRows; }
+std::span<const OpDef> contract_rows() { return kContractRows; }
 
 }  // namespace gradus

@@ -34,7 +34,7 @@ ShapeResult own_derivative_shape(Types x, const Attrs&, const TensorType*) {
   return x[0];
 }
 
-const OpDef kRows[] = {
+const OpDef kDerivativeRows[] = {
     {.kind = OpKind::Gradient,
      .name = "gradient",
      .arity = 3,
@@ -54,6 +54,6 @@ const OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> derivative_rows() { return kRows; }
+std::span<const OpDef> derivative_rows() { return kDerivativeRows; }
 
 }  // namespace gradus

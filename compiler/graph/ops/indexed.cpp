@@ -12,7 +12,6 @@ using G = GraphBuilder;
 using A = VjpArgs;
 using Types = std::span<const TensorType>;
 
-const AttrSpec kAxisAttrs[] = {{AttrName::Axis}};
 const AttrSpec kCumulativeAttrs[] = {{AttrName::Axis}, {AttrName::Exclusive, AttrValue(false)}};
 
 ShapeProblem wrong_index(const TensorType& type) {
@@ -99,21 +98,13 @@ ShapeResult cumulative_shape(Types x, const Attrs& attrs, const TensorType*) {
   return x[0];
 }
 
-NodeId reversed(G& g, NodeId x, size_t dim) {
-  TensorType type = g.type(x);
-  std::vector<int64_t> start(type.rank(), 0), step(type.rank(), 1);
-  start[dim] = type.shape[dim].value - 1;
-  step[dim] = -1;
-  return g.make(OpKind::Slice, {x}, {{AttrName::Start, start}, {AttrName::Step, step}}, &type);
-}
-
 Cotangents cumulative_vjp(G& g, const A& a) {
   auto axis = static_cast<size_t>(a.attrs.integer(AttrName::Axis));
-  NodeId summed = g.make(OpKind::CumulativeSum, {reversed(g, a.cotangent, axis)}, a.attrs);
-  return {reversed(g, summed, axis)};
+  NodeId summed = g.make(OpKind::CumulativeSum, {g.reverse(a.cotangent, axis)}, a.attrs);
+  return {g.reverse(summed, axis)};
 }
 
-const OpDef kRows[] = {
+const OpDef kIndexedRows[] = {
     {.kind = OpKind::Gather,
      .name = "gather",
      .arity = 2,
@@ -179,6 +170,6 @@ const OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> indexed_rows() { return kRows; }
+std::span<const OpDef> indexed_rows() { return kIndexedRows; }
 
 }  // namespace gradus

@@ -18,7 +18,6 @@ using Types = std::span<const TensorType>;
 const AttrSpec kPermAttrs[] = {{AttrName::Perm}};
 const AttrSpec kSliceAttrs[] = {{AttrName::Start}, {AttrName::Step}};
 const AttrSpec kPadAttrs[] = {{AttrName::Low}, {AttrName::High}};
-const AttrSpec kAxisAttrs[] = {{AttrName::Axis}};
 
 ShapeResult reshape_shape(Types x, const Attrs&, const TensorType* given) {
   ShapeResult type = given_or_problem(given);
@@ -167,14 +166,6 @@ NodeId spread_steps(G& g, NodeId x, size_t dim, int64_t step) {
   return g.make(OpKind::Slice, {flat}, {{AttrName::Start, zeros}, {AttrName::Step, ones}}, &type);
 }
 
-NodeId reversed(G& g, NodeId x, size_t dim) {
-  TensorType type = g.type(x);
-  std::vector<int64_t> start(type.rank(), 0), step(type.rank(), 1);
-  start[dim] = type.shape[dim].value - 1;
-  step[dim] = -1;
-  return g.make(OpKind::Slice, {x}, {{AttrName::Start, start}, {AttrName::Step, step}}, &type);
-}
-
 Cotangents slice_vjp(G& g, const A& a) {
   std::vector<int64_t> start = a.attrs.integers(AttrName::Start);
   const std::vector<int64_t>& step = a.attrs.integers(AttrName::Step);
@@ -185,7 +176,7 @@ Cotangents slice_vjp(G& g, const A& a) {
     if (whole[i].batch) continue;
     int64_t count = g.type(a.cotangent).shape[i].value;
     if (step[i] < 0) {
-      x = reversed(g, x, i);
+      x = g.reverse(x, i);
       start[i] += (count - 1) * step[i];
     }
     int64_t stride = std::abs(step[i]);
@@ -215,7 +206,7 @@ Cotangents concat_vjp(G& g, const A& a) {
   return out;
 }
 
-const OpDef kRows[] = {
+const OpDef kLayoutRows[] = {
     {.kind = OpKind::Reshape,
      .name = "reshape",
      .arity = 1,
@@ -287,6 +278,6 @@ const OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> layout_rows() { return kRows; }
+std::span<const OpDef> layout_rows() { return kLayoutRows; }
 
 }  // namespace gradus

@@ -91,7 +91,7 @@ ShapeResult scalar_leaf(std::span<const TensorType>, const Attrs&, const TensorT
   return TensorType{dtype, {}};
 }
 
-const OpDef kRows[] = {
+const OpDef kLeafRows[] = {
     {.kind = OpKind::Input,
      .name = "input",
      .attrs = kNamed,
@@ -161,6 +161,6 @@ const OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> leaf_rows() { return kRows; }
+std::span<const OpDef> leaf_rows() { return kLeafRows; }
 
 }  // namespace gradus

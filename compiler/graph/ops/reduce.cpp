@@ -114,13 +114,13 @@ Cotangents extremum_vjp(G& g, const A& a) {
   return {g.mul(winners, spread(g, a, g.div(a.cotangent, count)))};
 }
 
-Scalar extremum(B& b, Scalar x, Scalar y, bool least) {
+Scalar combine_extrema(B& b, Scalar x, Scalar y, bool least) {
   Scalar wins = least ? b.less(y, x) : b.less(x, y);
   Scalar chosen = b.select(wins, y, x);
   return is_float(x.dtype) ? b.select(b.is_nan(y), y, chosen) : chosen;
 }
 
-const OpDef kRows[] = {
+const OpDef kReduceRows[] = {
     {.kind = OpKind::Sum,
      .name = "sum",
      .arity = 1,
@@ -141,7 +141,7 @@ const OpDef kRows[] = {
      .differentiable = Differentiable::Yes,
      .vjp = extremum_vjp,
      .saves = Saves::Both,
-     .combine = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], false); },
+     .combine = [](B& b, ScalarArgs x, DType) { return combine_extrema(b, x[0], x[1], false); },
      .identity = -kInfinity,
      .doc =
          "the largest element over `dims`, NaN where one is; equal elements share the derivative"},
@@ -154,7 +154,7 @@ const OpDef kRows[] = {
      .differentiable = Differentiable::Yes,
      .vjp = extremum_vjp,
      .saves = Saves::Both,
-     .combine = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], true); },
+     .combine = [](B& b, ScalarArgs x, DType) { return combine_extrema(b, x[0], x[1], true); },
      .identity = kInfinity,
      .doc =
          "the smallest element over `dims`, NaN where one is; equal elements share the derivative"},
@@ -164,7 +164,7 @@ const OpDef kRows[] = {
      .cls = OpClass::Reduce,
      .attrs = kDimsAttrs,
      .shape = argmax_shape,
-     .combine = [](B& b, ScalarArgs x, DType) { return extremum(b, x[0], x[1], false); },
+     .combine = [](B& b, ScalarArgs x, DType) { return combine_extrema(b, x[0], x[1], false); },
      .identity = -kInfinity,
      .doc = "the index of the largest element, the first of equals; NaN counts as largest; no "
             "derivative"},
@@ -182,6 +182,6 @@ const OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> reduce_rows() { return kRows; }
+std::span<const OpDef> reduce_rows() { return kReduceRows; }
 
 }  // namespace gradus

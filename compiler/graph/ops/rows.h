@@ -1,4 +1,4 @@
-// The rows of each class, and what their shape rules share. Included by the files of this folder and op.cpp alone.
+// The rows of each class, and what they share. Included by the files of this folder and op.cpp alone.
 #pragma once
 
 #include <string>
@@ -14,6 +14,8 @@ std::span<const OpDef> contract_rows();
 std::span<const OpDef> layout_rows();
 std::span<const OpDef> indexed_rows();
 std::span<const OpDef> derivative_rows();
+
+inline const AttrSpec kAxisAttrs[] = {{AttrName::Axis}};
 
 /// The type where its count fits, else the problem.
 ShapeResult checked_type(TensorType type);

@@ -31,7 +31,7 @@ Scalar unit_float_scalar(B& b, Scalar x) {
   return b.mul(b.convert(b.shift_right_logical(x, 8), DType::F32), b.f32(0x1p-24));
 }
 
-const OpDef kRows[] = {
+const OpDef kUnaryRows[] = {
     {.kind = OpKind::Neg,
      .name = "neg",
      .arity = 1,
@@ -265,6 +265,6 @@ const OpDef kRows[] = {
 
 }  // namespace
 
-std::span<const OpDef> unary_rows() { return kRows; }
+std::span<const OpDef> unary_rows() { return kUnaryRows; }
 
 }  // namespace gradus

@@ -1,0 +1,1 @@
+// Holds the headers that all test programs share in a cold build (GRADUS_COLD_BUILD).
