@@ -52,7 +52,7 @@ TEST(HistoryCsv, NumbersReadBackExactly) {
 
 /// What is wrong with the tags, entities and attributes of a text; empty where all is well.
 std::string breach_of_xml(const std::string& text) {
-  static const std::regex tag(R"(<(/?)([a-z]+)((?: [a-zA-Z0-9-]+="[^"<&]*")*)(/?)>)");
+  static const std::regex tag(R"(<(/?)([a-zA-Z]+)((?: [a-zA-Z0-9-]+="[^"<&]*")*)(/?)>)");
   static const std::regex entity(R"(&(?!(amp|lt|gt|quot|#\d+);))");
   std::vector<std::string> open;
   std::string between;
