@@ -9,6 +9,7 @@ int run_train(const Options& options);
 int run_eval(const Options& options);
 int run_predict(const Options& options);
 int run_compile(const Options& options);
+int run_plot(const Options& options);
 int run_show(const Options& options);
 int run_check(const Options& options);
 int run_bench(const Options& options);

@@ -22,7 +22,7 @@ int dispatch(const Options& options) {
       {"train", run_train}, {"eval", run_eval},   {"predict", run_predict},
       {"show", run_show},   {"check", run_check}, {"bench", run_bench},
       {"opt", run_opt},     {"ops", run_ops},     {"compile", run_compile},
-      {"functions", run_functions},
+      {"functions", run_functions}, {"plot", run_plot},
   };
   return table.at(options.command)(options);
 }

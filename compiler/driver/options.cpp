@@ -47,6 +47,8 @@ const std::vector<Command>& commands() {
        {"batch", "threads", "least-steps", "set", "cpu", "cache", "no-cache", "compile-only", "json"}},
       {"opt", "FILE", false, "passes on graph text; clusters, kernels and plans are read, verified and printed",
        {"passes", "list-passes", "batch", "cpu", "remarks", "verify-roundtrip", "dump-after", "time-passes"}},
+      {"plot", "'EXPRESSION' ..", true, "functions of x and their derivatives as a picture or a table",
+       {"from", "to", "order", "include", "output-file"}},
       {"functions", "[NAME]", false, "what a model can call: arguments, and one line of what it does", {"json"}},
       {"ops", "[NAME]", false, "the operator table of graphs", {"json"}},
   };
@@ -60,6 +62,9 @@ void describe(po::options_description& to, std::string_view name, Options& o) {
   };
   auto whole = [&](const char* flag, std::optional<int64_t>* field, const char* help) {
     to.add_options()(flag, po::value<int64_t>()->value_name("N")->notifier([field](int64_t v) { *field = v; }), help);
+  };
+  auto real = [&](const char* flag, std::optional<double>* field, const char* help) {
+    to.add_options()(flag, po::value<double>()->value_name("X")->notifier([field](double v) { *field = v; }), help);
   };
   auto on = [&](const char* flag, bool* field, const char* help) {
     to.add_options()(flag, po::bool_switch(field), help);
@@ -82,10 +87,11 @@ void describe(po::options_description& to, std::string_view name, Options& o) {
   if (name == "seed") whole("seed", &o.seed, "seed of weights, shuffling and draws");
   if (name == "validate-every") whole("validate-every", &o.validate_every, "steps between validations");
   if (name == "stop-after") whole("stop-after", &o.stop_after, "pause after so many steps of this run; --resume goes on");
-  if (name == "rate") {
-    to.add_options()("rate", po::value<double>()->value_name("X")->notifier([&o](double v) { o.rate = v; }),
-                     "learning rate instead of the model's");
-  }
+  if (name == "rate") real("rate", &o.rate, "learning rate instead of the model's");
+  if (name == "from") real("from", &o.from, "the least x (-8)");
+  if (name == "to") real("to", &o.to, "the greatest x (8)");
+  if (name == "order") whole("order", &o.order, "the highest derivative (1); 0: the functions alone");
+  if (name == "include") many("include", &o.include, "FILE.grad", "functions and constants of this file may be called");
   if (name == "init") text("init", &o.init, "WEIGHTS", "start from these weights");
   if (name == "weights") text("weights", &o.weights, "WEIGHTS", "weights to use, .safetensors");
   if (name == "resume") on("resume", &o.resume, "go on from the checkpoint beside the weights");
@@ -236,7 +242,9 @@ std::optional<Options> parse_command_line(const std::vector<std::string>& argume
   }
   if (values.count("input-file") > 0) {
     const auto& inputs = values["input-file"].as<std::vector<std::string>>();
-    if (inputs.size() > 1) {
+    if (command.name == "plot") {
+      options.functions = inputs;
+    } else if (inputs.size() > 1) {
       throw CommandError(kBadFlags, fmt::format("`{}` takes one {}, found `{}` too", command.name,
                                                 command.argument, inputs[1]));
     }

@@ -33,6 +33,8 @@ class CommandError : public std::runtime_error {
 struct Options {
   std::string command;
   std::string input;                  // the model or graph file; `ops`, `functions`: a name
+  std::vector<std::string> functions; // plot: expressions in x
+  std::vector<std::string> include;   // plot: files whose functions they may call
   std::vector<std::string> data;      // FILE or NAME=FILE
   std::vector<std::string> set;       // NAME=VALUE
   std::vector<std::string> outputs;   // predict --output NAME
@@ -52,6 +54,8 @@ struct Options {
   std::string function;               // show: init, train, evaluate or predict
   std::optional<int64_t> epochs, batch, steps, threads, seed, validate_every, stop_after, least_steps;
   std::optional<double> rate;
+  std::optional<double> from, to;     // plot: the range of x
+  std::optional<int64_t> order;       // plot: the highest derivative
   bool resume = false;
   bool cache = false;                 // bench
   bool compile_only = false;          // bench

@@ -75,8 +75,11 @@ NodeId Elaborator::make(Place place, OpKind kind, std::vector<NodeId> operands, 
   ShapeResult result = b.infer(kind, operands, attrs, given);
   if (auto* problem = std::get_if<ShapeProblem>(&result))
     fail(Diag::ShapeMismatch, span_, problem->message);
-  return b.add(kind, std::get<TensorType>(std::move(result)), std::move(operands),
-               std::move(attrs));
+  const NodeId id =
+      b.add(kind, std::get<TensorType>(std::move(result)), std::move(operands), attrs);
+  // The builder has rounded a constant to its type.
+  if (options_->numbers_keep_digits) g[id].attrs = std::move(attrs);
+  return id;
 }
 
 int32_t Elaborator::scope(Place place, size_t depth) {

@@ -324,7 +324,29 @@ class FileParser : public ParserState {
   File file_;
 };
 
+class ExpressionParser : public ParserState {
+ public:
+  using ParserState::ParserState;
+
+  ExprPtr run() {
+    try {
+      skip_newlines();
+      ExprPtr expr = expression();
+      skip_newlines();
+      if (!at_end()) fail_expected("the end of the expression");
+      return expr;
+    } catch (const ParseError&) {
+      return nullptr;
+    }
+  }
+};
+
 }  // namespace
+
+ExprPtr parse_expression(const SourceMap& sources, int32_t file, DiagEngine& diags) {
+  TokenList list = lex(sources, file, diags);
+  return ExpressionParser(list.tokens, diags).run();
+}
 
 File parse(const SourceMap& sources, int32_t file, DiagEngine& diags) {
   TokenList list = lex(sources, file, diags);

@@ -25,8 +25,20 @@ class Loader {
   }
 
   void main_file(int32_t id) {
+    main_file(id, parsed(id));
+  }
+
+  void made_file(int32_t id, File tree) {
+    functions_alone_ = true;
+    program.files.push_back(std::move(tree));
+    main_file(id, program.files.back());
+  }
+
+ private:
+  static constexpr int kMaxIncludes = 50;
+
+  void main_file(int32_t id, const File& file) {
     seen_.insert(sources_->file(id).name);
-    const File& file = parsed(id);
     declarations(file, id, 0);
     one("model", file.models, program.model);
     one("data", file.data, program.data);
@@ -37,9 +49,6 @@ class Loader {
                     "float[batch, 10]) { .. }`");
     }
   }
-
- private:
-  static constexpr int kMaxIncludes = 50;
 
   const File& parsed(int32_t id) {
     program.files.push_back(parse(*sources_, id, *diags_));
@@ -95,7 +104,7 @@ class Loader {
                  : !file.data.empty()  ? file.data[0].span
                  : !file.train.empty() ? file.train[0].span
                                        : Span();
-    if (other.valid()) {
+    if (other.valid() && !functions_alone_) {
       diags_
           ->error(Diag::BadStatement, other,
                   "an included file brings functions and constants only; found another block")
@@ -105,6 +114,7 @@ class Loader {
 
   SourceMap* sources_;
   DiagEngine* diags_;
+  bool functions_alone_ = false;  // of files that are included: their models are not read
   std::set<std::string> seen_;
   std::map<std::string, Span> names_;
 };
@@ -115,6 +125,15 @@ std::optional<Program> load_program(SourceMap& sources, int32_t file, DiagEngine
   Loader loader(sources, diags);
   loader.library();
   loader.main_file(file);
+  if (diags.has_errors()) return std::nullopt;
+  return std::move(loader.program);
+}
+
+std::optional<Program> load_program(SourceMap& sources, int32_t file, File tree,
+                                    DiagEngine& diags) {
+  Loader loader(sources, diags);
+  loader.library();
+  loader.made_file(file, std::move(tree));
   if (diags.has_errors()) return std::nullopt;
   return std::move(loader.program);
 }

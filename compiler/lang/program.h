@@ -26,5 +26,8 @@ struct Program {
 
 /// Parses `file`, its includes and the library. Nothing where something does not parse.
 std::optional<Program> load_program(SourceMap& sources, int32_t file, DiagEngine& diags);
+/// The same of the tree of `file`, which came from no text; what it includes may hold models, which
+/// are not read.
+std::optional<Program> load_program(SourceMap& sources, int32_t file, File tree, DiagEngine& diags);
 
 }  // namespace gradus::lang
