@@ -91,7 +91,7 @@ std::string curve_label(const std::string& expression, int64_t order) {
 std::string panel_label(int64_t order) { return curve_label("f(x)", order); }
 
 /// The expressions on one line each, as the shell may have brought more.
-std::string one_line(std::string expression) {
+std::string without_line_breaks(std::string expression) {
   std::ranges::replace_if(
       expression, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
   return expression;
@@ -99,7 +99,7 @@ std::string one_line(std::string expression) {
 
 // ---- table ----
 
-std::string quoted(const std::string& cell) {
+std::string csv_cell(const std::string& cell) {
   if (cell.find_first_of(",\"") == std::string::npos) return cell;
   std::string out = "\"";
   for (char c : cell) out += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -112,7 +112,7 @@ std::string curves_csv(const Curves& curves, const std::vector<std::string>& exp
   std::string out = "x";
   for (const std::string& expression : expressions) {
     for (int64_t k = 0; k <= order; ++k) {
-      out += "," + quoted(expression + std::string(static_cast<size_t>(k), '\''));
+      out += "," + csv_cell(expression + std::string(static_cast<size_t>(k), '\''));
     }
   }
   out += "\n";
@@ -230,7 +230,8 @@ int run_plot(const Options& options) {
   session->stop_on_errors();
   const Curves curves = pipeline::sample_curves(*joint, range.from, range.to);
   std::vector<std::string> expressions;
-  for (const std::string& text : options.functions) expressions.push_back(one_line(text));
+  for (const std::string& text : options.functions)
+    expressions.push_back(without_line_breaks(text));
   write_output(*session, options.out,
                options.out.ends_with(".csv") ? curves_csv(curves, expressions, order)
                                              : Picture(curves, expressions, order, range).svg());
