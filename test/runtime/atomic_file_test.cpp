@@ -3,12 +3,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <set>
 #include <thread>
 
 #include "runtime/temporary_folder.h"
@@ -130,6 +132,88 @@ const FileCalls kFailing = {
     [](const char* from, const char* to) {
       return answer("rename", 0) < 0 ? -1 : ::rename(from, to);
     }};
+
+/// A temporary file as a killed process leaves it, and one as a living process holds it.
+std::string left_file(const TemporaryFolder& folder, const char* digits) {
+  std::string path = folder.path(std::string(".gradus-") + digits + ".tmp");
+  write_text(path, "half");
+  return path;
+}
+
+TEST(AtomicFile, RemovesWhatAKilledProcessLeftAndNothingElse) {
+  TemporaryFolder folder;
+  std::string left = left_file(folder, "0123456789abcdef");
+  std::string held = left_file(folder, "fedcba9876543210");
+  std::string other = left_file(folder, "0123456789ABCDEF"), longer = left_file(folder, "00123456789abcdef");
+  int lock = ::open(held.c_str(), O_RDONLY);
+  ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+  EXPECT_EQ(write_file_atomically(folder.path("f"), "x"), Result());
+  EXPECT_FALSE(std::filesystem::exists(left));
+  EXPECT_TRUE(std::filesystem::exists(held));
+  EXPECT_TRUE(std::filesystem::exists(other) && std::filesystem::exists(longer));
+  ::close(lock);
+  EXPECT_EQ(write_file_atomically(folder.path("f"), "x"), Result());
+  EXPECT_FALSE(std::filesystem::exists(held));
+}
+
+/// The temporary file's name and flags, as `open` was given them.
+std::string opened_path;
+int opened_flags = 0;
+
+TEST(AtomicFile, ItsTemporaryNameCannotBeForeseenNorLeadElsewhere) {
+  FileCalls calls = system_calls();
+  calls.open = [](const char* path, int flags, mode_t mode) {
+    if ((flags & O_CREAT) != 0) opened_path = path, opened_flags = flags;
+    return ::open(path, flags, mode);
+  };
+  TemporaryFolder folder;
+  std::set<std::string> names;
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(write_file_atomically(folder.path("f"), "x", calls), Result());
+    names.insert(opened_path);
+    EXPECT_EQ(opened_flags & (O_EXCL | O_NOFOLLOW), O_EXCL | O_NOFOLLOW);
+  }
+  EXPECT_EQ(names.size(), 20u);
+}
+
+TEST(AtomicFile, IsNeverReadableByMoreThanTheOldFile) {
+  FileCalls calls = system_calls();
+  calls.fchmod = [](int file, mode_t mode) {
+    struct stat status = {};
+    EXPECT_EQ(::fstat(file, &status), 0);
+    EXPECT_EQ(status.st_mode & 07777 & ~mode, 0u);
+    return ::fchmod(file, mode);
+  };
+  TemporaryFolder folder;
+  write_text(folder.path("f"), "old");
+  ASSERT_EQ(::chmod(folder.path("f").c_str(), 0600), 0);
+  EXPECT_EQ(write_file_atomically(folder.path("f"), "new", calls), Result());
+}
+
+TEST(AtomicFile, AProbeFindsWhatAWriteWouldMeetAndChangesNothing) {
+  TemporaryFolder folder;
+  EXPECT_EQ(find_write_problem(folder.path("f")), Result());
+  EXPECT_EQ(folder.files(), 0u);
+  write_text(folder.path("f"), "old");
+  EXPECT_EQ(find_write_problem(folder.path("f")), Result());
+  EXPECT_EQ(read_text(folder.path("f")), "old");
+  EXPECT_EQ(find_write_problem("/dev/null"), Result());
+  std::filesystem::create_directory(folder.path("d"));
+  std::string inside = folder.path("d"), missing = folder.path("none/f"), large = folder.path(std::string(256, 'x'));
+  EXPECT_EQ(find_write_problem(inside), Result("cannot write `" + inside + "`: a folder has this name"));
+  EXPECT_EQ(find_write_problem(missing), Result("cannot write `" + missing + "`: open: No such file or directory"));
+  EXPECT_EQ(find_write_problem(large), Result("cannot write `" + large + "`: open: File name too long"));
+  EXPECT_NE(find_write_problem(""), Result());
+  EXPECT_EQ(folder.files(), 2u);
+}
+
+TEST(AtomicFile, TheLongestNameAllowedCanBeWritten) {
+  TemporaryFolder folder;
+  std::string path = folder.path(std::string(255, 'x'));
+  EXPECT_EQ(find_write_problem(path), Result());
+  EXPECT_EQ(write_file_atomically(path, "x"), Result());
+  EXPECT_EQ(read_text(path), "x");
+}
 
 TEST(AtomicFile, ShortWritesAreContinued) {
   TemporaryFolder folder;
