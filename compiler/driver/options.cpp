@@ -12,6 +12,7 @@
 
 #include "pipeline/stages.h"
 #include "support/diag.h"
+#include "support/limits.h"
 
 namespace gradus::driver {
 
@@ -30,8 +31,8 @@ struct Command {
 const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
       {"train", "MODEL.grad", true, "compile the model and train it: weights, history and plot are written",
-       {"data", "epochs", "batch", "rate", "seed", "threads", "steps", "validate-every", "stop-after", "init", "rename", "partial",
-        "resume", "set", "cpu", "no-cache", "json", "output-file"}},
+       {"data", "epochs", "batch", "rate", "seed", "threads", "steps", "validate-every", "stop-after", "save-every", "init", "rename", "partial",
+        "resume", "accept-changes", "set", "cpu", "no-cache", "json", "output-file"}},
       {"eval", "MODEL.grad", true, "loss and metrics of saved weights",
        {"weights", "rename", "data", "part", "batch", "threads", "set", "cpu", "no-cache", "json"}},
       {"predict", "MODEL.grad", true, "outputs of saved weights, as .npy or .csv",
@@ -92,9 +93,13 @@ void describe(po::options_description& to, std::string_view name, Options& o) {
   if (name == "to") real("to", &o.to, "the greatest x (8)");
   if (name == "order") whole("order", &o.order, "the highest derivative (1); 0: the functions alone");
   if (name == "include") many("include", &o.include, "FILE.grad", "functions and constants of this file may be called");
+  if (name == "save-every") whole("save-every", &o.save_every, "seconds between checkpoints (20); 0: one after each step");
   if (name == "init") text("init", &o.init, "WEIGHTS", "start from these weights");
   if (name == "weights") text("weights", &o.weights, "WEIGHTS", "weights to use, .safetensors");
   if (name == "resume") on("resume", &o.resume, "go on from the checkpoint beside the weights");
+  if (name == "accept-changes") {
+    on("accept-changes", &o.accept_changes, "with --resume: go on though optimizer, schedule, monitor or loss are not those of the run");
+  }
   if (name == "cpu") text("cpu", &o.cpu, "NAME", "generate for this CPU instead of the host's");
   if (name == "cache") on("cache", &o.cache, "use code kept by earlier runs; without it the compiler's own time is told");
   if (name == "compile-only") on("compile-only", &o.compile_only, "stop before the first step and tell the times until then");
@@ -147,25 +152,22 @@ std::string unknown_option(const Command& command, const po::options_description
                                   : fmt::format("did you mean `{}`?", near));
 }
 
-void require_positive(const char* flag, const std::optional<int64_t>& value, int64_t most) {
-  if (value && (*value < 1 || *value > most)) {
-    throw CommandError(kBadFlags, fmt::format("--{} is {}, expected 1 to {}", flag, *value, most));
-  }
+void require_within(const char* flag, const std::optional<int64_t>& value, const limits::Range& range) {
+  if (value && !range.holds(*value)) throw CommandError(kBadFlags, limits::message(flag, *value, range));
 }
 
 void check_values(const Options& options) {
-  require_positive("batch", options.batch, 1 << 20);
-  require_positive("epochs", options.epochs, 1'000'000'000);
-  require_positive("steps", options.steps, 1'000'000'000'000);
-  require_positive("least-steps", options.least_steps, 1'000'000'000'000);
-  require_positive("threads", options.threads, 256);
-  require_positive("stop-after", options.stop_after, 1'000'000'000'000);
-  require_positive("validate-every", options.validate_every, 1'000'000'000'000);
+  require_within("--batch", options.batch, limits::kBatch);
+  require_within("--epochs", options.epochs, limits::kEpochs);
+  require_within("--steps", options.steps, limits::kSteps);
+  require_within("--least-steps", options.least_steps, limits::kLeastSteps);
+  require_within("--threads", options.threads, limits::kThreads);
+  require_within("--stop-after", options.stop_after, limits::kStopAfter);
+  require_within("--validate-every", options.validate_every, limits::kValidateEvery);
+  require_within("--save-every", options.save_every, limits::kSaveEvery);
+  require_within("--seed", options.seed, limits::kSeed);
   if (options.epochs && options.steps) {
     throw CommandError(kBadFlags, "--epochs and --steps exclude each other");
-  }
-  if (options.seed && (*options.seed < 0 || *options.seed > UINT32_MAX)) {
-    throw CommandError(kBadFlags, fmt::format("--seed is {}, expected 0 to {}", *options.seed, UINT32_MAX));
   }
   if (options.rate && !(*options.rate > 0 && *options.rate < 1e30)) {
     throw CommandError(kBadFlags, fmt::format("--rate is {}, expected a number above 0 and below 1e30", *options.rate));

@@ -52,11 +52,12 @@ struct Options {
   std::string cpu;
   std::string part;                   // eval, predict: train, validation, test or all
   std::string function;               // show: init, train, evaluate or predict
-  std::optional<int64_t> epochs, batch, steps, threads, seed, validate_every, stop_after, least_steps;
+  std::optional<int64_t> epochs, batch, steps, threads, seed, validate_every, stop_after, save_every, least_steps;
   std::optional<double> rate;
   std::optional<double> from, to;     // plot: the range of x
   std::optional<int64_t> order;       // plot: the highest derivative
   bool resume = false;
+  bool accept_changes = false;        // with --resume: go on although the run is not as it was
   bool cache = false;                 // bench
   bool compile_only = false;          // bench
   bool no_cache = false;

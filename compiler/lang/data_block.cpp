@@ -6,6 +6,8 @@
 
 #include <array>
 
+#include "lang/setting_numbers.h"
+
 namespace gradus::lang {
 
 namespace {
@@ -146,11 +148,8 @@ class DataReader {
       if (textual) {
         options[name] = text(*argument.value, fmt::format("`{}`", name));
       } else {
-        int64_t whole = e_.whole_number(e_.eval(*argument.value), argument.value->span,
-                                        fmt::format("`{}`", name));
-        if (whole < 1)
-          e_.fail(Diag::BadSetting, argument.value->span,
-                  fmt::format("`{}` is at least 1, found {}", name, whole));
+        const limits::Range& range = name == "window" ? limits::kWindow : limits::kStride;
+        int64_t whole = whole_within(e_, *argument.value, fmt::format("`{}`", name), range);
         options[name] = static_cast<double>(whole);
       }
     }
@@ -315,8 +314,7 @@ class DataReader {
     for (size_t i = 0; i < 3; ++i) {
       const Expr& value = *e.arguments[i].value;
       made.options[names[i].name] = number(value, fmt::format("`{}`", names[i].name));
-      bool bad_count = i == 2 && std::get<double>(made.options["count"]) < 2;
-      if (bad_count) e_.fail(Diag::BadSetting, value.span, "`linspace` has at least 2 values");
+      if (i == 2) whole_within(e_, value, "`count` of `linspace`", limits::kPoints);
     }
     return made;
   }
@@ -352,7 +350,7 @@ class DataReader {
     made.window = window;
     size_t first = 0;
     if (window) {
-      DataExpr::Selection time = one(e.indices[0]);
+      DataExpr::Selection time = one(e.indices[0], limits::kTime);
       if (time.column)
         e_.fail(Diag::BadSetting, e.indices[0].span,
                 "`window` takes time first, as in `window[0:24, \"load\"]`");
@@ -364,12 +362,12 @@ class DataReader {
                 fmt::format("time {} of a window of {}", time.to - 1, length));
       first = 1;
     }
-    for (size_t i = first; i < e.indices.size(); ++i) made.columns.push_back(one(e.indices[i]));
+    for (size_t i = first; i < e.indices.size(); ++i) made.columns.push_back(one(e.indices[i], limits::kPosition));
     made.single = e.indices.size() == first + 1 && e.indices[first].kind == Index::Kind::Single;
     return made;
   }
 
-  DataExpr::Selection one(const Index& index) {
+  DataExpr::Selection one(const Index& index, const limits::Range& positions) {
     DataExpr::Selection made;
     if (index.kind == Index::Kind::Single && index.value->kind == Expr::Kind::String) {
       made.column = index.value->text;
@@ -379,6 +377,8 @@ class DataReader {
       int64_t value = e_.whole_number(e_.eval(*e), e->span, "a position");
       if (value < 0)
         e_.fail(Diag::BadIndex, e->span, fmt::format("positions count from 0, found {}", value));
+      if (!positions.holds(value))
+        e_.fail(Diag::BadIndex, e->span, limits::message("a position", value, positions));
       return value;
     };
     if (index.kind == Index::Kind::Single) {

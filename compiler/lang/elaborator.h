@@ -304,6 +304,8 @@ class Elaborator {
   [[noreturn]] void unknown_setting(const Setting& setting);
   void group(const Setting& setting);
   void setting_value(const Setting& setting);
+  void keep_text(const Setting& setting);
+  void check_rate(const Expr& expr);
   void early_stopping(const Setting& setting);
   void freeze(const Setting& setting);
   std::span<const Argument> patterns(const Setting& setting);

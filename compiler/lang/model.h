@@ -109,6 +109,9 @@ struct TrainBlock {
   int64_t validate_every = 0;
   std::optional<bool> restore_best_weights;
   std::optional<EarlyStopping> early_stopping;
+  /// `optimizer`, `gradient`, `average`, `group` and `freeze` as they are written, blanks made one: what a
+  /// run that goes on compares with what it was begun with.
+  std::map<std::string, std::string> texts;
   std::optional<int64_t> memory;
 };
 

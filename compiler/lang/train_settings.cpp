@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "lang/elaborator.h"
+#include "lang/setting_numbers.h"
 
 namespace gradus::lang {
 
@@ -42,6 +44,27 @@ std::optional<int64_t> bytes_of(const std::string& text) {
   return std::nullopt;
 }
 
+/// Blanks and line ends in a row are one blank, and none stands within brackets or before a comma: how a
+/// line was broken says nothing.
+std::string on_one_line(std::string_view text) {
+  std::string out;
+  bool blank = false;
+  for (char c : text) {
+    if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+      blank = true;
+      continue;
+    }
+    bool tight = out.empty() || out.ends_with('(') || out.ends_with('[') || c == ')' || c == ']' || c == ',';
+    if (blank && !tight) out += ' ';
+    blank = false;
+    out += c;
+  }
+  return out;
+}
+
+/// A schedule is a number of each step; --rate would make one number of it.
+bool is_schedule(const Value& value) { return value.is(Value::Kind::PerStep); }
+
 }  // namespace
 
 std::span<const Builtin> train_builtins() { return kCalls; }
@@ -69,6 +92,7 @@ void Elaborator::read_settings(const std::vector<Setting>& settings) {
       if (setting.kind == Setting::Kind::From)
         fail(Diag::BadSetting, setting.span, "`from` names data; it stands in the `data` block");
       setting.kind == Setting::Kind::Call ? setting_call(setting) : setting_value(setting);
+      keep_text(setting);
       if (setting.kind == Setting::Kind::Assign && seen.count("epochs") && seen.count("steps") &&
           (setting.name == "epochs" || setting.name == "steps"))
         fail(Diag::BadSetting, setting.span, "`epochs` and `steps` both say how long; keep one",
@@ -80,18 +104,38 @@ void Elaborator::read_settings(const std::vector<Setting>& settings) {
   }
 }
 
+void Elaborator::keep_text(const Setting& setting) {
+  constexpr std::string_view kKept[] = {"optimizer", "gradient", "average", "group", "freeze"};
+  if (std::ranges::find(kKept, setting.name) == std::end(kKept)) return;
+  std::string& text = train_block_.texts[setting.name];
+  if (!text.empty()) text += "; ";
+  text += on_one_line(diags_->sources().text(setting.value->span));
+}
+
+/// One rate for all steps cannot stand for a schedule; which of its numbers is meant is not guessed.
+void Elaborator::check_rate(const Expr& expr) {
+  const auto& fixed = optimizer_->fixed;
+  auto rate = std::ranges::find(fixed, "rate", [](const auto& argument) { return argument.first; });
+  if (rate == fixed.end() || !is_schedule(rate->second)) return;
+  Span span = expr.span;
+  for (const Argument& argument : expr.arguments) {
+    if (argument.name == "rate") span = argument.value->span;
+  }
+  fail(Diag::BadSetting, span,
+       fmt::format("--rate is {}, one rate for all steps, but the rate here is a schedule; make its "
+                   "`peak` a `const` and give that by --set",
+                   *options_->rate));
+}
+
 void Elaborator::setting_value(const Setting& setting) {
   const std::string& name = setting.name;
   const Expr& expr = *setting.value;
-  auto whole = [&](int64_t least) {
-    int64_t value = whole_number(eval(expr), expr.span, fmt::format("`{}`", name));
-    if (value < least)
-      fail(Diag::BadSetting, expr.span,
-           fmt::format("`{}` is at least {}, found {}", name, least, value));
-    return value;
+  auto whole = [&](const limits::Range& range) {
+    return whole_within(*this, expr, fmt::format("`{}`", name), range);
   };
   if (name == "optimizer") {
     optimizer_ = *function_value(expr).function;
+    if (options_->rate) check_rate(expr);
   } else if (name == "gradient") {
     gradient_function_ = *function_value(expr).function;
   } else if (name == "average") {
@@ -100,22 +144,22 @@ void Elaborator::setting_value(const Setting& setting) {
     if (!has_batch_)
       fail(Diag::BadSetting, setting.span,
            "`batch` is set, but no input has the size `batch`: a step takes all rows");
-    train_block_.batch = whole(1);
+    train_block_.batch = whole(limits::kBatch);
   } else if (name == "epochs") {
-    train_block_.epochs = whole(1);
+    train_block_.epochs = whole(limits::kEpochs);
   } else if (name == "steps") {
-    train_block_.steps = whole(1);
+    train_block_.steps = whole(limits::kSteps);
   } else if (name == "seed") {
-    train_block_.seed = static_cast<uint64_t>(whole(0));
+    train_block_.seed = static_cast<uint64_t>(whole(limits::kSeed));
   } else if (name == "validate_every") {
-    train_block_.validate_every = whole(1);
+    train_block_.validate_every = whole(limits::kValidateEvery);
   } else if (name == "restore_best_weights") {
     train_block_.restore_best_weights =
         compile_time_bool(eval(expr), expr.span, "`restore_best_weights`");
   } else if (name == "memory") {
     Value value = eval(expr);
     std::optional<int64_t> bytes =
-        value.is(Value::Kind::String) ? bytes_of(value.text) : std::optional(whole(1));
+        value.is(Value::Kind::String) ? bytes_of(value.text) : std::optional(whole(limits::kMemory));
     if (!bytes)
       fail(Diag::BadSetting, expr.span,
            fmt::format("`memory` is a number of bytes, as in \"64MiB\"; found \"{}\"", value.text));
@@ -213,9 +257,12 @@ void Elaborator::early_stopping(const Setting& setting) {
     Value value = eval(*argument.value);
     Span span = argument.value->span;
     if (name == "patience") {
-      stopping.patience = whole_number(value, span, "`patience`");
+      stopping.patience = whole_within(*this, value, span, "`patience`", limits::kPatience);
     } else if (name == "min_delta") {
       stopping.min_delta = compile_time_number(value, span, "`min_delta`").value;
+      if (!(stopping.min_delta >= 0 && stopping.min_delta < INFINITY))
+        fail(Diag::BadSetting, span,
+             fmt::format("`min_delta` is {}, expected a number from 0", stopping.min_delta));
     } else if (name == "monitor" && value.is(Value::Kind::String)) {
       bool known = value.text == "loss" ||
                    std::find(metrics_.begin(), metrics_.end(), value.text) != metrics_.end();
@@ -239,9 +286,6 @@ void Elaborator::early_stopping(const Setting& setting) {
                (nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
     }
   }
-  if (stopping.patience < 1)
-    fail(Diag::BadSetting, setting.span,
-         fmt::format("`patience` is at least 1, found {}", stopping.patience));
   if (!stopping.monitor.empty() && !mode_given)
     fail(Diag::BadSetting, setting.span,
          fmt::format("watching metric `{}` needs `mode: \"max\"` or `mode: \"min\"`",
