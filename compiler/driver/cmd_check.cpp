@@ -24,7 +24,7 @@ nlohmann::json to_json(const pipeline::GradientReport& report) {
   nlohmann::json functions = nlohmann::json::array();
   for (const pipeline::OwnDerivative& own : report.wrong_functions) functions.push_back(own.name);
   return {{"passed", report.passed()}, {"finite", std::isfinite(report.loss)}, {"tensors", tensors}, {"evaluations", report.evaluations},
-          {"wrong_operators", report.wrong_operators}, {"wrong_functions", functions}};
+          {"wrong_operators", report.wrong_operators}, {"wrong_functions", functions}, {"not_finite_at_start", report.not_finite_at_start}};
 }
 
 /// --trust names functions of the model that bring an own derivative.
@@ -56,6 +56,9 @@ void print_report(const Session& session, const pipeline::GradientReport& report
   }
   fmt::print("{} evaluations of the loss; tensors are moved together, and alone where they disagree\n",
              report.evaluations);
+  for (const std::string& path : report.not_finite_at_start) {
+    fmt::print("the gradient of `{}` is not finite at the first values of the parameters, where training begins\n", path);
+  }
   for (const std::string& note : report.notes) fmt::print("note: {}\n", note);
   for (const std::string& name : report.wrong_operators) {
     fmt::print("the derivative of operator `{}` is wrong\n", name);
@@ -65,7 +68,9 @@ void print_report(const Session& session, const pipeline::GradientReport& report
     fmt::print("{}:{}:{}: the own derivative of `{}` is not that of its body; --trust {} where that is meant\n",
                session.sources.file(own.span.file).name, at.line, at.column, own.name, own.name);
   }
-  fmt::print("{}\n", report.passed() ? "all gradients agree" : "gradients disagree");
+  fmt::print("{}\n", report.passed() ? "all gradients agree"
+                     : report.agrees() ? "gradients agree, but not all are finite where training begins"
+                                       : "gradients disagree");
 }
 
 }  // namespace

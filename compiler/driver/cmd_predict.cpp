@@ -1,4 +1,5 @@
 // gradus eval: loss and metrics of saved weights. gradus predict: their outputs as .npy or .csv.
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <numeric>
@@ -10,8 +11,10 @@
 #include "driver/load_weights.h"
 #include "driver/model_runner.h"
 #include "driver/npy.h"
+#include "driver/tell_not_finite.h"
 #include "driver/weights.h"
 #include "runtime/file_error.h"
+#include "runtime/train/finite.h"
 
 namespace gradus::driver {
 
@@ -86,7 +89,40 @@ bool any_has_rows(const ModelRunner& runner, const std::vector<std::string>& nam
   });
 }
 
-std::vector<Gathered> predict_rows(ModelRunner& runner, const std::vector<int64_t>& rows, const std::vector<std::string>& names) {
+/// `what`, and where it came from: a weight that is no number, or else the first value of the step that is none.
+[[noreturn]] void refuse_not_finite(Session& session, ModelRunner& runner, const std::string& what,
+                                    const std::optional<pipeline::NotFiniteValue>& first) {
+  for (const runtime::NamedTensor& tensor : runner.variables()) {
+    auto found = runtime::find_not_finite(tensor.path, tensor.dtype, tensor.bytes, true);
+    if (!found) continue;
+    tell_not_finite(session, fmt::format("{}; element {} of the weights' `{}` is NaN", what, found->element, found->path), {});
+    session.stop_on_errors(kDiverged);
+  }
+  tell_not_finite(session, what, first);
+  session.stop_on_errors(kDiverged);
+  throw CommandError(kDiverged, what);
+}
+
+/// NaN is no answer, and is not written over one. Infinity may be meant, as the logarithm of 0, and is told.
+void check_numbers(Session& session, ModelRunner& runner, const Gathered& output, std::span<const std::byte> bytes,
+                  std::span<const int64_t> rows, bool& told) {
+  const std::string dtype = output.type.dtype == DType::F64 ? "F64" : output.type.dtype == DType::F32 ? "F32" : "";
+  const int64_t per_row = has_rows(output.type) ? element_count(output.type.shape, static_cast<int64_t>(rows.size())) / static_cast<int64_t>(rows.size()) : 0;
+  auto place = [&](int64_t element) {
+    return per_row == 0 ? std::string() : fmt::format(" in row {} of the data", rows[static_cast<size_t>(element / per_row)] + 1);
+  };
+  if (auto nan = runtime::find_not_finite(output.name, dtype, bytes, true)) {
+    refuse_not_finite(session, runner, fmt::format("output `{}` is NaN{}", output.name, place(nan->element)),
+                      runner.find_not_finite(Function::Predict, rows));
+  }
+  auto infinite = told ? std::nullopt : runtime::find_not_finite(output.name, dtype, bytes);
+  if (!infinite) return;
+  told = true;
+  fmt::print(stderr, "gradus: note: output `{}` is infinite{}\n", output.name, place(infinite->element));
+}
+
+std::vector<Gathered> predict_rows(Session& session, ModelRunner& runner, const std::vector<int64_t>& rows,
+                                   const std::vector<std::string>& names) {
   const Graph& graph = runner.compiled().get(Function::Predict).ordered;
   pipeline::StepRunner& step = runner.runner(Function::Predict);
   std::vector<Gathered> gathered;
@@ -96,6 +132,7 @@ std::vector<Gathered> predict_rows(ModelRunner& runner, const std::vector<int64_
     }
   }
   auto capacity = static_cast<size_t>(runner.capacity());
+  bool told = false;
   std::span<const int64_t> all(rows);
   for (size_t begin = 0; begin < all.size(); begin += capacity) {
     std::span<const int64_t> part = all.subspan(begin, std::min(capacity, all.size() - begin));
@@ -104,6 +141,7 @@ std::vector<Gathered> predict_rows(ModelRunner& runner, const std::vector<int64_
       if (begin > 0 && !has_rows(output.type)) continue;
       auto bytes = static_cast<size_t>(byte_size(output.type, static_cast<int64_t>(part.size())));
       std::span<const std::byte> from = step.output(output.name).first(bytes);
+      check_numbers(session, runner, output, from, part, told);
       output.bytes.insert(output.bytes.end(), from.begin(), from.end());
     }
   }
@@ -128,21 +166,32 @@ std::string csv_text(const std::vector<Gathered>& outputs, int64_t rows) {
   return csv_bytes(columns, rows);
 }
 
-void write_outputs(Session& session, const Options& options, const std::vector<Gathered>& outputs, int64_t rows) {
-  auto write = [&](const std::string& path, std::string_view bytes) { write_output(session, path, bytes); };
-  if (options.out.empty() || options.out == "-") {
-    fmt::print("{}", csv_text(outputs, rows));
-    return;
-  }
+/// The files that the outputs go to, in their order: one for all as CSV, or one for each. None for standard output.
+std::vector<std::string> output_paths(const Options& options, const std::vector<std::string>& names) {
+  if (options.out.empty() || options.out == "-") return {};
   std::filesystem::path path(options.out);
-  if (path.extension() == ".csv") return write(options.out, csv_text(outputs, rows));
+  if (path.extension() == ".csv") return {options.out};
   if (path.extension() != ".npy") {
     throw CommandError(kBadFlags, fmt::format("-o is `{}`, expected a name that ends in .csv or .npy", options.out));
   }
-  for (const Gathered& output : outputs) {
+  if (names.size() == 1) return {options.out};
+  std::vector<std::string> paths;
+  for (const std::string& name : names) {
     std::filesystem::path to = path;
-    if (outputs.size() > 1) to.replace_filename(fmt::format("{}.{}.npy", path.stem().string(), output.name));
-    write(to.string(), npy_bytes(output.type.dtype, output_sizes(output, rows), output.bytes));
+    paths.push_back(to.replace_filename(fmt::format("{}.{}.npy", path.stem().string(), name)).string());
+  }
+  return paths;
+}
+
+void write_outputs(Session& session, const std::vector<std::string>& paths, const std::vector<Gathered>& outputs, int64_t rows) {
+  if (paths.empty()) {
+    fmt::print("{}", csv_text(outputs, rows));
+  } else if (paths[0].ends_with(".csv")) {
+    write_output(session, paths[0], csv_text(outputs, rows));
+  } else {
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      write_output(session, paths[i], npy_bytes(outputs[i].type.dtype, output_sizes(outputs[i], rows), outputs[i].bytes));
+    }
   }
 }
 
@@ -155,6 +204,10 @@ int run_eval(const Options& options) {
   std::vector<int64_t> rows = choose_rows(options, loaded.data, part);
   require_rows(rows, part, loaded.data);
   runtime::Evaluation evaluation = loaded.runner.evaluate(rows);
+  if (!std::isfinite(evaluation.loss)) {
+    refuse_not_finite(*session, loaded.runner, fmt::format("the loss of the {} part is not finite", part),
+                      loaded.runner.evaluation_problem());
+  }
   if (options.json) {
     nlohmann::json metrics = nlohmann::json::object();
     for (size_t i = 0; i < evaluation.metrics.size(); ++i) metrics[session->model.metrics[i]] = evaluation.metrics[i];
@@ -163,7 +216,7 @@ int run_eval(const Options& options) {
   }
   fmt::print("{} part, {} rows: loss {:.6f}", part, rows.size(), evaluation.loss);
   for (size_t i = 0; i < evaluation.metrics.size(); ++i) {
-    fmt::print(", {} {:.4f}", session->model.metrics[i], evaluation.metrics[i]);
+    fmt::print(", {} {:.4f}", session->model.metrics[i], std::isnan(evaluation.metrics[i]) ? NAN : evaluation.metrics[i]);
   }
   fmt::print("\n");
   return kDone;
@@ -183,10 +236,12 @@ int run_predict(const Options& options) {
   Options all = options;
   if (all.part.empty()) all.part = "all";
   const std::vector<std::string>& names = options.outputs.empty() ? model.outputs : options.outputs;
+  const std::vector<std::string> paths = output_paths(options, names);
+  for (const std::string& path : paths) check_output(*session, path);
   std::vector<int64_t> rows = {0};
   if (any_has_rows(loaded.runner, names)) rows = choose_rows(all, loaded.data, part);
   require_rows(rows, part, loaded.data);
-  write_outputs(*session, options, predict_rows(loaded.runner, rows, names), static_cast<int64_t>(rows.size()));
+  write_outputs(*session, paths, predict_rows(*session, loaded.runner, rows, names), static_cast<int64_t>(rows.size()));
   return kDone;
 }
 

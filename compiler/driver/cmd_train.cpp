@@ -1,4 +1,6 @@
 // gradus train: compiles the model, trains it, and leaves weights, checkpoint, history and a plot.
+#include <chrono>
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 
@@ -9,6 +11,9 @@
 #include "driver/commands.h"
 #include "driver/load_weights.h"
 #include "driver/model_runner.h"
+#include "driver/replay.h"
+#include "driver/run_record.h"
+#include "driver/tell_not_finite.h"
 #include "driver/weights.h"
 #include "runtime/file_error.h"
 #include "runtime/train/checkpoint.h"
@@ -23,6 +28,21 @@ using pipeline::Function;
 volatile std::sig_atomic_t g_signal = 0;
 
 extern "C" void note_signal(int signal) { g_signal = signal; }
+
+/// The run stops after its step and saves: also where its terminal closes, or whoever read its output goes away. What
+/// nohup ignores stays ignored.
+void catch_signals() {
+  for (int signal : {SIGINT, SIGTERM, SIGPIPE, SIGHUP}) {
+    bool ignored = std::signal(signal, note_signal) == SIG_IGN;
+    if (ignored && signal == SIGHUP) std::signal(signal, SIG_IGN);
+  }
+}
+
+/// What cannot be shown is no reason to lose a run.
+void say(std::FILE* to, const std::string& text) {
+  std::fputs(text.c_str(), to);
+  std::fflush(to);
+}
 
 /// Where the run's files go: beside the weights.
 struct OutputPaths {
@@ -50,13 +70,13 @@ class Trainer {
                 static_cast<int32_t>(options.threads.value_or(1))) {}
 
   int run() {
-    std::signal(SIGINT, note_signal);
-    std::signal(SIGTERM, note_signal);
+    catch_signals();
     std::optional<SavedData> saved = open_checkpoint();
     data_ = bind_data(session_, options_, needed_inputs(), seed_, saved ? &*saved : nullptr, false);
     runner_.set_data(data_);
     metadata_ = weights_metadata(session_.model, data_, seed_, runner_.capacity());
     make_plan();
+    record_ = describe_run(session_, options_, plan_, runner_.compiled().get(Function::Train).ordered);
     runner_.initialise(seed_);
     start_from_files();
     check_writable();
@@ -123,42 +143,86 @@ class Trainer {
   }
 
   void start_from_files() {
-    if (!options_.init.empty()) load_first_weights();
+    if (!options_.init.empty()) tell_not_loaded(load_first_weights());
     if (!checkpoint_) return;
-    const runtime::SafetensorsFile& file = *checkpoint_;
-    auto hash = file.metadata().find("gradus.graph");
-    if (hash == file.metadata().end() || hash->second != metadata_.at("gradus.graph")) {
-      load_weights(session_, file, paths_.checkpoint, runner_.store());
-    }
-    try {
-      state_ = runtime::read_checkpoint(file, runner_.variables());
-    } catch (const runtime::FileError& error) {
-      session_.diags.error(Diag::BadWeights, {}, fmt::format("{}: {}", paths_.checkpoint, error.what()));
-      session_.stop_on_errors();
-    }
+    RunChanges changes = changes_since(*checkpoint_);
+    state_ = read_state(*checkpoint_);
+    check_steps();
+    follow_anew(changes);
     // More steps or more patience than the run had: it goes on.
     bool stopped = plan_.stops_early && runtime::patience_is_over(plan_.stopping, state_.stopping);
     if (state_.step < plan_.steps && !stopped) state_.finished = false;
     checkpoint_.reset();
   }
 
-  void load_first_weights() {
-    std::vector<std::string> not_loaded = load_weights(session_, open_weights(session_, options_.init), options_.init,
-                                                       runner_.store(), {options_.rename, options_.partial});
-    if (not_loaded.empty() || options_.json) return;
-    fmt::print("not in {}, so begun anew: {}\n", options_.init, fmt::join(not_loaded, ", "));
+  /// What is not as it was when the run began; an error unless --accept-changes asks for it.
+  RunChanges changes_since(const runtime::SafetensorsFile& file) {
+    std::optional<RunRecord> was = read_record(file.metadata());
+    RunChanges changes = was ? changes_between(*was, record_) : RunChanges();
+    if (changes.lines.empty() || options_.accept_changes) {
+      auto hash = file.metadata().find("gradus.graph");
+      bool same = hash != file.metadata().end() && hash->second == metadata_.at("gradus.graph");
+      if (!same) load_weights(session_, file, paths_.checkpoint, runner_.store());
+      return changes;
+    }
+    auto message = session_.diags.error(
+        Diag::OtherRun, {},
+        fmt::format("{} is of a run that was begun otherwise; go on with --accept-changes, or begin anew", paths_.checkpoint));
+    for (const std::string& change : changes.lines) message.note({}, change);
+    session_.stop_on_errors();
+    return changes;
   }
 
-  /// A run of an hour does not end with an unwritable folder.
+  runtime::TrainingState read_state(const runtime::SafetensorsFile& file) {
+    auto others = options_.accept_changes ? runtime::OtherStates::BeginAnew : runtime::OtherStates::Refuse;
+    try {
+      return runtime::read_checkpoint(file, runner_.variables(), others);
+    } catch (const runtime::FileError& error) {
+      session_.diags.error(Diag::BadWeights, {}, fmt::format("{}: {}", paths_.checkpoint, error.what()));
+      session_.stop_on_errors();
+      throw;
+    }
+  }
+
+  /// A run cannot end before where it stands.
+  void check_steps() {
+    if (plan_.steps >= state_.step) return;
+    const bool flag = options_.steps || options_.epochs;
+    const std::string what = options_.steps    ? fmt::format("--steps is {}", plan_.steps)
+                             : options_.epochs ? fmt::format("--epochs is {}, {} steps in all", *options_.epochs, plan_.steps)
+                                               : fmt::format("the train block says {} steps in all", plan_.steps);
+    throw CommandError(flag ? kBadFlags : kBadFile, fmt::format("{}, the run to go on with has done {}", what, state_.step));
+  }
+
+  /// A best value is compared with no value of another monitor or loss: the next is the best of its kind.
+  void follow_anew(const RunChanges& changes) {
+    if (!changes.lines.empty() && !options_.json) {
+      say(stdout, fmt::format("going on with changes: {}\n", fmt::join(changes.lines, "; ")));
+    }
+    if (!changes.measures_otherwise) return;
+    state_.stopping = {};
+    state_.best.clear();
+    state_.best_step = -1;
+  }
+
+  std::vector<std::string> load_first_weights() {
+    return load_weights(session_, open_weights(session_, options_.init), options_.init, runner_.store(),
+                        {options_.rename, options_.partial});
+  }
+
+  void tell_not_loaded(const std::vector<std::string>& paths) {
+    if (paths.empty() || options_.json) return;
+    say(stdout, fmt::format("not in {}, so begun anew: {}\n", options_.init, fmt::join(paths, ", ")));
+  }
+
+  /// A run of an hour does not end with an unwritable folder, nor with its data under its history.
   void check_writable() {
     std::filesystem::path folder = std::filesystem::path(paths_.weights).parent_path();
     std::error_code error;
     if (!folder.empty() && !std::filesystem::is_directory(folder, error)) {
       unwritable(paths_.weights, fmt::format("no folder `{}`", folder.string()));
     }
-    for (const std::string& path : {paths_.weights, paths_.checkpoint, paths_.history, paths_.plot}) {
-      if (std::filesystem::is_directory(path, error)) unwritable(path, "a folder has this name");
-    }
+    for (const std::string& path : {paths_.weights, paths_.checkpoint, paths_.history, paths_.plot}) check_output(session_, path);
     bytes_of(paths_.weights, [&] { return runtime::write_safetensors({}, metadata_); });
   }
 
@@ -188,6 +252,8 @@ class Trainer {
   }
 
   void describe() {
+    tell_empty_part("validation", data_.validation_share, data_.split.validation);
+    tell_empty_part("test", data_.test_share, data_.split.test);
     if (options_.json) return;
     int64_t parameters = 0, optimizer = 0;
     for (const lang::Variable& variable : session_.model.variables) {
@@ -195,63 +261,122 @@ class Trainer {
       if (variable.of_optimizer) optimizer += bytes;
       else if (!variable.is_state) parameters += element_count(variable.type.shape, 1);
     }
-    fmt::print("{}: {} parameters, arena {}, optimizer state {}, data {}, {}FLOP a step; {} rows to train, {} to validate, {} to test\n",
+    say(stdout, fmt::format("{}: {} parameters, arena {}, optimizer state {}, data {}, {}FLOP a step; {} rows to train, {} to validate, {} to test\n",
                session_.model.name, parameters,
                bytes_text(static_cast<int64_t>(runner_.runner(Function::Train).arena_bytes())), bytes_text(optimizer),
                bytes_text(data_.dataset.bytes()), count_text(flop_per_step()), plan_.train_rows.size(),
-               plan_.validation_rows.size(), data_.split.test.size());
-    std::fflush(stdout);
+               plan_.validation_rows.size(), data_.split.test.size()));
+    if (plan_.monitored_metric >= 0 && plan_.validation_rows.empty()) {
+      say(stdout, fmt::format("early stopping watches `{}` over the training part\n", block_.early_stopping->monitor));
+    }
   }
 
-  void save_checkpoint(const runtime::TrainingState& state) {
-    write_output(session_, paths_.checkpoint, bytes_of(paths_.checkpoint, [&] {
-      return runtime::write_checkpoint(state, runner_.variables(), metadata_);
-    }));
+  /// A fraction that gives no row is said: nothing is validated or tested where that was meant.
+  void tell_empty_part(const char* part, double share, const std::vector<int64_t>& rows) {
+    if (share == 0 || !rows.empty()) return;
+    say(stderr, fmt::format("gradus: note: `{}` is {} of {} rows, which is no row\n", part, share, data_.source_rows));
+  }
+
+  std::string checkpoint_bytes(const runtime::TrainingState& state) {
+    std::map<std::string, std::string> metadata = metadata_;
+    metadata[kRunKey] = to_text(record_);
+    return runtime::write_checkpoint(state, runner_.variables(), std::move(metadata));
+  }
+
+  /// A run outlives a disk that is full for a while: what cannot be saved now is saved at the end.
+  void save_on_the_way(const runtime::TrainingState& state, runtime::Progress& progress) {
+    std::optional<std::string> problem;
+    try {
+      problem = try_to_write(session_, paths_.checkpoint, checkpoint_bytes(state));
+    } catch (const runtime::FileError& error) {
+      problem = fmt::format("cannot write `{}`: {}", paths_.checkpoint, error.what());
+    }
+    if (!problem) kept_ = Clock::now(), has_saved_ = true;
+    else if (*problem != told_) progress.finish(), say(stderr, fmt::format("gradus: warning: {}; training goes on\n", *problem));
+    told_ = problem.value_or("");
   }
 
   int train() {
     runtime::Progress progress(stdout, plan_, state_);
     runtime::TrainObserver observer;
-    auto saved = std::chrono::steady_clock::now();
     if (!options_.json) {
       observer.step = [&](const auto& state, const auto& position, double loss, int64_t rows) {
         progress.step(state, position, loss, rows);
       };
       observer.record = [&](const auto& state, const auto& record, bool best) { progress.record(state, record, best); };
     }
+    Clock::time_point tried = kept_ = Clock::now();
+    const std::chrono::seconds every(options_.save_every.value_or(kSaveEvery));
+    observer.checkpoint_is_due = [&] { return Clock::now() - tried >= every; };
     observer.checkpoint = [&](const runtime::TrainingState& state) {
-      auto now = std::chrono::steady_clock::now();
-      if (now - saved < std::chrono::seconds(20)) return;
-      saved = now;
-      save_checkpoint(state);
+      save_on_the_way(state, progress);
+      tried = Clock::now();
     };
     runtime::TrainOutcome outcome = runtime::train(plan_, runner_, state_, g_signal, observer);
     if (!options_.json) progress.finish();
     return finish(outcome);
   }
 
+  /// Each file is written though another cannot be, the weights first: they are what the run was for.
   int finish(const runtime::TrainOutcome& outcome) {
-    if (outcome.end != runtime::TrainEnd::Diverged) save_checkpoint(state_);
-    bool best = runtime::restore_best_weights(plan_, runner_, state_);
-    bool keep = outcome.end != runtime::TrainEnd::Diverged || best;
+    const bool diverged = outcome.end == runtime::TrainEnd::Diverged;
+    std::string checkpoint;
+    if (!diverged) checkpoint = bytes_of(paths_.checkpoint, [&] { return checkpoint_bytes(state_); });
+    const bool best = runtime::restore_best_weights(plan_, runner_, state_);
+    const bool keep = best || (!diverged && state_.step > 0);
+    std::vector<std::string> written;
     if (keep) {
-      write_output(session_, paths_.weights,
-                   bytes_of(paths_.weights, [&] { return weights_bytes(session_.model, runner_.variables(), metadata_); }));
+      std::string weights = bytes_of(paths_.weights, [&] { return weights_bytes(session_.model, runner_.variables(), metadata_); });
+      write(paths_.weights, weights, "weights", written);
     }
+    if (!diverged) write(paths_.checkpoint, checkpoint, "", written);
     if (!state_.history.records.empty()) {
-      write_output(session_, paths_.history, runtime::history_csv(state_.history));
-      write_output(session_, paths_.plot, runtime::history_svg(state_.history, session_.model.name, best ? state_.best_step : -1));
+      write(paths_.history, runtime::history_csv(state_.history), "history", written);
+      write(paths_.plot, runtime::history_svg(state_.history, session_.model.name, best ? state_.best_step : -1), "plot", written);
     }
     if (options_.json) print_json(outcome, best);
-    else print_end(outcome, best, keep);
-    switch (outcome.end) {
-      case runtime::TrainEnd::Diverged: return kDiverged;
-      case runtime::TrainEnd::Interrupted: return 128 + static_cast<int>(g_signal);
-      case runtime::TrainEnd::Finished:
-      case runtime::TrainEnd::StoppedEarly:
-      case runtime::TrainEnd::Paused: return kDone;
+    else print_end(outcome, best, written);
+    if (diverged) tell_culprit(outcome);
+    session_.stop_on_errors(diverged ? kDiverged : kBadFile);
+    return outcome.end == runtime::TrainEnd::Interrupted ? 128 + static_cast<int>(g_signal) : kDone;
+  }
+
+  /// `word` is what the file is called at the end, with its path; without one it is not told.
+  void write(const std::string& path, std::string_view bytes, const char* word, std::vector<std::string>& written) {
+    std::optional<std::string> problem = try_to_write(session_, path, bytes);
+    if (problem) session_.diags.error(Diag::UnwritableFile, {}, *problem);
+    else if (*word != 0) written.push_back(fmt::format("{:8} {}\n", word, path));
+  }
+
+  /// What was not finite, and the first value that was not: the run goes again from where its state was last kept.
+  void tell_culprit(const runtime::TrainOutcome& outcome) {
+    std::optional<pipeline::NotFiniteValue> first;
+    std::string what;
+    switch (outcome.culprit) {
+      case runtime::Culprit::None: return;
+      case runtime::Culprit::Loss: what = fmt::format("the loss of step {} is not finite", outcome.diverged_at); break;
+      case runtime::Culprit::Variable:
+        what = fmt::format("`{}` is not finite after step {}: its element {} is {}", outcome.variable.path, outcome.diverged_at,
+                           outcome.variable.element, std::isnan(outcome.variable.value) ? "NaN" : "infinite");
+        break;
+      case runtime::Culprit::ValidationLoss:
+        what = fmt::format("the loss of the {} part is not finite after step {}",
+                           plan_.validation_rows.empty() ? "training" : "validation", outcome.diverged_at);
+        first = runner_.evaluation_problem();
+        break;
     }
-    return kDone;
+    if (outcome.culprit != runtime::Culprit::ValidationLoss) first = find_again(outcome.diverged_at);
+    tell_not_finite(session_, what, first);
+  }
+
+  std::optional<pipeline::NotFiniteValue> find_again(int64_t step) {
+    // No longer than a run that saves as it should: a checkpoint may have failed long ago.
+    if (Clock::now() - kept_ > std::chrono::seconds(3 * kSaveEvery)) return std::nullopt;
+    runtime::TrainingState state;
+    runner_.initialise(seed_);
+    if (options_.resume || has_saved_) state = read_state(open_weights(session_, paths_.checkpoint));
+    else if (!options_.init.empty()) load_first_weights();
+    return find_in_last_step(runner_, plan_, std::move(state), step);
   }
 
   static const char* end_text(runtime::TrainEnd end) {
@@ -265,15 +390,13 @@ class Trainer {
     return "";
   }
 
-  void print_end(const runtime::TrainOutcome& outcome, bool best, bool keep) {
-    fmt::print("{} at step {} of {}{}\n", end_text(outcome.end), state_.step, plan_.steps,
-               best ? fmt::format("; weights are those of step {}, monitored value {:.6g}", state_.best_step, state_.stopping.best) : "");
-    if (outcome.end == runtime::TrainEnd::Diverged) {
-      fmt::print(stderr, "gradus: error: the loss of step {} is not finite\n", outcome.diverged_at);
-    }
+  void print_end(const runtime::TrainOutcome& outcome, bool best, const std::vector<std::string>& written) {
+    say(stdout, fmt::format("{} at step {} of {}{}\n", end_text(outcome.end), state_.step, plan_.steps,
+                            best ? fmt::format("; weights are those of step {}, monitored value {:.6g}", state_.best_step,
+                                               state_.stopping.best)
+                                 : ""));
     print_shares();
-    if (keep) fmt::print("weights  {}\n", paths_.weights);
-    if (!state_.history.records.empty()) fmt::print("history  {}\nplot     {}\n", paths_.history, paths_.plot);
+    say(stdout, fmt::format("{}", fmt::join(written, "")));
   }
 
   /// Items that each thread has done: where one has none, the others did its work.
@@ -287,7 +410,13 @@ class Trainer {
     for (int32_t worker = 0; worker < pool.workers() && sum > 0; ++worker) {
       text += fmt::format(" {:.1f}%", 100.0 * static_cast<double>(pool.items_done(worker)) / static_cast<double>(sum));
     }
-    fmt::print("shares of {} threads:{}\n", pool.workers(), text);
+    say(stdout, fmt::format("shares of {} threads:{}\n", pool.workers(), text));
+  }
+
+  nlohmann::json metrics_of(const runtime::HistoryRecord& record) const {
+    nlohmann::json out = nlohmann::json::object();
+    for (size_t i = 0; i < record.metrics.size(); ++i) out[state_.history.metrics[i]] = record.metrics[i];
+    return out;
   }
 
   void print_json(const runtime::TrainOutcome& outcome, bool best) {
@@ -297,10 +426,18 @@ class Trainer {
       const runtime::HistoryRecord& last = state_.history.records.back();
       out["loss"] = last.loss;
       if (last.validation_loss) out["validation_loss"] = *last.validation_loss;
-      if (best) out["best"] = state_.stopping.best;
+      out["metrics"] = metrics_of(last);
+      out["metrics_of"] = plan_.validation_rows.empty() ? "train" : "validation";
     }
-    fmt::print("{}\n", out.dump());
+    if (best) out["best"] = state_.stopping.best;
+    for (const runtime::HistoryRecord& record : state_.history.records) {
+      if (best && record.step == state_.best_step) out["best_metrics"] = metrics_of(record);
+    }
+    say(stdout, out.dump() + "\n");
   }
+
+  using Clock = std::chrono::steady_clock;
+  static constexpr int64_t kSaveEvery = 20;  // seconds
 
   const Options& options_;
   Session& session_;
@@ -313,6 +450,10 @@ class Trainer {
   std::map<std::string, std::string> metadata_;
   runtime::TrainPlan plan_;
   runtime::TrainingState state_;
+  RunRecord record_;
+  Clock::time_point kept_;   // when the state was last where `find_again` begins
+  bool has_saved_ = false;   // a checkpoint of this run
+  std::string told_;         // the problem of the last checkpoint
 };
 
 }  // namespace
@@ -325,6 +466,7 @@ int run_train(const Options& options) {
   if (options.resume && !options.init.empty()) {
     throw CommandError(kBadFlags, "--init and --resume exclude each other: a run goes on with its own weights");
   }
+  if (options.accept_changes && !options.resume) throw CommandError(kBadFlags, "--accept-changes expects --resume");
   if (options.init.empty() && (options.partial || !options.rename.empty())) {
     throw CommandError(kBadFlags, fmt::format("{} expects --init WEIGHTS", options.partial ? "--partial" : "--rename"));
   }

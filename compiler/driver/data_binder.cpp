@@ -65,6 +65,7 @@ std::optional<DataExpression> DataBinder::expression(const std::string& input, P
   if (binding) return DataExpression(input, convert(binding->value));
   auto file = replaced_.find(input);
   if (file == replaced_.end()) missing(input);
+  session_.read_files.push_back(file->second);
   return DataExpression(input, node_of(open_array(file->second)));
 }
 
@@ -145,9 +146,11 @@ std::string DataBinder::text_option(const std::map<std::string, std::variant<dou
 
 std::string DataBinder::choose_path(const std::string& main, const std::map<std::string, std::variant<double, std::string>>& options) {
   auto named = replaced_.find(input_);
-  if (named != replaced_.end()) return named->second;
-  if (replacement_) return *replacement_;
-  return resolve(part_ == Part::Main ? main : text_option(options, part_option(part_)));
+  std::string path = named != replaced_.end() ? named->second
+                     : replacement_           ? *replacement_
+                     : resolve(part_ == Part::Main ? main : text_option(options, part_option(part_)));
+  session_.read_files.push_back(path);
+  return path;
 }
 
 DataNode DataBinder::node_of(std::shared_ptr<const runtime::RowSource> source) {

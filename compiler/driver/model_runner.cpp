@@ -91,11 +91,14 @@ void ModelRunner::fill_inputs(pipeline::StepRunner& step, std::span<const int64_
   }
 }
 
+int64_t ModelRunner::rows_of_step(std::span<const int64_t> rows) const {
+  return session_.model.has_batch ? static_cast<int64_t>(rows.size()) : 1;
+}
+
 void ModelRunner::run(Function function, std::span<const int64_t> rows, const runtime::StepPosition& position) {
   pipeline::StepRunner& step = runner(function);
   fill_inputs(step, rows);
-  int64_t count = session_.model.has_batch ? static_cast<int64_t>(rows.size()) : 1;
-  int32_t status = step.run({.rows = count, .step = position.step, .steps = position.steps,
+  int32_t status = step.run({.rows = rows_of_step(rows), .step = position.step, .steps = position.steps,
                              .epoch = position.epoch, .seed = static_cast<int64_t>(seed_)});
   if (status == GRADUS_OK) return;
   GRADUS_CHECK(status == GRADUS_BAD_INDEX, fmt::format("a step returned {}", status));
@@ -136,6 +139,7 @@ runtime::Evaluation ModelRunner::evaluate(std::span<const int64_t> rows) {
     if (is_accumulator(result.kind)) accumulators_[result.name] = identity(result.kind);
   }
   double loss = 0;
+  evaluation_problem_.reset();
   for (size_t begin = 0; begin < rows.size(); begin += static_cast<size_t>(capacity_)) {
     std::span<const int64_t> part = rows.subspan(begin, std::min(rows.size() - begin, static_cast<size_t>(capacity_)));
     run(Function::Evaluate, part, {});
@@ -148,6 +152,7 @@ runtime::Evaluation ModelRunner::evaluate(std::span<const int64_t> rows) {
         accumulators_[result.name] = combine(result.kind, accumulators_[result.name], value);
       }
     }
+    if (!std::isfinite(loss) && !evaluation_problem_) evaluation_problem_ = find_not_finite(Function::Evaluate, part);
   }
   auto count = static_cast<int64_t>(rows.size());
   return {loss / static_cast<double>(std::max<int64_t>(count, 1)), finish_metrics(count)};
@@ -171,5 +176,12 @@ std::vector<double> ModelRunner::finish_metrics(int64_t rows) {
 std::vector<runtime::NamedTensor> ModelRunner::variables() { return named_tensors(session_.model, store_); }
 
 void ModelRunner::predict(std::span<const int64_t> rows) { run(Function::Predict, rows, {}); }
+
+std::optional<pipeline::NotFiniteValue> ModelRunner::find_not_finite(Function function, std::span<const int64_t> rows) {
+  pipeline::NotFiniteWatch watch(runner(function), compiled_.get(function).ordered);
+  watch.begin(rows_of_step(rows));
+  run(function, rows, {});
+  return watch.first();
+}
 
 }  // namespace gradus::driver

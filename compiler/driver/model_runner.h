@@ -9,6 +9,7 @@
 
 #include "driver/bind_data.h"
 #include "driver/session.h"
+#include "pipeline/find_not_finite.h"
 #include "runtime/thread_pool.h"
 #include "runtime/train/step.h"
 
@@ -32,11 +33,17 @@ class ModelRunner : public runtime::Stepper {
 
   /// Runs predict on these rows (at most the capacity).
   void predict(std::span<const int64_t> rows);
+  /// Runs the function, which changes nothing, again on these rows: its first value that is not finite.
+  std::optional<pipeline::NotFiniteValue> find_not_finite(pipeline::Function function, std::span<const int64_t> rows);
+  /// That of the last evaluation, where its loss was not finite.
+  const std::optional<pipeline::NotFiniteValue>& evaluation_problem() const { return evaluation_problem_; }
   pipeline::StepRunner& runner(pipeline::Function function) { return runners_.at(function); }
   const pipeline::CompiledModel& compiled() const { return compiled_; }
   const pipeline::VariableStore& store() const { return store_; }
   const runtime::ThreadPool& pool() const { return pool_; }
   int64_t capacity() const { return capacity_; }
+  /// The `n` of a step on these rows of the data set: 1 where no input has `batch`.
+  int64_t rows_of_step(std::span<const int64_t> rows) const;
 
  private:
   void fill_inputs(pipeline::StepRunner& step, std::span<const int64_t> rows);
@@ -53,6 +60,7 @@ class ModelRunner : public runtime::Stepper {
   const BoundData* data_ = nullptr;
   uint64_t seed_ = 0;
   std::map<std::string, double> accumulators_;
+  std::optional<pipeline::NotFiniteValue> evaluation_problem_;
 };
 
 /// The inputs that a compiled function reads.

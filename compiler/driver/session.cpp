@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -79,8 +80,8 @@ lang::ElaborateOptions elaborate_options(const Options& options) {
 
 }  // namespace
 
-void Session::stop_on_errors() const {
-  if (diags.has_errors()) throw CommandError(kBadFile, diags.render(colour_on_stderr()));
+void Session::stop_on_errors(int code) const {
+  if (diags.has_errors()) throw CommandError(code, diags.render(colour_on_stderr()));
 }
 
 int32_t open_source(Session& session, const std::string& path) {
@@ -107,6 +108,7 @@ std::unique_ptr<Session> open_target(const Options& options) {
 std::unique_ptr<Session> open_session(const Options& options) {
   std::unique_ptr<Session> session = open_target(options);
   int32_t file = open_source(*session, options.input);
+  session->read_files.push_back(options.input);
   std::optional<lang::Model> model =
       lang::load_model(session->sources, file, elaborate_options(options), session->diags);
   session->stop_on_errors();
@@ -115,10 +117,42 @@ std::unique_ptr<Session> open_session(const Options& options) {
   return session;
 }
 
-void write_output(Session& session, const std::string& path, std::string_view bytes) {
-  std::optional<std::string> problem = runtime::write_file_atomically(path, bytes);
+namespace {
+
+/// Two names of one file, be it by a link; a device or pipe is read and written as often as one likes.
+bool is_same_file(const std::string& a, const std::string& b) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(a, error) && std::filesystem::equivalent(a, b, error);
+}
+
+std::optional<std::string> find_overwritten(const Session& session, const std::string& path) {
+  for (const std::string& read : session.read_files) {
+    if (!is_same_file(read, path)) continue;
+    return fmt::format("cannot write `{}`: this run reads {}; name another file with -o", path,
+                       read == path ? "it" : fmt::format("it as `{}`", read));
+  }
+  return std::nullopt;
+}
+
+void refuse(Session& session, const std::optional<std::string>& problem) {
   if (problem) session.diags.error(Diag::UnwritableFile, {}, *problem);
   session.stop_on_errors();
+}
+
+}  // namespace
+
+void check_output(Session& session, const std::string& path) {
+  refuse(session, find_overwritten(session, path));
+  refuse(session, runtime::find_write_problem(path));
+}
+
+std::optional<std::string> try_to_write(Session& session, const std::string& path, std::string_view bytes) {
+  if (auto problem = find_overwritten(session, path)) return problem;
+  return runtime::write_file_atomically(path, bytes);
+}
+
+void write_output(Session& session, const std::string& path, std::string_view bytes) {
+  refuse(session, try_to_write(session, path, bytes));
 }
 
 pipeline::CompileOptions compile_options(const Options& options, int64_t capacity) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "codegen/object_cache.h"
 #include "driver/options.h"
@@ -20,9 +21,10 @@ struct Session {
   Target target;
   lang::Model model;
   std::optional<codegen::ObjectCache> cache;  // of code in this process, where it is wanted
+  std::vector<std::string> read_files;        // the model file and data files, none of which is written over
 
   /// Ends the command with the messages where there are any.
-  void stop_on_errors() const;
+  void stop_on_errors(int code = kBadFile) const;
 };
 
 /// Reads and elaborates the model file. Throws CommandError with the messages.
@@ -32,7 +34,12 @@ std::unique_ptr<Session> open_target(const Options& options);
 /// `path` as a source of `session`; "-" is standard input.
 int32_t open_source(Session& session, const std::string& path);
 
-/// Writes the file whole or not at all; throws CommandError with the message.
+/// Before anything is computed: `path` is no file that the run reads, and can be written. Throws CommandError with the
+/// message.
+void check_output(Session& session, const std::string& path);
+/// Writes the file whole or not at all; the problem where there is one.
+std::optional<std::string> try_to_write(Session& session, const std::string& path, std::string_view bytes);
+/// The same; throws CommandError with the message.
 void write_output(Session& session, const std::string& path, std::string_view bytes);
 
 /// What the flags say about compiling; dumps go to standard output.

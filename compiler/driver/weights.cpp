@@ -109,6 +109,7 @@ SavedData saved_data(Session& session, const runtime::SafetensorsFile& file, con
     if (auto batch = metadata.find("gradus.batch"); batch != metadata.end()) saved.batch = std::stoll(batch->second);
     saved.validation_share = share(metadata, "gradus.validation");
     saved.test_share = share(metadata, "gradus.test");
+    if (saved.validation_share.value_or(0) + saved.test_share.value_or(0) >= 1) throw std::out_of_range("shares");
     auto fitted = metadata.find("gradus.fitted");
     if (fitted == metadata.end()) return saved;
     Json json = Json::parse(fitted->second);

@@ -96,10 +96,11 @@ class Checker {
     GradientReport report;
     report.loss = loss_at_leaves();
     if (!std::isfinite(report.loss)) return report;
+    report.not_finite_at_start = find_not_finite_at_start(gradients);
     auto values = eval<double>(gradients, leaves_, context_);
     whole_norm_ = norm_of_all(gradients, values);
     compare_tensors(gradients, values, report);
-    if (!report.passed()) {
+    if (!report.agrees()) {
       report.wrong_operators = find_wrong_rows(gradients, leaves_, context_);
       report.wrong_functions = find_wrong_own_derivatives(graphs_.loss, leaves_, context_);
       std::erase_if(report.wrong_functions, [&](const OwnDerivative& own) {
@@ -118,6 +119,7 @@ class Checker {
     auto first = eval<double>(model_.init, {}, at_start);
     for (const Result& result : model_.init.results) {
       Array<double> array = first[result.value];
+      start_[result.name] = array;
       for (double& v : array.floats) v = static_cast<float>(v + 0.1 * (random_.uniform() - 0.5));
       leaves_[result.name] = std::move(array);
     }
@@ -136,6 +138,19 @@ class Checker {
       losses_ = eval<double>(loss_, leaves_, context_);
       if (!free || std::isfinite(loss_at_leaves())) return;
     }
+  }
+
+  std::vector<std::string> find_not_finite_at_start(const Graph& gradients) const {
+    Values leaves = leaves_;
+    for (const auto& [path, array] : start_) leaves[path] = array;
+    const auto values = eval<double>(gradients, leaves, context_);
+    std::vector<std::string> paths;
+    for (const Result& result : gradients.results) {
+      const std::vector<double>& numbers = values[result.value].floats;
+      if (result.kind != ResultKind::Output) continue;
+      if (!std::all_of(numbers.begin(), numbers.end(), [](double v) { return std::isfinite(v); })) paths.push_back(result.name);
+    }
+    return paths;
   }
 
   double loss_at_leaves() const { return losses_[loss_.results[0].value].floats[0]; }
@@ -236,16 +251,18 @@ class Checker {
   GradientGraphs graphs_;
   Graph loss_;
   Values leaves_;
+  Values start_;  // the parameters' first values
   IdVector<NodeId, Array<double>> losses_;  // the values of `loss_` at the leaves
   double whole_norm_ = 0;  // of the f64 gradient
 };
 
 }  // namespace
 
-bool GradientReport::passed() const {
-  const auto agrees = [](const TensorCheck& t) { return t.differences.agrees && t.jit_agrees; };
-  return std::isfinite(loss) && std::all_of(tensors.begin(), tensors.end(), agrees);
+bool GradientReport::agrees() const {
+  return std::all_of(tensors.begin(), tensors.end(), [](const TensorCheck& t) { return t.differences.agrees && t.jit_agrees; });
 }
+
+bool GradientReport::passed() const { return std::isfinite(loss) && not_finite_at_start.empty() && agrees(); }
 
 GradientReport check_gradients(const lang::Model& model, const Target& target,
                                const GradientCheckOptions& options, DiagEngine& diags) {

@@ -1,5 +1,6 @@
 // The gradient of the loss against finite differences in f64, and the generated code's gradient against
-// the f64 one. Where they disagree, the operator whose rule is wrong is found by checking each row alone, and the
+// the f64 one. Both are taken a little beside the parameters' first values, so that zeros are not special;
+// at these values themselves, where training begins, the gradient has to be finite. Where they disagree, the operator whose rule is wrong is found by checking each row alone, and the
 // function whose own derivative is wrong by checking each call alone.
 #pragma once
 
@@ -36,9 +37,11 @@ struct GradientReport {
   std::vector<TensorCheck> tensors;
   std::vector<std::string> wrong_operators;  // rows whose own derivative fails, by name
   std::vector<OwnDerivative> wrong_functions;  // whose own derivative fails
+  std::vector<std::string> not_finite_at_start;  // parameters whose gradient is not finite where training begins
   std::vector<std::string> notes;
   int evaluations = 0;  // of the loss, for differences
   double loss = 0;      // where everything is compared; not finite: nothing is
+  bool agrees() const;  // every tensor
   bool passed() const;
 };
 

@@ -123,6 +123,7 @@ const TensorType& VariableStore::type(const std::string& path) const {
 StepRunner::StepRunner(const plan::Program& program, const plan::Plan& plan,
                        codegen::StepFunction function, VariableStore& variables, Threads threads)
     : program_(&program),
+      plan_(&plan),
       function_(function),
       threads_(threads),
       blocks_(static_cast<size_t>(program.block_count), nullptr),
@@ -199,6 +200,13 @@ std::vector<std::string> StepRunner::output_names() const {
     if (buffer.kind == plan::BufferKind::Output) names.push_back(buffer.name);
   }
   return names;
+}
+
+std::span<const std::byte> StepRunner::buffer(plan::BufferId id) const {
+  const plan::Buffer& buffer = program_->buffers[id];
+  const auto* block = static_cast<const std::byte*>(blocks_[static_cast<size_t>(buffer.block)]);
+  int64_t offset = buffer.kind == plan::BufferKind::Arena ? plan_->offset_of(id) : 0;
+  return {block + offset, static_cast<size_t>(buffer.bytes)};
 }
 
 int32_t StepRunner::run(const StepArguments& arguments) {

@@ -87,6 +87,8 @@ class StepRunner {
   std::span<const std::byte> output(const std::string& name) const;
   bool has_output(const std::string& name) const;
   std::vector<std::string> output_names() const;
+  /// Where a buffer of the program lies; of one in the arena while the launches run that use it.
+  std::span<const std::byte> buffer(plan::BufferId id) const;
 
   /// Runs the step; answers one of the codes of gradus/runtime.h.
   int32_t run(const StepArguments& arguments);
@@ -100,6 +102,7 @@ class StepRunner {
   const plan::Buffer* find(plan::BufferKind kind, const std::string& name) const;
 
   const plan::Program* program_;
+  const plan::Plan* plan_;
   codegen::StepFunction function_;
   Threads threads_;
   std::vector<void*> blocks_;

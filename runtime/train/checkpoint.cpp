@@ -20,7 +20,9 @@ constexpr const char* kBest = "best:";
 constexpr size_t kMaxState = size_t{1} << 20;
 
 // Columns of the history's tensor; the metrics follow.
-enum RecordColumn { kEpoch, kStep, kLoss, kValidates, kValidation, kColumns };
+enum RecordColumn { kEpoch, kStep, kLoss, kHas, kValidation, kColumns };
+// What a record has, in the column kHas: nothing more, a validation loss (and metrics), metrics.
+constexpr double kLossAlone = 0, kValidationLoss = 1, kMetricsAlone = 2;
 
 Json number(double value) { return fmt::format("{:a}", value); }
 int64_t whole(const Json& json) {
@@ -33,9 +35,12 @@ double number(const Json& text) { return std::strtod(text.get<std::string>().c_s
 std::vector<double> history_numbers(const History& history) {
   std::vector<double> out;
   for (const HistoryRecord& record : history.records) {
+    double has = record.validation_loss  ? kValidationLoss
+                 : record.metrics.empty() ? kLossAlone
+                                          : kMetricsAlone;
     out.insert(out.end(),
                {static_cast<double>(record.epoch), static_cast<double>(record.step), record.loss,
-                record.validation_loss ? 1.0 : 0.0, record.validation_loss.value_or(0)});
+                has, record.validation_loss.value_or(0)});
     for (size_t i = 0; i < history.metrics.size(); ++i) {
       out.push_back(i < record.metrics.size() ? record.metrics[i] : 0);
     }
@@ -57,10 +62,8 @@ void read_history(const TensorView& tensor, History& history) {
     if (!counts) throw FileError(fmt::format("the checkpoint's history has no step in row {}", r));
     HistoryRecord record{
         static_cast<int64_t>(row[kEpoch]), static_cast<int64_t>(row[kStep]), row[kLoss], {}, {}};
-    if (row[kValidates] != 0) {
-      record.validation_loss = row[kValidation];
-      record.metrics.assign(row.begin() + kColumns, row.end());
-    }
+    if (row[kHas] == kValidationLoss) record.validation_loss = row[kValidation];
+    if (row[kHas] != kLossAlone) record.metrics.assign(row.begin() + kColumns, row.end());
     history.records.push_back(std::move(record));
   }
 }
@@ -133,7 +136,7 @@ std::string write_checkpoint(const TrainingState& state, const std::vector<Named
 }
 
 TrainingState read_checkpoint(const SafetensorsFile& file,
-                              const std::vector<NamedTensor>& variables) {
+                              const std::vector<NamedTensor>& variables, OtherStates others) {
   auto found = file.metadata().find(kKey);
   if (found == file.metadata().end()) {
     throw FileError("no checkpoint: the file holds weights, not the state of training");
@@ -153,14 +156,17 @@ TrainingState read_checkpoint(const SafetensorsFile& file,
   const TensorView* history = file.find(kHistory);
   if (!history) throw FileError(fmt::format("the checkpoint has no `{}`", kHistory));
   read_history(*history, state.history);
+  auto may_miss = [&](const NamedTensor& variable) {
+    return others == OtherStates::BeginAnew && variable.of_optimizer;
+  };
   // Nothing is written into the variables before all of them are known to fit.
   for (const NamedTensor& variable : variables) {
-    tensor_for(file, variable.path, variable, false);
+    tensor_for(file, variable.path, variable, may_miss(variable));
     tensor_for(file, kBest + variable.path, variable, true);
   }
   for (size_t i = 0; i < variables.size(); ++i) {
-    const TensorView* tensor = tensor_for(file, variables[i].path, variables[i], false);
-    std::memcpy(variables[i].bytes.data(), tensor->bytes.data(), tensor->bytes.size());
+    const TensorView* tensor = tensor_for(file, variables[i].path, variables[i], may_miss(variables[i]));
+    if (tensor) std::memcpy(variables[i].bytes.data(), tensor->bytes.data(), tensor->bytes.size());
     const TensorView* best = tensor_for(file, kBest + variables[i].path, variables[i], true);
     if (!best) continue;
     state.best.resize(variables.size());

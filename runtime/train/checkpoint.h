@@ -16,8 +16,12 @@ namespace gradus::runtime {
 std::string write_checkpoint(const TrainingState& state, const std::vector<NamedTensor>& variables,
                              std::map<std::string, std::string> metadata);
 
+/// What of the optimizer's states that the file does not have: another optimizer has others.
+enum class OtherStates { Refuse, BeginAnew };
+
 /// Reads it back into `variables` and a state. Throws FileError where it does not fit.
 TrainingState read_checkpoint(const SafetensorsFile& file,
-                              const std::vector<NamedTensor>& variables);
+                              const std::vector<NamedTensor>& variables,
+                              OtherStates others = OtherStates::Refuse);
 
 }  // namespace gradus::runtime

@@ -34,6 +34,20 @@ Axis step_axis(const History& history) {
 
 }  // namespace
 
+void set_metrics(History& history, const std::vector<std::string>& metrics) {
+  if (metrics == history.metrics) return;
+  for (HistoryRecord& record : history.records) {
+    std::vector<double> values;
+    for (const std::string& metric : metrics) {
+      auto found = std::find(history.metrics.begin(), history.metrics.end(), metric);
+      auto column = static_cast<size_t>(found - history.metrics.begin());
+      values.push_back(column < record.metrics.size() ? record.metrics[column] : NAN);
+    }
+    record.metrics = std::move(values);
+  }
+  history.metrics = metrics;
+}
+
 std::string history_csv(const History& history) {
   bool validates =
       std::any_of(history.records.begin(), history.records.end(),
@@ -46,7 +60,9 @@ std::string history_csv(const History& history) {
     out += fmt::format("{},{},{}", record.epoch, record.step, record.loss);
     if (validates)
       out += record.validation_loss ? fmt::format(",{}", *record.validation_loss) : ",";
-    for (double metric : record.metrics) out += fmt::format(",{}", metric);
+    for (double metric : record.metrics) {
+      out += std::isnan(metric) ? std::string(",") : fmt::format(",{}", metric);
+    }
     out.append(history.metrics.size() - std::min(history.metrics.size(), record.metrics.size()),
                ',');
     out += "\n";

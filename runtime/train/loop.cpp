@@ -18,40 +18,70 @@ class Loop {
         stepper_(stepper),
         state_(state),
         observer_(observer),
+        variables_(stepper.variables()),
+        finite_(variables_),
         batch_rows_(static_cast<size_t>(plan.batch)) {
-    if (!plan_.validation_rows.empty()) state_.history.metrics = stepper_.metric_names();
+    choose_evaluated();
+    if (!evaluated_.empty()) set_metrics(state_.history, stepper_.metric_names());
     if (plan_.shuffle) order_.resize(plan_.train_rows.size());
     int64_t records = plan_.steps / validate_every() + 2;
     if (records < 1 << 16) state_.history.records.reserve(static_cast<size_t>(records));
   }
 
   TrainOutcome run(const volatile std::sig_atomic_t& interrupted) {
-    if (plan_.train_rows.empty()) return {TrainEnd::Finished, 0};
-    if (state_.finished && state_.step < plan_.steps) return {TrainEnd::StoppedEarly, 0};
+    if (plan_.train_rows.empty()) return {};
+    if (state_.finished && state_.step < plan_.steps) return {TrainEnd::StoppedEarly};
     int64_t first = state_.step;
     while (state_.step < plan_.steps && !state_.finished) {
-      if (interrupted != 0) return {TrainEnd::Interrupted, 0};
+      if (interrupted != 0) return end(TrainEnd::Interrupted);
       if (plan_.stop_after > 0 && state_.step - first >= plan_.stop_after)
-        return {TrainEnd::Paused, 0};
-      if (!one_step()) return {TrainEnd::Diverged, state_.step};
+        return end(TrainEnd::Paused);
+      if (!one_step()) return diverged(Culprit::Loss);
       bool last = state_.step == plan_.steps;
       if (state_.step % validate_every() == 0 || last) {
-        bool stop = record();
-        if (stop && plan_.stops_early) {
+        if (auto problem = record()) return *problem;
+        if (plan_.stops_early && patience_is_over(plan_.stopping, state_.stopping)) {
           state_.finished = true;
-          return {TrainEnd::StoppedEarly, 0};
+          return {TrainEnd::StoppedEarly};
         }
-        if (observer_.checkpoint && !last) observer_.checkpoint(state_);
+      }
+      if (!last && observer_.checkpoint && observer_.checkpoint_is_due()) {
+        if (auto found = finite_(variables_)) return diverged(Culprit::Variable, *found);
+        observer_.checkpoint(state_);
       }
     }
     state_.finished = true;
-    return {TrainEnd::Finished, 0};
+    return {TrainEnd::Finished};
   }
 
  private:
   int64_t validate_every() const {
     return std::max<int64_t>(
         1, plan_.validate_every > 0 ? plan_.validate_every : plan_.steps_per_epoch());
+  }
+
+  /// The validation part; without one the training part where there are metrics to show, no more
+  /// rows of it than steps between two records take.
+  void choose_evaluated() {
+    evaluated_ = plan_.validation_rows;
+    if (!evaluated_.empty() || stepper_.metric_names().empty()) return;
+    auto rows = static_cast<int64_t>(plan_.train_rows.size());
+    int64_t steps = std::min(validate_every(), plan_.steps_per_epoch());
+    int64_t count = std::min(rows, steps * plan_.batch);
+    for (int64_t i = 0; i < count; ++i) {
+      sample_.push_back(plan_.train_rows[static_cast<size_t>(i * rows / count)]);
+    }
+    evaluated_ = sample_;
+  }
+
+  /// How a run ends that something else stops than its loss: not with variables that are no numbers.
+  TrainOutcome end(TrainEnd how) const {
+    if (auto found = finite_(variables_)) return diverged(Culprit::Variable, *found);
+    return {how};
+  }
+
+  TrainOutcome diverged(Culprit culprit, NotFinite variable = {}) const {
+    return {TrainEnd::Diverged, culprit, state_.step, std::move(variable)};
   }
 
   /// False where the loss is not finite.
@@ -84,8 +114,9 @@ class Loop {
     return std::span<const int64_t>(batch_rows_).first(static_cast<size_t>(end - begin));
   }
 
-  /// Adds a record; true where patience is at its end.
-  bool record() {
+  /// Adds a record; where something is not finite, tells that instead.
+  std::optional<TrainOutcome> record() {
+    if (auto found = finite_(variables_)) return diverged(Culprit::Variable, *found);
     HistoryRecord record;
     record.step = state_.step;
     record.epoch = (state_.step - 1) / plan_.steps_per_epoch() + 1;
@@ -93,29 +124,31 @@ class Loop {
         state_.loss_rows > 0 ? state_.loss_sum / static_cast<double>(state_.loss_rows) : 0;
     state_.loss_sum = 0;
     state_.loss_rows = 0;
-    if (!plan_.validation_rows.empty()) {
-      Evaluation evaluation = stepper_.evaluate(plan_.validation_rows);
-      record.validation_loss = evaluation.loss;
+    if (!evaluated_.empty()) {
+      Evaluation evaluation = stepper_.evaluate(evaluated_);
+      if (!std::isfinite(evaluation.loss)) return diverged(Culprit::ValidationLoss);
+      if (!plan_.validation_rows.empty()) record.validation_loss = evaluation.loss;
       record.metrics = evaluation.metrics;
     }
-    double monitored = plan_.monitored_metric >= 0 && !record.metrics.empty()
-                           ? record.metrics[static_cast<size_t>(plan_.monitored_metric)]
-                           : record.validation_loss.value_or(record.loss);
-    Verdict verdict = observe(plan_.stopping, state_.stopping, monitored);
+    Verdict verdict = observe(plan_.stopping, state_.stopping, monitored(record));
     if (verdict == Verdict::Better) keep_best();
     state_.history.records.push_back(record);
     if (observer_.record) observer_.record(state_, record, verdict == Verdict::Better);
-    return patience_is_over(plan_.stopping, state_.stopping);
+    return std::nullopt;
+  }
+
+  double monitored(const HistoryRecord& record) const {
+    if (plan_.monitored_metric < 0) return record.validation_loss.value_or(record.loss);
+    return record.metrics[static_cast<size_t>(plan_.monitored_metric)];
   }
 
   void keep_best() {
     state_.best_step = state_.step;
     if (!plan_.restore_best || plan_.validation_rows.empty()) return;
-    std::vector<NamedTensor> variables = stepper_.variables();
-    state_.best.resize(variables.size());
-    for (size_t i = 0; i < variables.size(); ++i) {
-      if (!variables[i].of_optimizer)
-        state_.best[i].assign(variables[i].bytes.begin(), variables[i].bytes.end());
+    state_.best.resize(variables_.size());
+    for (size_t i = 0; i < variables_.size(); ++i) {
+      if (!variables_[i].of_optimizer)
+        state_.best[i].assign(variables_[i].bytes.begin(), variables_[i].bytes.end());
     }
   }
 
@@ -123,6 +156,10 @@ class Loop {
   Stepper& stepper_;
   TrainingState& state_;
   const TrainObserver& observer_;
+  std::vector<NamedTensor> variables_;
+  FiniteCheck finite_;
+  std::span<const int64_t> evaluated_;  // rows of a record's evaluation
+  std::vector<int64_t> sample_;         // these, where they are of the training part
   int64_t epoch_ = 0;
   std::vector<int64_t> order_;
   std::vector<int64_t> batch_rows_;

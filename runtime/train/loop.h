@@ -1,6 +1,12 @@
 // The training loop: epochs in a seeded order, validation, early stopping, best weights,
 // checkpoints.
 //
+// Where there is no validation part, metrics are those of the training part: of all its rows, or of
+// as many, evenly spread over it, as are trained on between two records.
+//
+// A loss or a variable that is not finite ends the run before anything of it is kept: variables are
+// looked through at each record, before a checkpoint, and wherever the loop ends.
+//
 // Everything that a later step depends on is a function of the step's number or stands in
 // TrainingState, so a resumed run gives the bits of one that was never stopped.
 #pragma once
@@ -13,6 +19,7 @@
 #include <vector>
 
 #include "runtime/train/early_stopping.h"
+#include "runtime/train/finite.h"
 #include "runtime/train/history.h"
 #include "runtime/train/step.h"
 
@@ -55,12 +62,18 @@ enum class TrainEnd { Finished, StoppedEarly, Paused, Interrupted, Diverged };
 struct TrainObserver {
   std::function<void(const TrainingState&, const StepPosition&, double loss, int64_t rows)> step;
   std::function<void(const TrainingState&, const HistoryRecord&, bool best)> record;
-  std::function<void(const TrainingState&)> checkpoint;  // a good moment to save
+  std::function<bool()> checkpoint_is_due;  // asked after every step but the last; with `checkpoint`
+  std::function<void(const TrainingState&)> checkpoint;  // then called, with finite variables
 };
+
+/// What was not finite, where the end is Diverged.
+enum class Culprit { None, Loss, Variable, ValidationLoss };
 
 struct TrainOutcome {
   TrainEnd end = TrainEnd::Finished;
-  int64_t diverged_at = 0;  // the step whose loss was not finite
+  Culprit culprit = Culprit::None;
+  int64_t diverged_at = 0;  // the step that made it
+  NotFinite variable = {};  // where the culprit is one
 };
 
 /// `interrupted` becomes non-zero by a signal handler; it is looked at after every step.

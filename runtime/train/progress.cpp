@@ -51,7 +51,12 @@ void Progress::step(const TrainingState& state, const StepPosition& position, do
   Clock::time_point now = Clock::now();
   if (now - drawn_ < kRedraw) return;
   drawn_ = now;
-  fmt::print(out_, "\r\033[K{}", clipped(bar(state, position), terminal_width(out_) - 1));
+  show("\r\033[K" + clipped(bar(state, position), terminal_width(out_) - 1));
+}
+
+/// What does not arrive is no reason to stop: whoever read may have gone away.
+void Progress::show(const std::string& text) {
+  std::fputs(text.c_str(), out_);
   std::fflush(out_);
 }
 
@@ -88,13 +93,11 @@ void Progress::record(const TrainingState& state, const HistoryRecord& record, b
   }
   if (best && record.validation_loss) line += " *";
   if (terminal_) return;
-  fmt::print(out_, "{}\n", line);
-  std::fflush(out_);
+  show(line + "\n");
 }
 
 void Progress::finish() {
-  if (terminal_) fmt::print(out_, "\r\033[K");
-  std::fflush(out_);
+  show(terminal_ ? "\r\033[K" : "");
 }
 
 }  // namespace gradus::runtime

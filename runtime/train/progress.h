@@ -22,6 +22,7 @@ class Progress {
  private:
   using Clock = std::chrono::steady_clock;
 
+  void show(const std::string& text);
   std::string bar(const TrainingState& state, const StepPosition& position) const;
   std::string remaining(int64_t step) const;
 

@@ -32,8 +32,9 @@ def run(gradus, arguments, files):
     with tempfile.TemporaryDirectory() as folder:
         for name, text in files.items():
             text = text[:-1] if text.endswith("\n\n") else text
-            data = text.encode("latin-1").decode("unicode_escape").encode("latin-1") if name.endswith(".bin") else text.encode()
-            (pathlib.Path(folder) / name).write_bytes(data.rstrip(b"\n") if name.endswith(".bin") else data)
+            binary = name.endswith((".bin", ".checkpoint"))
+            data = text.encode("latin-1").decode("unicode_escape").encode("latin-1") if binary else text.encode()
+            (pathlib.Path(folder) / name).write_bytes(data.rstrip(b"\n") if binary else data)
         done = subprocess.run([gradus, *shlex.split(arguments)], cwd=folder, capture_output=True, text=True, errors="replace", timeout=60,
                               stdin=subprocess.DEVNULL)
         lines = [line for line in done.stderr.split("\n") if re.search(r"(error|note): ", line)]
@@ -52,7 +53,7 @@ def main():
             out.append(f"==== {name}\n$ {arguments} -> {got_code}\n" + "".join(f"---- {n}\n{t}" for n, t in files.items())
                        + f"---- stderr\n{got}\n\n")
             continue
-        right = got_code == code and got.strip() == expected.strip() and not left and code in (1, 2)
+        right = got_code == code and got.strip() == expected.strip() and not left and code in (1, 2, 3)
         passed, failed = passed + right, failed + (not right)
         if not right:
             print(f"{name}: exit {got_code}, expected {code}; left behind: {left}\n--- expected\n{expected.strip()}\n--- found\n{got}\n")

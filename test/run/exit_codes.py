@@ -103,10 +103,11 @@ folder = fresh("records")
 gradus("train", overfit, "--steps", 1, "-o", folder / "w.safetensors")
 data = (folder / "w.safetensors").read_bytes()
 length = int.from_bytes(data[:8], "little")
-for key, value in (("gradus.fitted", "{"), ("gradus.rows", "many"), ("gradus.validation", "2"), ("gradus.seed", "")):
+for changes in ({"gradus.fitted": "{"}, {"gradus.rows": "many"}, {"gradus.validation": "2"}, {"gradus.seed": ""},
+                {"gradus.validation": "0.9", "gradus.test": "0.9"}, {"gradus.validation": "0.5", "gradus.test": "0.5"}):
     header = json.loads(data[8:8 + length])
-    require(key in header["__metadata__"], f"no {key}")
-    header["__metadata__"][key] = value
+    require(changes.keys() <= header["__metadata__"].keys(), f"no {changes}")
+    header["__metadata__"] |= changes
     text = json.dumps(header).encode()
     (folder / "bad.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length:])
     fails(1, "its record of the data that it was trained on does not read", "eval", overfit, "--weights", folder / "bad.safetensors")

@@ -98,7 +98,7 @@ TrainingState odd_state() {
   state.loss_rows = 7;
   state.stopping = {true, -std::numeric_limits<double>::denorm_min(), 1e300, 3};
   state.best_step = 5;
-  state.best = {std::vector<std::byte>(8, std::byte{7}), {}};
+  state.best = {std::vector<std::byte>(8, std::byte{7}), {}, {}};
   state.history.metrics = {"a", "b"};
   state.history.records = {{1, 2, kNaN, {}, {}}, {2, 4, HUGE_VAL, -0.0, {0.1, kNaN}}};
   state.finished = true;
@@ -129,6 +129,34 @@ TEST(Checkpoint, ReadsBackEveryNumberAsItWas) {
   EXPECT_EQ(state.history.records[1].metrics[0], 0.1);
   EXPECT_TRUE(std::signbit(other.momentum));
   EXPECT_EQ(write_checkpoint(state, other.variables(), {{"graph", "abc"}}), text);
+}
+
+TEST(Checkpoint, KeepsMetricsThatHaveNoValidationLossBesideThem) {
+  FakeStepper model;
+  TrainingState state;
+  state.history.metrics = {"a"};
+  state.history.records = {{1, 2, 0.5, {}, {}}, {2, 4, 0.25, {}, {0.75}}, {3, 6, 0.125, 2.0, {1.5}}};
+  TrainingState back = read_checkpoint(file_of(everything(model, state)), model.variables());
+  EXPECT_TRUE(back.history.records[0].metrics.empty());
+  EXPECT_FALSE(back.history.records[1].validation_loss.has_value());
+  EXPECT_EQ(back.history.records[1].metrics, (std::vector<double>{0.75}));
+  EXPECT_EQ(back.history.records[2].validation_loss, 2.0);
+  EXPECT_EQ(back.history.records[2].metrics, (std::vector<double>{1.5}));
+}
+
+TEST(Checkpoint, StatesOfAnotherOptimizerBeginAnewWhereThatIsAsked) {
+  FakeStepper model, other;
+  model.weight[0] = 9;
+  std::vector<NamedTensor> variables = other.variables();
+  variables[1].path = "w@v";
+  other.momentum = 3;
+  SafetensorsFile file = file_of(everything(model, {}));
+  EXPECT_EQ(error_of([&] { read_checkpoint(file, variables); }), "the checkpoint has no `w@v`");
+  read_checkpoint(file, variables, OtherStates::BeginAnew);
+  EXPECT_EQ(other.weight[0], 9);
+  EXPECT_EQ(other.momentum, 3);
+  variables[0].path = "v";  // a weight may not
+  EXPECT_EQ(error_of([&] { read_checkpoint(file, variables, OtherStates::BeginAnew); }), "the checkpoint has no `v`");
 }
 
 TEST(Checkpoint, LeavesTheVariablesAloneWhereItDoesNotFit) {

@@ -26,18 +26,22 @@ class FakeStepper : public Stepper {
   Evaluation evaluate(std::span<const int64_t> rows) override {
     evaluated.emplace_back(rows.begin(), rows.end());
     double value = std::cos(static_cast<double>(weight[0]) * 40 + static_cast<double>(rows.size()));
-    return {validation ? validation(evaluated.size()) : value, {value * 0.5, -value}};
+    double half = metric ? metric(evaluated.size()) : value * 0.5;
+    return {validation ? validation(evaluated.size()) : value, {half, -value}};
   }
   std::vector<NamedTensor> variables() override {
     return {{"w", "F32", {2}, std::as_writable_bytes(std::span(weight)), false},
-            {"w@m", "F32", {}, std::as_writable_bytes(std::span(&momentum, 1)), true}};
+            {"w@m", "F32", {}, std::as_writable_bytes(std::span(&momentum, 1)), true},
+            {"z", "F32", {2}, std::as_writable_bytes(std::span(frozen)), false}};
   }
   std::vector<std::string> metric_names() const override { return {"half", "minus"}; }
 
   float weight[2] = {0.5f, -1};
   float momentum = 0;
+  float frozen[2] = {1, 2};  // that no step changes
   std::function<double(const StepPosition&)> loss;  // empty: of the weights
   std::function<double(size_t)> validation;         // of the number of evaluations; empty: too
+  std::function<double(size_t)> metric;             // the first one, the same way
   std::vector<std::vector<int64_t>> batches, evaluated;
   std::vector<StepPosition> positions;
 };

@@ -38,6 +38,34 @@ TEST(HistoryCsv, HasAColumnForWhatWasMeasured) {
       "epoch,step,loss,validation_loss,accuracy,error\n1,10,0.5,0.25,0.75,-1e-09\n2,20,2,,,\n");
 }
 
+TEST(HistoryCsv, AMetricThatIsNoNumberIsAnEmptyCell) {
+  History history = history_of({0.5, 2}, {0.25, 1});
+  history.metrics = {"a", "b"};
+  history.records[0].metrics = {NAN, 3};
+  history.records[1].metrics = {4, NAN};
+  EXPECT_EQ(history_csv(history), "epoch,step,loss,validation_loss,a,b\n1,10,0.5,0.25,,3\n2,20,2,1,4,\n");
+}
+
+TEST(HistoryMetrics, AreFoundByName) {
+  History history = history_of({0.5, 2}, {0.25, 1});
+  history.metrics = {"near", "r2"};
+  history.records[0].metrics = {1, 2};
+  set_metrics(history, {"far", "r2", "near"});
+  EXPECT_TRUE(std::isnan(history.records[0].metrics[0]));
+  EXPECT_EQ(history.records[0].metrics[1], 2);
+  EXPECT_EQ(history.records[0].metrics[2], 1);
+  EXPECT_TRUE(std::isnan(history.records[1].metrics[2])) << "a record without metrics";
+  set_metrics(history, {"r2"});
+  EXPECT_EQ(history.records[0].metrics, (std::vector<double>{2}));
+}
+
+TEST(HistorySvg, ASingleRecordIsADot) {
+  std::string svg = history_svg(history_of({0.5}, {0.25}), "m", -1);
+  size_t dots = 0;
+  for (size_t at = svg.find("<circle"); at != std::string::npos; at = svg.find("<circle", at + 1)) ++dots;
+  EXPECT_EQ(dots, 2u) << svg;
+}
+
 TEST(HistoryCsv, NumbersReadBackExactly) {
   std::vector<double> losses = {0.1 + 0.2, 1.0 / 3, 1e300, 5e-324, -0.0, 123456789.123456789};
   auto table = std::make_shared<CsvTable>(bytes_of(history_csv(history_of(losses, {}))), "h");

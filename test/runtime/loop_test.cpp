@@ -115,11 +115,112 @@ TEST(Loop, WithoutValidationFollowsTheTrainingLoss) {
   TrainingState state;
   model.loss = [](const StepPosition& at) { return std::abs(static_cast<double>(at.epoch) - 3); };
   run(plan, model, state);
-  EXPECT_TRUE(model.evaluated.empty());
   EXPECT_FALSE(state.history.records[0].validation_loss.has_value());
   EXPECT_EQ(state.best_step, 9);
   EXPECT_TRUE(state.best.empty());
   EXPECT_FALSE(restore_best_weights(plan, model, state));
+}
+
+TEST(Loop, WithoutValidationMetricsAreThoseOfTheTrainingPart) {
+  TrainPlan plan = small_plan();
+  plan.validation_rows.clear();
+  FakeStepper model;
+  TrainingState state;
+  run(plan, model, state);
+  ASSERT_EQ(model.evaluated.size(), 5u);
+  for (const Rows& rows : model.evaluated) EXPECT_EQ(rows, plan.train_rows);
+  for (const HistoryRecord& record : state.history.records) EXPECT_EQ(record.metrics.size(), 2u);
+}
+
+TEST(Loop, MetricsOfTheTrainingPartTakeNoMoreRowsThanAreTrainedOnBetweenRecords) {
+  TrainPlan plan = small_plan();
+  plan.validation_rows.clear();
+  plan.validate_every = 1;  // of four rows: 0/4, 1/4, 2/4 and 3/4 through the ten
+  FakeStepper model;
+  TrainingState state;
+  run(plan, model, state);
+  ASSERT_EQ(model.evaluated.size(), 13u);
+  EXPECT_EQ(model.evaluated[0], (Rows{3, 5, 8, 10}));
+  EXPECT_EQ(model.evaluated[12], (Rows{3, 5, 8, 10}));
+}
+
+TEST(Loop, WithoutValidationAMonitoredMetricIsMonitored) {
+  TrainPlan plan = stopping_plan(3);
+  plan.validation_rows.clear();
+  plan.monitored_metric = 0;
+  plan.stopping.maximize = true;
+  FakeStepper model;
+  TrainingState state;
+  // The training loss falls, which a loss that is maximised would take for worse and worse.
+  model.loss = [](const StepPosition& at) { return 100.0 / static_cast<double>(at.step); };
+  model.validation = [](size_t count) { return static_cast<double>(count); };
+  model.metric = [](size_t count) { return count <= 9 ? static_cast<double>(count) : 0; };
+  EXPECT_EQ(run(plan, model, state).end, TrainEnd::StoppedEarly);
+  EXPECT_EQ(state.step, 12);
+  EXPECT_EQ(state.best_step, 9);
+}
+
+TEST(Loop, EndsAtVariablesThatAreNotFiniteThoughTheLossIs) {
+  for (int64_t bad : {3, 8, 13}) {  // at a record, between two, at the last step
+    FakeStepper model;
+    TrainingState state;
+    model.loss = [&](const StepPosition& at) {
+      if (at.step == bad) model.weight[1] = static_cast<float>(kNaN);
+      return 1.0;
+    };
+    TrainOutcome outcome = run(small_plan(), model, state);
+    EXPECT_EQ(outcome.end, TrainEnd::Diverged);
+    EXPECT_EQ(outcome.culprit, Culprit::Variable);
+    EXPECT_EQ(outcome.diverged_at, bad == 8 ? 9 : bad);
+    EXPECT_EQ(outcome.variable.path, "w");
+    EXPECT_EQ(outcome.variable.element, 1);
+    EXPECT_FALSE(state.finished);
+  }
+}
+
+TEST(Loop, PausesAndSavesWithFiniteVariablesOnly) {
+  for (bool pause : {true, false}) {
+    TrainPlan plan = small_plan();
+    plan.stop_after = pause ? 2 : 0;
+    FakeStepper model;
+    TrainingState state;
+    TrainObserver observer;
+    int saved = 0;
+    observer.checkpoint_is_due = [&] { return !pause && state.step == 2; };
+    observer.checkpoint = [&](const TrainingState&) { ++saved; };
+    model.loss = [&](const StepPosition& at) {
+      if (at.step == 2) model.weight[0] = HUGE_VALF;
+      return 1.0;
+    };
+    EXPECT_EQ(run(plan, model, state, observer).culprit, Culprit::Variable);
+    EXPECT_EQ(state.step, 2);
+    EXPECT_EQ(saved, 0);
+  }
+}
+
+TEST(Loop, InfinityFromTheStartIsLetThroughAndNaNIsNot) {
+  FakeStepper model;
+  model.frozen[0] = -HUGE_VALF;
+  TrainingState state;
+  EXPECT_EQ(run(small_plan(), model, state).end, TrainEnd::Finished);
+  TrainingState again;
+  model.loss = [&](const StepPosition& at) {
+    if (at.step == 5) model.frozen[1] = static_cast<float>(kNaN);
+    return 1.0;
+  };
+  EXPECT_EQ(run(small_plan(), model, again).variable.path, "z");
+}
+
+TEST(Loop, EndsAtAValidationLossThatIsNotFinite) {
+  FakeStepper model;
+  TrainingState state;
+  model.validation = listed({1, 2, kNaN});
+  TrainOutcome outcome = run(small_plan(), model, state);
+  EXPECT_EQ(outcome.end, TrainEnd::Diverged);
+  EXPECT_EQ(outcome.culprit, Culprit::ValidationLoss);
+  EXPECT_EQ(outcome.diverged_at, 9);
+  EXPECT_EQ(state.history.records.size(), 2u);
+  EXPECT_EQ(state.best_step, 3);
 }
 
 TEST(Loop, StopsWhenPatienceIsOver) {
@@ -233,17 +334,18 @@ TEST(Loop, AnInterruptOfTheLastStepChangesNothing) {
   EXPECT_TRUE(state.finished);
 }
 
-TEST(Loop, OffersACheckpointAtEachRecordButTheLast) {
+TEST(Loop, OffersACheckpointAfterEachStepButTheLast) {
   FakeStepper model;
   TrainingState state;
   std::vector<int64_t> steps;
   std::vector<bool> best;
   TrainObserver observer;
+  observer.checkpoint_is_due = [&] { return state.step % 5 == 2; };
   observer.checkpoint = [&](const TrainingState& at) { steps.push_back(at.step); };
   observer.record = [&](const TrainingState&, const HistoryRecord&, bool b) { best.push_back(b); };
   model.validation = listed({3, 4, 2, 2, 1});
   run(small_plan(), model, state, observer);
-  EXPECT_EQ(steps, (std::vector<int64_t>{3, 6, 9, 12}));
+  EXPECT_EQ(steps, (std::vector<int64_t>{2, 7, 12}));
   EXPECT_EQ(best, (std::vector<bool>{true, false, true, false, true}));
 }
 
