@@ -53,6 +53,13 @@ void NotFiniteWatch::look(const plan::Launch& launch) {
   }
 }
 
+namespace {
+
+/// As the user knows it: a sum in parts is still their sum.
+std::string_view name_of(const Node& node) { return op_def(node.op == OpKind::PartialSum ? OpKind::Sum : node.op).name; }
+
+}  // namespace
+
 NotFiniteValue NotFiniteWatch::describe(const plan::Buffer& buffer, bool nan) const {
   bool has_node = buffer.value.valid() && static_cast<size_t>(buffer.value.index()) < graph_.size();
   Span span = has_node ? graph_[buffer.value].span : Span{};
@@ -62,8 +69,8 @@ NotFiniteValue NotFiniteWatch::describe(const plan::Buffer& buffer, bool nan) co
   if (buffer.kind == plan::BufferKind::Output && buffer.name == "loss") return {"the loss", span, nan};
   if (!has_node) return {fmt::format("`{}`", buffer.name), span, nan};
   const Node& node = graph_[buffer.value];
-  if (!node.of.valid()) return {fmt::format("`{}`", op_def(node.op).name), span, nan};
-  return {fmt::format("the derivative of `{}`", op_def(graph_[node.of].op).name), span, nan};
+  if (!node.of.valid()) return {fmt::format("`{}`", name_of(node)), span, nan};
+  return {fmt::format("the derivative of `{}`", name_of(graph_[node.of])), span, nan};
 }
 
 }  // namespace gradus::pipeline

@@ -60,7 +60,7 @@ require_same_files(folder / "everything", folder / "everything-stopped", *ENDING
 print("draws, running values, averages: same files")
 
 train(overfit, "stopping")
-for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
     name = f"interrupted{code}"
     interrupt(overfit, name, number, code)
     train(overfit, name, "--resume")
@@ -68,6 +68,23 @@ for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
     print(f"exit code {code}: same files")
 require("stopped early" in train(overfit, "interrupted130", "--resume"), "a run that was stopped early did not say so again")
 require_same_files(folder / "stopping", folder / "interrupted130", *ENDINGS)
+
+# Whoever reads goes away (`| head -1`): what cannot be told is no reason to lose the run.
+program = subprocess.Popen(["gradus", "train", str(overfit), "-o", str(folder / "unread.safetensors")], stdout=subprocess.PIPE, bufsize=0)
+program.stdout.read(1)
+program.stdout.close()
+require(program.wait() == 141, f"a run that nobody reads ended with {program.returncode}, expected 141")
+train(overfit, "unread", "--resume")
+require_same_files(folder / "stopping", folder / "unread", *ENDINGS)
+print("output that nobody reads: same files")
+# Under nohup a closed terminal is no reason to stop.
+ignored = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+program = subprocess.Popen(["gradus", "train", str(overfit), "-o", str(folder / "nohup.safetensors")], stdout=subprocess.PIPE, preexec_fn=ignored)
+program.stdout.readline()
+program.send_signal(signal.SIGHUP)
+program.stdout.read()
+require(program.wait() == 0, f"a run under nohup ended with {program.returncode}")
+require_same_files(folder / "stopping", folder / "nohup", *ENDINGS)
 
 # The seed, and with it the split, is that of the run, not of the command.
 train(overfit, "seeded", "--seed", 7, "--epochs", 4)
