@@ -115,11 +115,11 @@ class Differentiation {
 
 /// What stands for the node once all gradients are taken: an operand of it, or nothing.
 NodeId stand_in(const Node& node) {
-  bool plain = node.op != OpKind::OwnDerivative && node.op != OpKind::StopGradient;
+  bool plain = node.op != OpKind::CustomVjp && node.op != OpKind::StopGradient;
   return plain ? NodeId() : node.operands[0];
 }
 
-/// Takes out own_derivative, stop_gradient and renamings, and what hangs on seeds.
+/// Takes out custom_vjp, stop_gradient and renamings, and what hangs on seeds.
 Graph clean(Graph graph, const std::vector<NodeId>& renamings) {
   Rewriter rewrite(std::move(graph));
   for (NodeId id : rewrite.order()) {

@@ -8,13 +8,13 @@
 // the node's: x is that one node, and all paths from it to y count. Gradients are replaced in
 // topological order, so a gradient of a gradient walks over ordinary nodes.
 //
-// own_derivative(result, placeholder, k arguments, k cotangents): its value is `result`; its
+// custom_vjp(result, placeholder, k arguments, k cotangents): its value is `result`; its
 // derivative by argument i is cotangent i with the leaf `placeholder` (a seed) replaced by the
 // cotangent that arrives. Where a cotangent reads `result`, the copy reads this node, so that a
-// second derivative goes through the own derivative again. Nothing flows into `result` or the
+// second derivative goes through the custom vjp again. Nothing flows into `result` or the
 // cotangents.
 //
-// Stage in: Source; out: Joint (no gradient, own_derivative, stop_gradient nodes, no seeds). Every
+// Stage in: Source; out: Joint (no gradient, custom_vjp, stop_gradient nodes, no seeds). Every
 // node made has `of`, the node whose rule made it, and that node's span and scope. Nothing is
 // merged or dropped here that has a meaning: `cse` and `dce` come after. Cost: linear in the nodes
 // walked, one walk for all gradients of one (y, seed).

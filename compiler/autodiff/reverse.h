@@ -1,6 +1,6 @@
 // The reverse walk: from y down to the wanted nodes, through the derivative rules of the rows.
 //
-// The walk knows no operator but own_derivative. Order of additions: the cotangents that arrive at
+// The walk knows no operator but custom_vjp. Order of additions: the cotangents that arrive at
 // a node are added in the order met, users from the last to the first, operands of one user from
 // the left.
 #pragma once
@@ -32,18 +32,18 @@ Flow find_flow(const Graph& graph, NodeId y, const std::vector<NodeId>& wanted);
 std::vector<NodeId> reverse_walk(GraphBuilder& builder, NodeId y, NodeId seed,
                                  const std::vector<NodeId>& wanted, const Flow& flow);
 
-/// Parts of an own_derivative node.
-struct OwnDerivativeParts {
+/// Parts of a custom_vjp node.
+struct CustomVjpParts {
   NodeId result, placeholder;
   std::span<const NodeId> arguments, cotangents;
 };
-OwnDerivativeParts own_derivative_parts(const Node& node);
+CustomVjpParts custom_vjp_parts(const Node& node);
 
 /// The operands that a derivative may flow to.
 std::span<const NodeId> flow_operands(const Node& node);
 
 /// The cotangents of the arguments that are wanted, for `own` with the cotangent `arriving`.
-Cotangents own_derivative_cotangents(GraphBuilder& builder, NodeId own, NodeId arriving,
-                                     std::span<const bool> wanted);
+Cotangents custom_vjp_cotangents(GraphBuilder& builder, NodeId own, NodeId arriving,
+                                 std::span<const bool> wanted);
 
 }  // namespace gradus::autodiff

@@ -22,19 +22,19 @@ nlohmann::json to_json(const pipeline::GradientReport& report) {
                        {"trusted", t.trusted}, {"passed", t.differences.agrees && t.jit_agrees}});
   }
   nlohmann::json functions = nlohmann::json::array();
-  for (const pipeline::OwnDerivative& own : report.wrong_functions) functions.push_back(own.name);
+  for (const pipeline::CustomVjp& own : report.wrong_functions) functions.push_back(own.name);
   return {{"passed", report.passed()}, {"finite", std::isfinite(report.loss)}, {"tensors", tensors}, {"evaluations", report.evaluations},
           {"wrong_operators", report.wrong_operators}, {"wrong_functions", functions}, {"not_finite_at_start", report.not_finite_at_start}};
 }
 
-/// --trust names functions of the model that bring an own derivative.
+/// --trust names functions of the model that have a custom vjp.
 void check_trusted(const Session& session, const std::vector<std::string>& trusted) {
   std::vector<std::string> names;
-  for (const pipeline::OwnDerivative& own : pipeline::list_own_derivatives(session.model.train)) names.push_back(own.name);
+  for (const pipeline::CustomVjp& own : pipeline::list_custom_vjps(session.model.train)) names.push_back(own.name);
   for (const std::string& name : trusted) {
     if (std::find(names.begin(), names.end(), name) != names.end()) continue;
     std::string near = nearest_name(name, names);
-    throw CommandError(kBadFlags, fmt::format("--trust is `{}`, expected a function of the model with an own derivative{}", name,
+    throw CommandError(kBadFlags, fmt::format("--trust is `{}`, expected a function of the model with a custom vjp{}", name,
                                               near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
   }
 }
@@ -63,9 +63,9 @@ void print_report(const Session& session, const pipeline::GradientReport& report
   for (const std::string& name : report.wrong_operators) {
     fmt::print("the derivative of operator `{}` is wrong\n", name);
   }
-  for (const pipeline::OwnDerivative& own : report.wrong_functions) {
+  for (const pipeline::CustomVjp& own : report.wrong_functions) {
     LineColumn at = session.sources.position(own.span.file, own.span.begin);
-    fmt::print("{}:{}:{}: the own derivative of `{}` is not that of its body; --trust {} where that is meant\n",
+    fmt::print("{}:{}:{}: the custom vjp of `{}` is not the derivative of its body; --trust {} where that is meant\n",
                session.sources.file(own.span.file).name, at.line, at.column, own.name, own.name);
   }
   fmt::print("{}\n", report.passed() ? "all gradients agree"

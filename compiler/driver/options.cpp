@@ -76,7 +76,7 @@ void describe(po::options_description& to, std::string_view name, Options& o) {
   if (name == "data") many("data", &o.data, "FILE", "data file instead of the model's, or INPUT=FILE");
   if (name == "set") many("set", &o.set, "NAME=VALUE", "value of a `const` of the model file");
   if (name == "output") many("output", &o.outputs, "NAME", "this output only; may be given again");
-  if (name == "trust") many("trust", &o.trust, "FUNCTION", "its own derivative differs on purpose from that of its body");
+  if (name == "trust") many("trust", &o.trust, "FUNCTION", "its custom vjp differs on purpose from the derivative of its body");
   if (name == "rename") many("rename", &o.rename, "OLD=NEW", "path in the weights file, path in the model");
   if (name == "raw-inputs") on("raw-inputs", &o.raw_inputs, "build in what the data block does to inputs, as fitted in --weights");
   if (name == "partial") on("partial", &o.partial, "load what fits; the rest keeps its first values");

@@ -61,7 +61,7 @@ struct Result {
   NodeId value;
 };
 
-/// Source: as elaborated, with gradient and own-derivative nodes. Joint: those are gone. Ordered:
+/// Source: as elaborated, with gradient and custom-vjp nodes. Joint: those are gone. Ordered:
 /// every rounding is fixed (after form-fma and split-reductions).
 enum class Stage : uint8_t { Source, Joint, Ordered };
 

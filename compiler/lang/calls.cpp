@@ -1,5 +1,5 @@
 // Calls: which function a name means, its frame, its body, its results; layers and functions with
-// an own derivative.
+// a custom vjp.
 #include <fmt/format.h>
 
 #include "lang/call_binder.h"
@@ -230,7 +230,7 @@ Value Elaborator::run_body(const FunctionValue& function, const TensorType*) {
   check_results(declared, result, frame().call);
   if (!declared.has_vjp) return result;
   frame().blocks.assign(1, std::move(arguments));
-  return own_derivative(declared, result);
+  return custom_vjp(declared, result);
 }
 
 void Elaborator::check_results(const Function& function, Value& result, Span span) {
@@ -291,10 +291,10 @@ void Elaborator::check_result(const TypeExpr& expr, Value& value, const Function
 
 /// The function's value with the derivative that its second block gives. A seed stands for the
 /// cotangent that will arrive.
-Value Elaborator::own_derivative(const Function& function, const Value& result) {
+Value Elaborator::custom_vjp(const Function& function, const Value& result) {
   if (!result.is(Value::Kind::Tensor) || !is_float(type(result).dtype)) {
     fail(Diag::TypeMismatch, function.vjp_span,
-         fmt::format("`{}` has an own derivative and returns one float tensor, found {}",
+         fmt::format("`{}` has a custom vjp and returns one float tensor, found {}",
                      function.name, kind_text(result)));
   }
   if (result.place != Place::Step) return result;
@@ -313,14 +313,14 @@ Value Elaborator::own_derivative(const Function& function, const Value& result) 
   frame().result.reset();
   exec_block(function.vjp_body);
   if (!frame().result)
-    fail(Diag::MissingReturn, function.vjp_span, "the own derivative ends without `return`");
+    fail(Diag::MissingReturn, function.vjp_span, "the custom vjp ends without `return`");
   Value returned = std::move(*frame().result);
   std::vector<Value> cotangents = returned.is(Value::Kind::Tuple)
                                       ? std::move(returned.items)
                                       : std::vector<Value>{std::move(returned)};
   if (cotangents.size() != arguments.size()) {
     fail(Diag::ShapeMismatch, function.vjp_span,
-         fmt::format("the own derivative of `{}` returns {} cotangents, expected {}: one for each "
+         fmt::format("the custom vjp of `{}` returns {} cotangents, expected {}: one for each "
                      "float tensor argument",
                      function.name, cotangents.size(), arguments.size()));
   }
@@ -332,7 +332,7 @@ Value Elaborator::own_derivative(const Function& function, const Value& result) 
                            .node);
   }
   span_ = function.vjp_span;
-  return Value::tensor(Place::Step, make(Place::Step, OpKind::OwnDerivative, std::move(operands),
+  return Value::tensor(Place::Step, make(Place::Step, OpKind::CustomVjp, std::move(operands),
                                          {{AttrName::Name, function.name}}));
 }
 

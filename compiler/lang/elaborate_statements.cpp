@@ -204,7 +204,7 @@ void Elaborator::exec_variable(const Statement& s) {
   std::string_view word = s.kind == Statement::Kind::Param ? "param" : "state";
   if (frame().no_variables)
     fail(Diag::BadStatement, s.span,
-         fmt::format("`{}` in a function with an own derivative, which makes no parameters", word));
+         fmt::format("`{}` in a function with a custom vjp, which makes no parameters", word));
   if (training_part_ && s.kind == Statement::Kind::Param) {
     fail(Diag::BadStatement, s.span,
          "`param` in a function of the `train` block; keep values between steps in a `state`");

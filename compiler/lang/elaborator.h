@@ -67,7 +67,7 @@ struct Frame {
   std::string statement;             // its name, for scopes
   std::optional<Value> result;
   int32_t scopes[kPlaces] = {-2, -2, -2};
-  bool no_variables = false;  // in a function with an own derivative
+  bool no_variables = false;  // in a function with a custom vjp
   bool library = false;
   bool takes_function = false;  // may stand on the stack twice: residual(x, residual(..))
   Span user_call;               // the call in the user's file that led here
@@ -263,7 +263,7 @@ class Elaborator {
   Value call_layer(const FunctionValue& function, std::vector<CallArgument> arguments, Span span,
                    const TensorType* want);
   Value run_body(const FunctionValue& function, const TensorType* want);
-  Value own_derivative(const Function& function, const Value& result);
+  Value custom_vjp(const Function& function, const Value& result);
   void check_results(const Function& function, Value& result, Span span);
   void check_result(const TypeExpr& type, Value& value, const Function& function, Span span);
   std::vector<CallArgument> call_arguments(const Expr& expr, const FunctionValue& function);

@@ -83,7 +83,7 @@ class FileParser : public ParserState {
     fn->formals = formals();
     if (accept("->")) result_types(*fn);
     fn->body = block();
-    if (vjp_follows()) own_derivative(*fn);
+    if (vjp_follows()) custom_vjp(*fn);
     file_.functions.push_back(std::move(fn));
   }
 
@@ -106,7 +106,7 @@ class FileParser : public ParserState {
     return true;
   }
 
-  void own_derivative(Function& fn) {
+  void custom_vjp(Function& fn) {
     fn.has_vjp = true;
     fn.vjp_span = peek().span;
     advance();

@@ -108,8 +108,8 @@ class Checker {
     compare_tensors(gradients, values, report);
     if (!report.agrees()) {
       report.wrong_operators = find_wrong_rows(gradients, leaves_, context_);
-      report.wrong_functions = find_wrong_own_derivatives(graphs_.loss, leaves_, context_);
-      std::erase_if(report.wrong_functions, [&](const OwnDerivative& own) {
+      report.wrong_functions = find_wrong_custom_vjps(graphs_.loss, leaves_, context_);
+      std::erase_if(report.wrong_functions, [&](const CustomVjp& own) {
         return std::find(options_.trusted.begin(), options_.trusted.end(), own.name) != options_.trusted.end();
       });
     }

@@ -1,4 +1,4 @@
-// What `differentiate` makes of whole graphs: structure, identity, nesting, own derivatives,
+// What `differentiate` makes of whole graphs: structure, identity, nesting, custom vjps,
 // problems.
 #include "autodiff/differentiate.h"
 
@@ -236,16 +236,16 @@ TEST(Differentiate, KeepsSpansScopesAndPrimals) {
   EXPECT_EQ(graph.scopes.size(), 1u);
 }
 
-// f(x) = x^2 with the own derivative `seed * 3 x`: wrong on purpose, so that it shows.
+// f(x) = x^2 with the custom vjp `seed * 3 x`: wrong on purpose, so that it shows.
 const std::string kOwnSquare =
     "  %x = param \"x\" : f32[]\n"
     "  %0 = mul %x, %x : f32[]\n"
     "  %1 = seed : f32[]\n"
     "  %2 = mul %x, 3.0 : f32[]\n"
     "  %3 = mul %1, %2 : f32[]\n"
-    "  %4 = own_derivative %0, %1, %x, %3 : f32[]\n";
+    "  %4 = custom_vjp %0, %1, %x, %3 : f32[]\n";
 
-TEST(OwnDerivative, IsUsedInsteadOfTheTrueOne) {
+TEST(CustomVjp, IsUsedInsteadOfTheTrueOne) {
   Graph graph = differentiated(kOwnSquare +
                                "  %5 = sin %4 : f32[]\n"
                                "  %6 = gradient %5, %x, 1.0 : f32[]\n"
@@ -253,7 +253,7 @@ TEST(OwnDerivative, IsUsedInsteadOfTheTrueOne) {
   EXPECT_NEAR(value_at(graph, 0.5), std::cos(0.25) * 3 * 0.5, 1e-14);
 }
 
-TEST(OwnDerivative, IsDifferentiatedItself) {
+TEST(CustomVjp, IsDifferentiatedItself) {
   Graph graph = differentiated(kOwnSquare +
                                "  %5 = gradient %4, %x, 1.0 : f32[]\n"
                                "  %6 = gradient %5, %x, 1.0 : f32[]\n"
@@ -261,13 +261,13 @@ TEST(OwnDerivative, IsDifferentiatedItself) {
   EXPECT_EQ(value_at(graph, 0.5), 3);
 }
 
-TEST(OwnDerivative, HasItsValueWhereNothingIsDifferentiated) {
+TEST(CustomVjp, HasItsValueWhereNothingIsDifferentiated) {
   Graph graph = differentiated(kOwnSquare + "  return %4\n");
   EXPECT_EQ(value_at(graph, 0.5), 0.25);
   for (const Node& node : graph.nodes) EXPECT_NE(node.op, OpKind::Seed);
 }
 
-TEST(OwnDerivative, ReadsItsResultWithTheOwnDerivative) {
+TEST(CustomVjp, ReadsItsResultWithTheCustomVjp) {
   // The value is floor(x), of which nothing else has a derivative; f' = seed * f, so f'' = f' f =
   // f.
   Graph graph = differentiated(
@@ -275,19 +275,19 @@ TEST(OwnDerivative, ReadsItsResultWithTheOwnDerivative) {
       "  %0 = floor %x : f32[]\n"
       "  %1 = seed : f32[]\n"
       "  %2 = mul %1, %0 : f32[]\n"
-      "  %3 = own_derivative %0, %1, %x, %2 : f32[]\n"
+      "  %3 = custom_vjp %0, %1, %x, %2 : f32[]\n"
       "  %4 = gradient %3, %x, 1.0 : f32[]\n"
       "  %5 = gradient %4, %x, 1.0 : f32[]\n"
       "  return %5\n");
   EXPECT_EQ(value_at(graph, 2.5), 2);
 }
 
-TEST(OwnDerivative, OfAFunctionThatReturnsItsArgument) {
+TEST(CustomVjp, OfAFunctionThatReturnsItsArgument) {
   Graph graph = differentiated(
       "  %x = param \"x\" : f32[]\n"
       "  %0 = seed : f32[]\n"
       "  %1 = mul %0, %x : f32[]\n"
-      "  %2 = own_derivative %x, %0, %x, %1 : f32[]\n"
+      "  %2 = custom_vjp %x, %0, %x, %1 : f32[]\n"
       "  %3 = gradient %2, %x, 1.0 : f32[]\n"
       "  %4 = gradient %3, %x, 1.0 : f32[]\n"
       "  return %3, %4\n");
@@ -296,15 +296,15 @@ TEST(OwnDerivative, OfAFunctionThatReturnsItsArgument) {
   EXPECT_EQ(eval<double>(graph, values, {})[graph.results[1].value].floats[0], 1);
 }
 
-TEST(OwnDerivative, HoldsAGradientInside) {
-  // The own derivative of x^2 is taken by differentiation inside of it.
+TEST(CustomVjp, HoldsAGradientInside) {
+  // The custom vjp of x^2 is taken by differentiation inside of it.
   Graph graph = differentiated(
       "  %x = param \"x\" : f32[]\n"
       "  %0 = floor %x : f32[]\n"
       "  %1 = seed : f32[]\n"
       "  %2 = mul %x, %x : f32[]\n"
       "  %3 = gradient %2, %x, %1 : f32[]\n"
-      "  %4 = own_derivative %0, %1, %x, %3 : f32[]\n"
+      "  %4 = custom_vjp %0, %1, %x, %3 : f32[]\n"
       "  %5 = gradient %4, %x, 1.0 : f32[]\n"
       "  %6 = gradient %5, %x, 1.0 : f32[]\n"
       "  return %5, %6\n");
@@ -313,7 +313,7 @@ TEST(OwnDerivative, HoldsAGradientInside) {
   EXPECT_EQ(eval<double>(graph, values, {})[graph.results[1].value].floats[0], 2);
 }
 
-TEST(OwnDerivative, GivesEachArgumentItsOwn) {
+TEST(CustomVjp, GivesEachArgumentItsOwn) {
   Graph graph = differentiated(
       "  %x = param \"x\" : f32[]\n"
       "  %0 = sin %x : f32[]\n"
@@ -321,7 +321,7 @@ TEST(OwnDerivative, GivesEachArgumentItsOwn) {
       "  %2 = seed : f32[]\n"
       "  %3 = mul %2, 10.0 : f32[]\n"
       "  %4 = mul %2, 100.0 : f32[]\n"
-      "  %5 = own_derivative %1, %2, %0, %x, %3, %4 : f32[]\n"
+      "  %5 = custom_vjp %1, %2, %0, %x, %3, %4 : f32[]\n"
       "  %6 = gradient %5, %x, 1.0 : f32[]\n"
       "  return %6\n");
   EXPECT_NEAR(value_at(graph, 0.5), 10 * std::cos(0.5) + 100, 1e-12);

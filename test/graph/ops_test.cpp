@@ -244,7 +244,7 @@ TEST(ShapeRule, indexed) {
 
 TEST(ShapeRule, derivative) {
   EXPECT_EQ(infer(OpKind::Gradient, {"f32[]", "f32[3]", "f32[]"}), "f32[3]");
-  EXPECT_EQ(infer(OpKind::OwnDerivative, {"f32[2]", "f32[2]", "f32[3]", "f32[3]"}), "f32[2]");
+  EXPECT_EQ(infer(OpKind::CustomVjp, {"f32[2]", "f32[2]", "f32[3]", "f32[3]"}), "f32[2]");
   expect_problem(infer(OpKind::Gradient, {"f32[2]", "f32[3]", "f32[]"}), "seed");
   expect_problem(infer(OpKind::Gradient, {"f32[]", "i32[3]", "f32[]"}), "i32[3]");
   for (std::vector<std::string> bad : {std::vector<std::string>{},
@@ -252,7 +252,7 @@ TEST(ShapeRule, derivative) {
                                        {"f32[2]", "f32[3]"},
                                        {"f32[2]", "f32[2]", "f32[3]"},
                                        {"f32[2]", "f32[2]", "f32[3]", "f32[4]"}}) {
-    expect_problem(infer(OpKind::OwnDerivative, bad), "own_derivative");
+    expect_problem(infer(OpKind::CustomVjp, bad), "custom_vjp");
   }
 }
 

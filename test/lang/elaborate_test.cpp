@@ -221,11 +221,11 @@ TEST(Elaborate, ForwardDerivativesBySeveralNamesAreAdded) {
   EXPECT_HAS(text, "add ");
 }
 
-TEST(Elaborate, OwnDerivativeIsKept) {
+TEST(Elaborate, CustomVjpIsKept) {
   std::string text = predict_text(load_body(
       "output y = flip(x)",
       "fn flip(x: float[...]) -> float[...] { return x * 2 }\nvjp(seed) { return -seed }"));
-  EXPECT_HAS(text, "own_derivative");
+  EXPECT_HAS(text, "custom_vjp");
 }
 
 TEST(Elaborate, GroupsChangeArgumentsAndFreezeStops) {

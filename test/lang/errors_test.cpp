@@ -178,7 +178,7 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{IN_MODEL("let a = f(x)")
               "fn f(x: float[..., D]) -> float[..., D] { param w: float[D] = ones(); return x * w } "
               "vjp(seed) { return seed }",
-              "4:43: error: `param` in a function with an own derivative|[bad-statement]"},
+              "4:43: error: `param` in a function with a custom vjp|[bad-statement]"},
         Wrong{IN_MODEL("let a = x + float"),
               "2:13: error: `float` is a function, expected a value"},
         Wrong{IN_MODEL("if x > 0 { let a = x }"),

@@ -106,7 +106,7 @@ TEST(Functions, OperatorsOfGraphsHaveAWordInTheLanguage) {
   const std::set<std::string_view> inner = {
       "input",      "param",       "state",     "constant", "batch_size", "step_number",
       "step_count", "epoch_number", "seed",     "fma",      "partial_sum", "scatter_add",
-      "put_along",  "own_derivative"};
+      "put_along",  "custom_vjp"};
   std::set<std::string> names = entry_names();
   for (const OpDef* def : all_ops()) {
     std::string name(def->name);

@@ -35,10 +35,10 @@ inline Graph differentiated(Graph graph) {
 
 /// The same function without the derivatives that functions brought along: dual numbers then see
 /// their bodies, at every order.
-inline Graph without_own_derivatives(Graph graph) {
+inline Graph without_custom_vjps(Graph graph) {
   for (Node& node : graph.nodes) {
     for (NodeId& operand : node.operands) {
-      while (graph[operand].op == OpKind::OwnDerivative) operand = graph[operand].operands[0];
+      while (graph[operand].op == OpKind::CustomVjp) operand = graph[operand].operands[0];
     }
   }
   return graph;
@@ -134,7 +134,7 @@ class ByDuals {
  public:
   ByDuals(const Graph& graph, NodeId y, const Environment<double>& values, const EvalContext& at)
       : context_(at) {
-    Graph plain = without_own_derivatives(graph);
+    Graph plain = without_custom_vjps(graph);
     plain.results = {{ResultKind::Value, "", y}};
     graph_ = differentiated(std::move(plain));
     for (const auto& [name, array] : values) {

@@ -15,7 +15,7 @@ namespace {
 constexpr uint64_t kSeed = 20240611;
 
 struct LibraryFunctions {
-  std::set<std::string> names, with_own_derivative;
+  std::set<std::string> names, with_custom_vjp;
 };
 
 LibraryFunctions library_functions() {
@@ -26,7 +26,7 @@ LibraryFunctions library_functions() {
   LibraryFunctions found;
   for (const auto& [name, function] : program->library) {
     found.names.insert(name);
-    if (function->has_vjp) found.with_own_derivative.insert(name);
+    if (function->has_vjp) found.with_custom_vjp.insert(name);
   }
   return found;
 }
@@ -102,8 +102,8 @@ EvalContext sizes() {
 }
 
 /// The gradients in f64 at each step that the case asks for.
-void check_with_duals(const LibraryCase& each, bool own_derivative) {
-  const lang::Model model = load(own_derivative ? in_f64(each.model) : each.model);
+void check_with_duals(const LibraryCase& each, bool custom_vjp) {
+  const lang::Model model = load(custom_vjp ? in_f64(each.model) : each.model);
   const Derivatives of = derivatives_of(each, model);
   EvalContext context = sizes();
   const auto values = widened(random_leaves(of.graph, context.n, kSeed, each.ranges));
@@ -172,12 +172,12 @@ void for_each_case(const Check& check) {
 }
 
 TEST(LibraryFunctions, DerivativesAreThoseOfDualNumbers) {
-  const std::set<std::string> own = library_functions().with_own_derivative;
+  const std::set<std::string> own = library_functions().with_custom_vjp;
   for_each_case(
       [&](const LibraryCase& each) { check_with_duals(each, own.contains(each.function)); });
 }
 
-TEST(LibraryFunctions, AWrongOwnDerivativeIsFound) {
+TEST(LibraryFunctions, AWrongCustomVjpIsFound) {
   const auto found = [](const std::string& slope) {
     const Derivatives of = derivatives_of(
         {}, load("fn square(x: f64[...]) -> f64[...] { return x * x } vjp(seed) { return seed * " +

@@ -194,13 +194,13 @@ class RandomModel : public GraphParts {
     push(builder_.select(keep, builder_.div(x, number(0.75)), builder_.zero_like(x)));
   }
   /// A function with a derivative of its own.
-  void own_derivative() {
+  void custom_vjp() {
     NodeId x = any();
     const TensorType type = graph.type(x);
     NodeId y = builder_.unary(OpKind::Tanh, x);
     NodeId seed = builder_.make(OpKind::Seed, {}, {}, &type);
     NodeId slope = builder_.mul(seed, builder_.unary(OpKind::Cos, x));
-    push(builder_.make(OpKind::OwnDerivative, {y, seed, x, slope}));
+    push(builder_.make(OpKind::CustomVjp, {y, seed, x, slope}));
   }
   NodeId step_leaf(OpKind kind) {
     const TensorType type{DType::F64, {}};
@@ -324,14 +324,14 @@ class RandomModel : public GraphParts {
   using Part = void (RandomModel::*)();
   static const std::vector<Part>& parts() {
     static const std::vector<Part> all = {
-        &RandomModel::dense,          &RandomModel::layouts,  &RandomModel::over_rows,
-        &RandomModel::batched,        &RandomModel::softmax,  &RandomModel::normalize,
-        &RandomModel::reduce,         &RandomModel::long_sum, &RandomModel::running,
-        &RandomModel::lookup,         &RandomModel::scatter,  &RandomModel::along,
-        &RandomModel::move,           &RandomModel::unary,    &RandomModel::binary,
-        &RandomModel::steps,          &RandomModel::integers, &RandomModel::dropout,
-        &RandomModel::own_derivative, &RandomModel::scalars,  &RandomModel::constants,
-        &RandomModel::dense,          &RandomModel::layouts,  &RandomModel::move,
+        &RandomModel::dense,        &RandomModel::layouts,  &RandomModel::over_rows,
+        &RandomModel::batched,      &RandomModel::softmax,  &RandomModel::normalize,
+        &RandomModel::reduce,       &RandomModel::long_sum, &RandomModel::running,
+        &RandomModel::lookup,       &RandomModel::scatter,  &RandomModel::along,
+        &RandomModel::move,         &RandomModel::unary,    &RandomModel::binary,
+        &RandomModel::steps,        &RandomModel::integers, &RandomModel::dropout,
+        &RandomModel::custom_vjp,   &RandomModel::scalars,  &RandomModel::constants,
+        &RandomModel::dense,        &RandomModel::layouts,  &RandomModel::move,
         &RandomModel::over_columns,
     };
     return all;

@@ -128,21 +128,21 @@ pipeline::GradientReport check_own(const std::string& twist, const std::string& 
                     options);
 }
 
-Names names_of(const std::vector<pipeline::OwnDerivative>& list) {
+Names names_of(const std::vector<pipeline::CustomVjp>& list) {
   Names names;
-  for (const pipeline::OwnDerivative& own : list) names.push_back(own.name);
+  for (const pipeline::CustomVjp& own : list) names.push_back(own.name);
   return names;
 }
 
 constexpr const char* kRight = "(seed * cos(x) * k, seed * sin(x))";
 
-TEST(WrongOwnDerivative, RightOnesPass) {
+TEST(WrongCustomVjp, RightOnesPass) {
   pipeline::GradientReport report = check_own("seed", kRight);
   EXPECT_TRUE(report.passed());
   EXPECT_EQ(names_of(report.wrong_functions), Names{});
 }
 
-TEST(WrongOwnDerivative, TheFunctionIsNamedAndOnlyIt) {
+TEST(WrongCustomVjp, TheFunctionIsNamedAndOnlyIt) {
   pipeline::GradientReport report = check_own("-seed", kRight);
   EXPECT_FALSE(report.passed());
   EXPECT_EQ(names_of(report.wrong_functions), Names{"twist"});
@@ -151,7 +151,7 @@ TEST(WrongOwnDerivative, TheFunctionIsNamedAndOnlyIt) {
   EXPECT_EQ(names_of(report.wrong_functions), Names{"keep"});
 }
 
-TEST(WrongOwnDerivative, WhatGoesThroughATrustedOneIsNotCompared) {
+TEST(WrongCustomVjp, WhatGoesThroughATrustedOneIsNotCompared) {
   pipeline::GradientReport report = check_own("-seed", kRight, {.trusted = {"twist"}});
   EXPECT_TRUE(report.passed());
   int compared = 0;

@@ -1,4 +1,4 @@
-// Derivatives as nodes: what `grad`, `vjp`, `jvp` and a function's own derivative become until
+// Derivatives as nodes: what `grad`, `vjp`, `jvp` and a function's custom vjp become until
 // differentiation replaces them.
 #include <fmt/format.h>
 
@@ -24,13 +24,13 @@ ShapeResult gradient_shape(Types x, const Attrs&, const TensorType*) {
 }
 
 /// Operands: result, seed, k arguments, k cotangents.
-ShapeResult own_derivative_shape(Types x, const Attrs&, const TensorType*) {
+ShapeResult custom_vjp_shape(Types x, const Attrs&, const TensorType*) {
   bool fits = x.size() >= 2 && x.size() % 2 == 0 && x[0] == x[1];
   size_t count = x.size() / 2 - 1;
   for (size_t i = 0; fits && i < count; ++i) fits = x[2 + i] == x[2 + count + i];
   if (!fits)
-    return ShapeProblem{
-        "`own_derivative` has a result, its seed, arguments and a cotangent for each", -1};
+    return ShapeProblem{"`custom_vjp` has a result, its seed, arguments and a cotangent for each",
+                        -1};
   return x[0];
 }
 
@@ -42,12 +42,12 @@ const OpDef kDerivativeRows[] = {
      .shape = gradient_shape,
      .differentiable = Differentiable::Yes,
      .doc = "the vector-Jacobian product of y in x with a seed (y, x, seed)"},
-    {.kind = OpKind::OwnDerivative,
-     .name = "own_derivative",
+    {.kind = OpKind::CustomVjp,
+     .name = "custom_vjp",
      .arity = -1,
      .cls = OpClass::Derivative,
      .attrs = kFunctionAttrs,
-     .shape = own_derivative_shape,
+     .shape = custom_vjp_shape,
      .differentiable = Differentiable::Yes,
      .doc = "its first operand; the cotangents of the arguments are given, in terms of the seed"},
 };

@@ -156,7 +156,7 @@ const OpDef kLeafRows[] = {
      .name = "seed",
      .shape = any_given,
      .given_type = true,
-     .doc = "stands for the cotangent in a function's own derivative"},
+     .doc = "stands for the cotangent in a function's custom vjp"},
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // A call becomes a graph of its own: its arguments are inputs with the values they have in the model, its seed
 // is one with random values. The cotangents meet the body's derivative in <seed, J d> = <cotangents, d>.
-#include "pipeline/check_own_derivatives.h"
+#include "pipeline/check_custom_vjps.h"
 
 #include <algorithm>
 #include <cmath>
@@ -20,14 +20,14 @@ std::string name_of(const Node& node) {
   return node.attrs.get_or<std::string>(AttrName::Name, "");
 }
 
-/// Nodes that `roots` need; of an own derivative its value alone where `values_only`.
+/// Nodes that `roots` need; of a custom vjp its value alone where `values_only`.
 IdVector<NodeId, bool> needed_by(const Graph& graph, const std::vector<NodeId>& roots, bool values_only) {
   IdVector<NodeId, bool> needed(graph.size());
   for (NodeId root : roots) needed[root] = true;
   for (size_t i = graph.size(); i-- > 0;) {
     const Node& node = graph[NodeId(i)];
     if (!needed[NodeId(i)]) continue;
-    bool value = values_only && node.op == OpKind::OwnDerivative;
+    bool value = values_only && node.op == OpKind::CustomVjp;
     for (NodeId operand : node.operands) {
       needed[operand] = true;
       if (value) break;
@@ -62,12 +62,12 @@ void make_input(Graph& graph, NodeId id, const std::string& name) {
   node.attrs = {{AttrName::Name, name}};
 }
 
-/// One call of a function with an own derivative.
+/// One call of a function with a custom vjp.
 class OwnCall {
  public:
   OwnCall(const Graph& source, const Node& node, const Environment<double>& leaves, const EvalContext& context)
       : source_(source), context_(context), leaves_(leaves), result_(node.operands[0]), seed_(node.operands[1]) {
-    autodiff::OwnDerivativeParts parts = autodiff::own_derivative_parts(node);
+    autodiff::CustomVjpParts parts = autodiff::custom_vjp_parts(node);
     arguments_.assign(parts.arguments.begin(), parts.arguments.end());
     cotangents_.assign(parts.cotangents.begin(), parts.cotangents.end());
   }
@@ -150,25 +150,25 @@ class OwnCall {
   Random random_{5};
 };
 
-bool has(const std::vector<OwnDerivative>& list, const std::string& name) {
-  return std::any_of(list.begin(), list.end(), [&](const OwnDerivative& own) { return own.name == name; });
+bool has(const std::vector<CustomVjp>& list, const std::string& name) {
+  return std::any_of(list.begin(), list.end(), [&](const CustomVjp& own) { return own.name == name; });
 }
 
 }  // namespace
 
-std::vector<OwnDerivative> list_own_derivatives(const Graph& source) {
-  std::vector<OwnDerivative> list;
+std::vector<CustomVjp> list_custom_vjps(const Graph& source) {
+  std::vector<CustomVjp> list;
   for (const Node& node : source.nodes) {
-    if (node.op == OpKind::OwnDerivative && !has(list, name_of(node))) list.push_back({name_of(node), node.span});
+    if (node.op == OpKind::CustomVjp && !has(list, name_of(node))) list.push_back({name_of(node), node.span});
   }
   return list;
 }
 
-std::vector<OwnDerivative> find_wrong_own_derivatives(const Graph& source, const Environment<double>& leaves,
-                                                      const EvalContext& context) {
-  std::vector<OwnDerivative> wrong;
+std::vector<CustomVjp> find_wrong_custom_vjps(const Graph& source, const Environment<double>& leaves,
+                                      const EvalContext& context) {
+  std::vector<CustomVjp> wrong;
   for (const Node& node : source.nodes) {
-    if (node.op != OpKind::OwnDerivative || has(wrong, name_of(node))) continue;
+    if (node.op != OpKind::CustomVjp || has(wrong, name_of(node))) continue;
     if (!OwnCall(source, node, leaves, context).agrees()) wrong.push_back({name_of(node), node.span});
   }
   return wrong;
@@ -184,7 +184,7 @@ std::set<std::string> parameters_through(const Graph& source, const std::vector<
   for (size_t i = 0; i < source.size(); ++i) {
     const Node& node = source[NodeId(i)];
     bool listed = std::find(trusted.begin(), trusted.end(), name_of(node)) != trusted.end();
-    if (node.op == OpKind::OwnDerivative && of_loss[NodeId(i)] && listed) roots.push_back(NodeId(i));
+    if (node.op == OpKind::CustomVjp && of_loss[NodeId(i)] && listed) roots.push_back(NodeId(i));
   }
   IdVector<NodeId, bool> before = needed_by(source, roots, false);
   std::set<std::string> paths;

@@ -1,4 +1,4 @@
-// Derivatives that a function brings along: copies of the expressions it gives, for the cotangent
+// Custom vjps: copies of the expressions that a function gives as its cotangents, for the cotangent
 // that arrives.
 #include <algorithm>
 
@@ -6,11 +6,10 @@
 
 namespace gradus::autodiff {
 
-OwnDerivativeParts own_derivative_parts(const Node& node) {
+CustomVjpParts custom_vjp_parts(const Node& node) {
   GRADUS_CHECK(
-      node.op == OpKind::OwnDerivative && node.operands.size() % 2 == 0 &&
-          node.operands.size() >= 2,
-      "an own_derivative has a result, a placeholder, and as many arguments as cotangents");
+      node.op == OpKind::CustomVjp && node.operands.size() % 2 == 0 && node.operands.size() >= 2,
+      "a custom_vjp has a result, a placeholder, and as many arguments as cotangents");
   std::span<const NodeId> operands = node.operands;
   size_t count = (operands.size() - 2) / 2;
   return {operands[0], operands[1], operands.subspan(2, count), operands.subspan(2 + count)};
@@ -71,10 +70,10 @@ class Substitution {
 
 }  // namespace
 
-Cotangents own_derivative_cotangents(GraphBuilder& builder, NodeId own, NodeId arriving,
-                                     std::span<const bool> wanted) {
+Cotangents custom_vjp_cotangents(GraphBuilder& builder, NodeId own, NodeId arriving,
+                                 std::span<const bool> wanted) {
   const Node node = builder.graph()[own];
-  OwnDerivativeParts parts = own_derivative_parts(node);
+  CustomVjpParts parts = custom_vjp_parts(node);
   std::vector<NodeId> roots;
   for (size_t i = 0; i < parts.cotangents.size(); ++i) {
     if (wanted[i]) roots.push_back(parts.cotangents[i]);
