@@ -8,8 +8,8 @@ namespace gradus {
 namespace {
 
 /// `values[d]` a step along dimension d of `shape`, as a form over the space whose line is `shape`.
-Place project(const ClusterSpace& space, Level level, const Shape& shape,
-              const std::vector<int64_t>& values, int64_t offset) {
+AccessMap project(const ClusterSpace& space, Level level, const Shape& shape,
+                  const std::vector<int64_t>& values, int64_t offset) {
   const Steps steps = Line(space).project(level, shape, values);
   return {{steps.begin(), steps.end()}, offset};
 }
@@ -98,12 +98,12 @@ Level level_of(const Graph& graph, const ClusterSpace& space, NodeId member) {
   return folds && count_of(graph.type(member).shape) == kept ? Level::Folded : Level::Full;
 }
 
-Place own_place(const Graph& graph, const ClusterSpace& space, NodeId member) {
+AccessMap own_map(const Graph& graph, const ClusterSpace& space, NodeId member) {
   const Line line(space);
   const Level level = level_of(graph, space, member);
-  Place place{std::vector<int64_t>(line.size()), 0};
-  for (size_t j = 0; j < line.size(); ++j) place.strides[j] = line.own(j, level);
-  return place;
+  AccessMap map{std::vector<int64_t>(line.size()), 0};
+  for (size_t j = 0; j < line.size(); ++j) map.strides[j] = line.own(j, level);
+  return map;
 }
 
 namespace {
@@ -115,8 +115,8 @@ Level reading_level(const Graph& graph, const ClusterSpace& space, NodeId member
 
 }  // namespace
 
-std::optional<Place> operand_place(const Graph& graph, const ClusterSpace& space, NodeId member,
-                                   const View& view) {
+std::optional<AccessMap> operand_map(const Graph& graph, const ClusterSpace& space, NodeId member,
+                                     const View& view) {
   if (count_of(view.extents) != count_of(graph.type(member).shape) && !is_fold(graph[member])) {
     return std::nullopt;
   }
@@ -130,7 +130,7 @@ bool is_buffer(const Node& source) {
   return source.op == OpKind::Input || source.op == OpKind::Param || source.op == OpKind::State;
 }
 
-Place along_iota(const Node& iota, Place elements) {
+AccessMap along_iota(const Node& iota, AccessMap elements) {
   const size_t axis = static_cast<size_t>(iota.attrs.integer(AttrName::Axis));
   const int64_t stride = memory_strides(iota.type.shape)[axis];
   const Dim extent = iota.type.shape[axis];
@@ -143,15 +143,15 @@ Place along_iota(const Node& iota, Place elements) {
   return elements;
 }
 
-std::optional<Place> iota_place(const Graph& graph, const ClusterSpace& space, NodeId member,
-                                const View& view) {
-  const std::optional<Place> elements = operand_place(graph, space, member, view);
+std::optional<AccessMap> iota_map(const Graph& graph, const ClusterSpace& space, NodeId member,
+                                  const View& view) {
+  const std::optional<AccessMap> elements = operand_map(graph, space, member, view);
   if (!elements) return std::nullopt;
   return along_iota(graph[view.source], *elements);
 }
 
-std::optional<Place> coordinate_place(const Graph& graph, const ClusterSpace& space, NodeId member,
-                                      size_t dim) {
+std::optional<AccessMap> coordinate_map(const Graph& graph, const ClusterSpace& space,
+                                        NodeId member, size_t dim) {
   const Shape& shape = graph.type(member).shape;
   std::vector<int64_t> along(shape.size(), 0);
   along[dim] = 1;
@@ -164,18 +164,18 @@ namespace {
 std::optional<ClusterSpace> copy_space(const Graph& graph, NodeId copied) {
   std::optional<Line> line = Cuts(Frame(graph.type(copied).shape)).line();
   if (!line) return std::nullopt;
-  const auto place = copied_place(graph, line->finest(), copied);
-  if (!place) return std::nullopt;
-  line->part_by(place->strides);
+  const auto map = copied_map(graph, line->finest(), copied);
+  if (!map) return std::nullopt;
+  line->part_by(map->strides);
   return line->coarsest();
 }
 
 }  // namespace
 
-std::optional<Place> copied_place(const Graph& graph, const ClusterSpace& space, NodeId copied) {
+std::optional<AccessMap> copied_map(const Graph& graph, const ClusterSpace& space, NodeId copied) {
   const View view = resolve_view(graph, copied);
-  return graph[view.source].op == OpKind::Iota ? iota_place(graph, space, copied, view)
-                                               : operand_place(graph, space, copied, view);
+  return graph[view.source].op == OpKind::Iota ? iota_map(graph, space, copied, view)
+                                               : operand_map(graph, space, copied, view);
 }
 
 std::optional<ClusterSpace> find_space(const Graph& graph, const Cluster& cluster) {

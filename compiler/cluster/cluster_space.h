@@ -15,10 +15,10 @@
 namespace gradus {
 
 /// Sum of stride * coordinate + offset: an element of a buffer, or an index along a dimension.
-struct Place {
+struct AccessMap {
   std::vector<int64_t> strides;  // one per dimension of the space
   int64_t offset = 0;
-  friend bool operator==(const Place&, const Place&) = default;
+  friend bool operator==(const AccessMap&, const AccessMap&) = default;
 };
 
 enum class Level : uint8_t { Full, Folded };
@@ -34,11 +34,11 @@ std::optional<ClusterSpace> find_space(const Graph& graph, const Cluster& cluste
 
 Level level_of(const Graph& graph, const ClusterSpace& space, NodeId member);
 /// Elements of the member's own dense buffer.
-Place own_place(const Graph& graph, const ClusterSpace& space, NodeId member);
+AccessMap own_map(const Graph& graph, const ClusterSpace& space, NodeId member);
 /// Where `member` reads `view` (extents as in broadcast_view(view, member's shape)); nothing where
 /// no linear form says it.
-std::optional<Place> operand_place(const Graph& graph, const ClusterSpace& space, NodeId member,
-                                   const View& view);
+std::optional<AccessMap> operand_map(const Graph& graph, const ClusterSpace& space, NodeId member,
+                                     const View& view);
 /// Whether a fold's dimensions end its operand's shape, so that they may run along lanes; else it is a
 /// chain: ascending, one accumulator for each column.
 bool folds_along_lanes(const Graph& graph, const Node& fold);
@@ -48,7 +48,7 @@ bool is_chain(const Graph& graph, const Cluster& cluster);
 /// it is then found by division.
 bool dimensions_cross(const Graph& graph, NodeId reshape);
 /// Where a copy of this node reads the buffer (or iota) that it is a view of.
-std::optional<Place> copied_place(const Graph& graph, const ClusterSpace& space, NodeId copied);
+std::optional<AccessMap> copied_map(const Graph& graph, const ClusterSpace& space, NodeId copied);
 /// Element: at the member's own point (through a view). Indexed: where indices from data or guards
 /// say.
 enum class OperandRole : uint8_t { Element, Indexed };
@@ -60,12 +60,12 @@ View operand_view(const Graph& graph, NodeId member, size_t k);
 /// Whether a view's source is memory: not a constant of one value, nor known by its position alone.
 bool is_buffer(const Node& source);
 /// Steps through the elements of an Iota as steps of its index.
-Place along_iota(const Node& iota, Place elements);
+AccessMap along_iota(const Node& iota, AccessMap elements);
 /// The value of an Iota seen through `view`.
-std::optional<Place> iota_place(const Graph& graph, const ClusterSpace& space, NodeId member,
-                                const View& view);
+std::optional<AccessMap> iota_map(const Graph& graph, const ClusterSpace& space, NodeId member,
+                                  const View& view);
 /// The member's index along its dimension `dim`.
-std::optional<Place> coordinate_place(const Graph& graph, const ClusterSpace& space, NodeId member,
-                                      size_t dim);
+std::optional<AccessMap> coordinate_map(const Graph& graph, const ClusterSpace& space,
+                                        NodeId member, size_t dim);
 
 }  // namespace gradus

@@ -192,7 +192,7 @@ bool GrowingSpace::element_fits(NodeId member, const Access& access, Members mem
   if (count_of(access.extents) != count_of(node.type.shape) && !is_fold(node)) return false;
   const Steps steps = line_.project(reading_level(member), access.extents, access.strides);
   if (source.op == OpKind::Iota) {
-    const Place elements{{steps.begin(), steps.end()}, access.offset};
+    const AccessMap elements{{steps.begin(), steps.end()}, access.offset};
     line_.part_by(along_iota(source, elements).strides);
     return true;
   }

@@ -1,11 +1,12 @@
 // One kernel becomes one LLVM function. The emitter follows the loop tree and decides nothing that
 // could change a bit; SSA values only, no memory but the slots. Internal to this folder.
 //
-//   void kernel(const gradus_frame* frame, const int64_t* numbers, int64_t begin, int64_t end,
+//   void kernel(const gradus_frame* frame, const int64_t* arguments, int64_t begin, int64_t end,
 //               int32_t worker)
 //
-// numbers[2s], numbers[2s+1]: block and byte offset of slot s; numbers[2S]: bytes of one worker's
-// scratch; then what launches of one function differ in (launch_numbers.h). Work is done on items [begin, end) of the `par` loops.
+// arguments[2s], arguments[2s+1]: block and byte offset of slot s; arguments[2S]: bytes of one
+// worker's scratch; then what launches of one function differ in (launch_arguments.h). Work is done
+// on items [begin, end) of the `par` loops.
 //
 // Addresses are base + sum of (axis * bytes) + constant, added from the outermost axis inwards;
 // each partial sum is made once, where its axis becomes known, and shared by all accesses (`gep`).
@@ -74,7 +75,7 @@ class KernelEmitter {
   Value* end_ = nullptr;
   llvm::Instruction* entry_end_ = nullptr;
   std::vector<Value*> bases_;  // per slot
-  std::map<const void*, Value*> numbers_;  // of the launch, by their places in the kernel
+  std::map<const void*, Value*> arguments_;  // of the launch, by their places in the kernel
   std::vector<bool> packed_;   // per slot: read by row and column of its panels
   std::vector<std::vector<Value*>> registers_;  // per slot: its vectors; none where it is in memory
   IdVector<kernel::AxisId, AxisValue> axes_;
@@ -90,9 +91,9 @@ class KernelEmitter {
 
   // emit_kernel.cpp: the frame, items, statements.
   void make_function(const std::string& name);
-  void make_bases(Value* numbers, Value* worker);
-  void make_numbers(Value* numbers);
-  Value* number_at(const void* place) const;
+  void make_bases(Value* arguments, Value* worker);
+  void load_arguments(Value* arguments);
+  Value* argument_at(const void* place) const;
   void emit_body(const std::vector<kernel::Stmt>& body);
   void emit(const kernel::Loop& loop);
   void emit(const kernel::Let& let);
@@ -136,11 +137,11 @@ class KernelEmitter {
                     int64_t elements);
   void emit_last_vector(const kernel::Loop& loop, Value* at, Value* to, size_t piece);
   Value* end_of_vectors(Value* from, Value* to);
-  int64_t vectors_a_turn(const kernel::Loop& loop) const;
+  int64_t vectors_per_iteration(const kernel::Loop& loop) const;
   bool uses_registers(const std::vector<kernel::Stmt>& body, size_t slot) const;
   bool works_on_held(const kernel::Loop& loop) const;
   /// The place where what depends on values known here may be computed.
-  llvm::Instruction* fence();
+  llvm::Instruction* new_hoist_point();
   void emit_vector(const kernel::Loop& loop, Lanes lanes);
   Value* mask_below(Value* count);  // lanes l < count, i64
   llvm::Constant* mask_below(int count);
@@ -182,7 +183,7 @@ class KernelEmitter {
   Value* from_memory(Value* value, DType dtype);
   Value* to_memory(Value* value, DType dtype);
   Value* load_scalar(const kernel::Load& load, DType dtype);
-  Value* load_vector(Value* pointer, DType dtype, Value* where, Value* otherwise);
+  Value* load_vector(Value* pointer, DType dtype, Value* where, Value* default_value);
   Value* load_pieces(Value* pointer, DType dtype, int live);
   void store_vector(Value* pointer, DType dtype, Value* value);
   void store_pieces(Value* pointer, Value* value, int live);
@@ -202,7 +203,7 @@ class KernelEmitter {
   };
   /// An operand of a microkernel: the address of row (or vector) x at step k of the inner loop is
   /// roots[x] + k * step + offsets[x], in bytes.
-  struct Factor {
+  struct GemmOperand {
     std::vector<Value*> roots;
     std::vector<int64_t> offsets;
     int64_t step = 0;
@@ -220,14 +221,15 @@ class KernelEmitter {
   void set_row(const MicroTile& micro, int64_t row, bool clamped);
   void set_column(const MicroTile& micro, int64_t vector);
   int64_t inner_stride(const kernel::Access& access, kernel::AxisId k) const;
-  Factor left_factor(const MicroTile& micro);
-  Factor right_factor(const MicroTile& micro);
+  GemmOperand left_operand(const MicroTile& micro);
+  GemmOperand right_operand(const MicroTile& micro);
   Value* load_tile_vector(Value* pointer, DType dtype);
   Value* load_strided(Value* pointer, DType dtype, int64_t stride);
   std::vector<Value*> load_tile(const MicroTile& micro, const kernel::Access& from);
   std::vector<Value*> tile_start(const MicroTile& micro);
-  std::vector<Value*> inner_step(const MicroTile& micro, const Factor& left, const Factor& right,
-                                 Value* k, llvm::Instruction* hoist, std::vector<Value*> sums);
+  std::vector<Value*> inner_step(const MicroTile& micro, const GemmOperand& left,
+                                 const GemmOperand& right, Value* k, llvm::Instruction* hoist,
+                                 std::vector<Value*> sums);
   void emit_inner(MicroTile& micro);
   Value* multiply_add(Value* a, Value* b, Value* c);
   void for_rows(const MicroTile& micro, const std::function<void(int64_t row)>& body);
@@ -241,7 +243,7 @@ class KernelEmitter {
                   const std::map<kernel::ValueId, Depends>& known) const;
   llvm::BasicBlock* new_block(const char* name);
 
-  // emit_ahead.cpp: lines asked for before they are needed.
+  // emit_prefetch.cpp: lines asked for before they are needed.
   struct Matrix {
     size_t slot = 0;
     int64_t stride = 0;  // bytes from row to row
@@ -251,11 +253,11 @@ class KernelEmitter {
   std::vector<Matrix> matrices_of_item(int64_t rows) const;
   void prefetch_next_item(const kernel::Loop& loop, Value* row, llvm::Instruction* hoist);
   Value* beyond(Value* pointer, int64_t bytes);
-  bool comes_from_far() const;
-  void find_next_rows(const MicroTile& micro, Value* first, Factor& left);
-  void prefetch_factors(const MicroTile& micro, const Factor& left, const Factor& right, Value* k,
-                        llvm::Instruction* hoist);
-  void prefetch_columns(const Factor& left, const Factor& right, Value* k, int64_t steps,
+  bool exceeds_l2() const;
+  void find_next_rows(const MicroTile& micro, Value* first, GemmOperand& left);
+  void prefetch_operands(const MicroTile& micro, const GemmOperand& left, const GemmOperand& right,
+                         Value* k, llvm::Instruction* hoist);
+  void prefetch_columns(const GemmOperand& left, const GemmOperand& right, Value* k, int64_t steps,
                         unsigned locality, llvm::Instruction* hoist);
 
   // emit_pack.cpp: panels.

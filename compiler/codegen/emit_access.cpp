@@ -37,7 +37,7 @@ int64_t Linear::coefficient(kernel::AxisId axis) const {
 
 Value* KernelEmitter::affine(const kernel::Affine& affine) {
   auto number = [&](int64_t value) { return ir_.getInt64(static_cast<uint64_t>(value)); };
-  if (Value* sent = number_at(&affine.constant)) return sent;
+  if (Value* sent = argument_at(&affine.constant)) return sent;
   int64_t constant = affine.constant;
   Value* sum = nullptr;
   auto plus = [&](Value* value, int64_t times) {
@@ -227,24 +227,24 @@ void KernelEmitter::emit(const kernel::Load& load) {
   if (stride == 0 && !is_vector(loaded) && !is_vector(where)) {
     return define(load.result, load_scalar(load, dtype));
   }
-  Value* otherwise =
-      scalars_.splat(to_memory(scalars_.constant_value(dtype, load.otherwise), dtype), width());
+  Value* default_value =
+      scalars_.splat(to_memory(scalars_.constant_value(dtype, load.default_value), dtype), width());
   if (stride == 1 && !is_vector(loaded)) {
-    return define(load.result, load_vector(address(load.from), dtype, where, otherwise));
+    return define(load.result, load_vector(address(load.from), dtype, where, default_value));
   }
   Value* mask = active_mask(where);
   if (!mask)
     mask = llvm::Constant::getAllOnesValue(scalars_.splat(ir_.getTrue(), width())->getType());
-  Value* gathered = ir_.CreateMaskedGather(otherwise->getType(), element_addresses(load.from),
+  Value* gathered = ir_.CreateMaskedGather(default_value->getType(), element_addresses(load.from),
                                            llvm::Align(static_cast<uint64_t>(dtype_size(dtype))),
-                                           mask, otherwise);
+                                           mask, default_value);
   define(load.result, from_memory(gathered, dtype));
 }
 
 Value* KernelEmitter::load_scalar(const kernel::Load& load, DType dtype) {
   llvm::Type* type = scalars_.memory_type(dtype);
   if (!load.where.valid()) return from_memory(ir_.CreateLoad(type, address(load.from)), dtype);
-  Value* otherwise = to_memory(scalars_.constant_value(dtype, load.otherwise), dtype);
+  Value* default_value = to_memory(scalars_.constant_value(dtype, load.default_value), dtype);
   Value* condition = current(load.where);
   Value* pointer = address(load.from);
   llvm::BasicBlock* origin = ir_.GetInsertBlock();
@@ -256,12 +256,12 @@ Value* KernelEmitter::load_scalar(const kernel::Load& load, DType dtype) {
   ir_.CreateBr(join);
   ir_.SetInsertPoint(join);
   llvm::PHINode* merged = ir_.CreatePHI(type, 2);
-  merged->addIncoming(otherwise, origin);
+  merged->addIncoming(default_value, origin);
   merged->addIncoming(read, present);
   return from_memory(merged, dtype);
 }
 
-Value* KernelEmitter::load_vector(Value* pointer, DType dtype, Value* where, Value* otherwise) {
+Value* KernelEmitter::load_vector(Value* pointer, DType dtype, Value* where, Value* default_value) {
   auto* type =
       llvm::FixedVectorType::get(scalars_.memory_type(dtype), static_cast<unsigned>(width()));
   llvm::Align align(static_cast<uint64_t>(dtype_size(dtype)));
@@ -270,7 +270,7 @@ Value* KernelEmitter::load_vector(Value* pointer, DType dtype, Value* where, Val
   if (!where && lanes_.live > 0 && !target_.cheap_masks) {
     return from_memory(load_pieces(pointer, dtype, lanes_.live), dtype);
   }
-  return from_memory(ir_.CreateMaskedLoad(type, pointer, align, mask, otherwise), dtype);
+  return from_memory(ir_.CreateMaskedLoad(type, pointer, align, mask, default_value), dtype);
 }
 
 /// Pieces of powers of two, joined to one vector; the other lanes are zero.

@@ -80,7 +80,7 @@ void KernelEmitter::prefetch_epilogue(const MicroTile& micro) {
     const kernel::Slot& slot = kernel_.slots[access->slot];
     const bool write = std::holds_alternative<kernel::Store>(stmt.body);
     // What is read as well has been asked for; what is near takes no time to come.
-    if (write && (slot.dir == kernel::SlotDir::InOut || !comes_from_far())) continue;
+    if (write && (slot.dir == kernel::SlotDir::InOut || !exceeds_l2())) continue;
     int64_t vector_bytes = target_.lanes * dtype_size(slot.dtype);
     int64_t vectors_of_line = std::max<int64_t>(1, kCacheLine / vector_bytes);
     for (int64_t row = 0; row < micro.tile->i_step; ++row) {

@@ -8,7 +8,7 @@
 #include <cstddef>
 
 #include "codegen/emit.h"
-#include "codegen/launch_numbers.h"
+#include "codegen/launch_arguments.h"
 #include "codegen/register_slots.h"
 #include "gradus/runtime.h"
 #include "graph/op.h"
@@ -55,8 +55,8 @@ void KernelEmitter::note_range(const Loop& loop) {
 
 /// The last value of a loop's axis, or a larger one; nothing where that depends on the rows.
 std::optional<int64_t> KernelEmitter::last_of(const Loop& loop) const {
-  // How many items a filling kernel has is its launch's number.
-  if (&loop == filling_loop(kernel_) || loop.to.divisor != 1) return std::nullopt;
+  // How many items a filling kernel has is an argument of its launch.
+  if (&loop == fill_loop(kernel_) || loop.to.divisor != 1) return std::nullopt;
   std::optional<int64_t> end = largest(loop.to.value);
   std::optional<int64_t> cap = loop.to.cap ? largest(*loop.to.cap) : std::nullopt;
   if (!end || (cap && *cap < *end)) end = cap;
@@ -80,7 +80,7 @@ std::optional<int64_t> KernelEmitter::largest(const kernel::Affine& affine) cons
 bool KernelEmitter::caps(const kernel::Bound& bound) const {
   if (!bound.cap) return false;
   bool constant =
-      bound.cap->terms.empty() && bound.cap->per_n == 0 && !number_at(&bound.cap->constant);
+      bound.cap->terms.empty() && bound.cap->per_n == 0 && !argument_at(&bound.cap->constant);
   std::optional<int64_t> end = largest(bound.value);
   return !constant || bound.divisor != 1 || !end || *end > bound.cap->constant;
 }
@@ -105,19 +105,19 @@ void KernelEmitter::make_function(const std::string& name) {
   end_ = function_->getArg(3);
   n_ = frame_field(offsetof(gradus_frame, rows), i64);
   make_bases(function_->getArg(1), function_->getArg(4));
-  make_numbers(function_->getArg(1));
-  entry_end_ = fence();
+  load_arguments(function_->getArg(1));
+  entry_end_ = new_hoist_point();
 }
 
 Value* KernelEmitter::frame_field(size_t offset, llvm::Type* type) {
   return ir_.CreateLoad(type, gep(frame_, static_cast<int64_t>(offset)));
 }
 
-void KernelEmitter::make_bases(Value* numbers, Value* worker) {
+void KernelEmitter::make_bases(Value* arguments, Value* worker) {
   llvm::Type* i64 = ir_.getInt64Ty();
   Value* blocks = frame_field(offsetof(gradus_frame, blocks), ir_.getPtrTy());
-  auto number = [&](size_t index) {
-    return ir_.CreateLoad(i64, gep(numbers, static_cast<int64_t>(index) * 8));
+  auto argument = [&](size_t index) {
+    return ir_.CreateLoad(i64, gep(arguments, static_cast<int64_t>(index) * 8));
   };
   Value* scratch = nullptr;
   for (size_t s = 0; s < kernel_.slots.size(); ++s) {
@@ -125,12 +125,12 @@ void KernelEmitter::make_bases(Value* numbers, Value* worker) {
     bool own = slot.space == kernel::SlotSpace::Worker;
     Value* base = own ? scratch : nullptr;
     if (!base) {
-      Value* place = ir_.CreateInBoundsGEP(ir_.getPtrTy(), blocks, number(2 * s));
+      Value* place = ir_.CreateInBoundsGEP(ir_.getPtrTy(), blocks, argument(2 * s));
       base = ir_.CreateInBoundsGEP(ir_.getInt8Ty(), ir_.CreateLoad(ir_.getPtrTy(), place),
-                                   number(2 * s + 1));
+                                   argument(2 * s + 1));
     }
     if (own && !scratch) {
-      Value* bytes = number(2 * kernel_.slots.size());
+      Value* bytes = argument(2 * kernel_.slots.size());
       Value* before = ir_.CreateMul(ir_.CreateSExt(worker, i64), bytes);
       scratch = base = ir_.CreateInBoundsGEP(ir_.getInt8Ty(), base, before);
     }
@@ -139,26 +139,26 @@ void KernelEmitter::make_bases(Value* numbers, Value* worker) {
   }
 }
 
-void KernelEmitter::make_numbers(Value* numbers) {
+void KernelEmitter::load_arguments(Value* arguments) {
   size_t index = 2 * kernel_.slots.size();
-  for_numbers(kernel_, [&](const auto& place) {
-    Value* from = gep(numbers, static_cast<int64_t>(++index) * 8);
+  for_arguments(kernel_, [&](const auto& place) {
+    Value* from = gep(arguments, static_cast<int64_t>(++index) * 8);
     bool whole = std::is_same_v<decltype(place), const int64_t&>;
-    numbers_[&place] = ir_.CreateLoad(whole ? ir_.getInt64Ty() : ir_.getFloatTy(), from);
+    arguments_[&place] = ir_.CreateLoad(whole ? ir_.getInt64Ty() : ir_.getFloatTy(), from);
   });
 }
 
 /// Null where the code has the number itself.
-Value* KernelEmitter::number_at(const void* place) const {
-  auto found = numbers_.find(place);
-  return found == numbers_.end() ? nullptr : found->second;
+Value* KernelEmitter::argument_at(const void* place) const {
+  auto found = arguments_.find(place);
+  return found == arguments_.end() ? nullptr : found->second;
 }
 
 llvm::BasicBlock* KernelEmitter::new_block(const char* name) {
   return llvm::BasicBlock::Create(ir_.getContext(), name, function_);
 }
 
-llvm::Instruction* KernelEmitter::fence() {
+llvm::Instruction* KernelEmitter::new_hoist_point() {
   llvm::BasicBlock* next = new_block("next");
   llvm::Instruction* jump = ir_.CreateBr(next);
   ir_.SetInsertPoint(next);
@@ -182,7 +182,7 @@ void KernelEmitter::emit(const Loop& loop) {
   }
 }
 
-/// The registers of slots that the body works on go along from turn to turn.
+/// The registers of slots that the body works on are carried from iteration to iteration.
 void KernelEmitter::emit_seq(const Loop& loop) {
   std::vector<Value**> kept;
   for (size_t s = 0; s < registers_.size(); ++s) {
@@ -317,7 +317,7 @@ void KernelEmitter::emit_item_loop(const std::vector<const Loop*>& nest) {
               for (size_t i = 0; i < nest.size(); ++i) set_axis(nest[i]->axis, at[i], 0, hoist);
               std::vector<Value*> next = item_after(nest, at, from, to);
               next_item_ = next;
-              next_item_known_ = fence();
+              next_item_known_ = new_hoist_point();
               emit_body(nest.back()->body);
               next_item_.clear();
               return next;
@@ -348,7 +348,7 @@ Value* KernelEmitter::current(kernel::ValueId id) const {
 
 Value* KernelEmitter::operand(const kernel::Operand& operand) {
   if (operand.value.valid()) return current(operand.value);
-  if (Value* number = number_at(&operand.constant)) return scalars_.splat(number, width());
+  if (Value* sent = argument_at(&operand.constant)) return scalars_.splat(sent, width());
   return scalars_.constant_value(operand.dtype, operand.constant);
 }
 
@@ -404,10 +404,10 @@ Scalar KernelEmitter::leaf(const kernel::Let& let) {
     case OpKind::Seed:
       return low(offsetof(gradus_frame, seed));
     case OpKind::RandomBits:
-      return random_bits(low(offsetof(gradus_frame, seed)),
-                         scalars_.wrap(ir_.CreateTrunc(number_at(&let.stream), ir_.getInt32Ty()),
-                                       DType::I32),
-                         low(offsetof(gradus_frame, step)), wrap(let.operands[0]));
+      return random_bits(
+          low(offsetof(gradus_frame, seed)),
+          scalars_.wrap(ir_.CreateTrunc(argument_at(&let.stream), ir_.getInt32Ty()), DType::I32),
+          low(offsetof(gradus_frame, step)), wrap(let.operands[0]));
     default:
       break;
   }

@@ -1,5 +1,5 @@
 // Loops: a block that tests at its end, with values carried in phis; and lanes loops, which run in
-// vectors: several a turn, then what is left, the last vector masked.
+// vectors: several an iteration, then what is left, the last vector masked.
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
 
@@ -15,7 +15,8 @@ namespace gradus::codegen {
 using kernel::Loop;
 using llvm::Value;
 
-/// `runs`: the range is known not to be empty. The answer is what is carried after the last turn.
+/// `runs`: the range is known not to be empty. The answer is what is carried after the last
+/// iteration.
 std::vector<Value*> KernelEmitter::emit_loop(
     Value* from, Value* to, int64_t step, std::vector<Value*> carried, bool runs,
     const std::function<std::vector<Value*>(Value*, llvm::Instruction*,
@@ -45,7 +46,7 @@ std::vector<Value*> KernelEmitter::emit_loop(
     phis.back()->addIncoming(value, before);
   }
   ++depth_;
-  llvm::Instruction* hoist = fence();
+  llvm::Instruction* hoist = new_hoist_point();
   std::vector<Value*> next = body(at, hoist, {phis.begin(), phis.end()});
   --depth_;
   llvm::BasicBlock* latch = ir_.GetInsertBlock();
@@ -118,7 +119,7 @@ void KernelEmitter::set_axis(kernel::AxisId axis, AxisValue value) {
   axes_[axis] = value;
 }
 
-// Lanes loops of more statements run two vectors a turn, or one.
+// Lanes loops of more statements run two vectors an iteration, or one.
 constexpr size_t kShortBody = 12, kLongBody = 36;
 
 void KernelEmitter::emit_lanes(const Loop& loop) {
@@ -149,7 +150,7 @@ std::optional<int64_t> KernelEmitter::constant_length(const Loop& loop) const {
   if (caps(loop.to)) {
     const kernel::Affine& cap = *loop.to.cap;
     bool constant = to.terms.empty() && to.per_n == 0 && cap.terms.empty() && cap.per_n == 0 &&
-                    !number_at(&cap.constant);
+                    !argument_at(&cap.constant);
     if (!constant) return std::nullopt;
     end = std::min(end, cap.constant);
   }
@@ -163,10 +164,10 @@ Value* KernelEmitter::end_of_vectors(Value* from, Value* to) {
   return ir_.CreateAdd(from, ir_.CreateAnd(length, ir_.getInt64(-lanes)));
 }
 
-/// Vectors of one turn of the main loop: as many as hold the 32 lanes of a sum, so that each has
-/// its accumulator; else as the schedule says, and fewer where the body is long: there is enough in
-/// it that may run side by side.
-int64_t KernelEmitter::vectors_a_turn(const Loop& loop) const {
+/// Vectors of one iteration of the main loop: as many as hold the 32 lanes of a sum, so that each
+/// has its accumulator; else as the schedule says, and fewer where the body is long: there is
+/// enough in it that may run side by side.
+int64_t KernelEmitter::vectors_per_iteration(const Loop& loop) const {
   if (!loop.folds.empty()) return static_cast<int64_t>(fold_vectors());
   int64_t most = loop.body.size() <= kShortBody ? 8 : loop.body.size() <= kLongBody ? 2 : 1;
   return std::clamp<int64_t>(kernel_.schedule.unroll, 1, most);
@@ -191,15 +192,15 @@ bool KernelEmitter::works_on_held(const Loop& loop) const {
   return found;
 }
 
-/// Long bodies are not written out more often than a turn has vectors.
+/// Long bodies are not written out more often than an iteration has vectors.
 void KernelEmitter::emit_static_range(const Loop& loop, Value* from, int64_t count) {
-  int64_t turn = vectors_a_turn(loop) * target_.lanes;
+  int64_t iteration = vectors_per_iteration(loop) * target_.lanes;
   bool short_range =
-      count <= turn || (loop.body.size() <= kShortBody && count <= 4 * target_.lanes);
+      count <= iteration || (loop.body.size() <= kShortBody && count <= 4 * target_.lanes);
   bool written_out = loop.held || short_range || works_on_held(loop);
-  int64_t whole = written_out ? 0 : count / turn * turn;
+  int64_t whole = written_out ? 0 : count / iteration * iteration;
   ++depth_;
-  llvm::Instruction* hoist = fence();
+  llvm::Instruction* hoist = new_hoist_point();
   if (whole > 0) {
     emit_main(loop, from, ir_.CreateAdd(from, ir_.getInt64(static_cast<uint64_t>(whole))));
   }
@@ -207,14 +208,14 @@ void KernelEmitter::emit_static_range(const Loop& loop, Value* from, int64_t cou
   --depth_;
 }
 
-/// Whole turns; the accumulators go along.
+/// Whole iterations; the accumulators go along.
 void KernelEmitter::emit_main(const Loop& loop, Value* from, Value* to) {
-  int64_t turn = vectors_a_turn(loop) * target_.lanes;
+  int64_t iteration = vectors_per_iteration(loop) * target_.lanes;
   accumulators_ =
-      emit_loop(from, to, turn, accumulators_, false,
+      emit_loop(from, to, iteration, accumulators_, false,
                 [&](Value* at, llvm::Instruction* hoist, const std::vector<Value*>& carried) {
                   accumulators_ = carried;
-                  emit_vectors(loop, at, hoist, 0, turn);
+                  emit_vectors(loop, at, hoist, 0, iteration);
                   return accumulators_;
                 });
 }
@@ -222,8 +223,8 @@ void KernelEmitter::emit_main(const Loop& loop, Value* from, Value* to) {
 void KernelEmitter::emit_dynamic_range(const Loop& loop, Value* from, Value* to) {
   GRADUS_CHECK(!loop.held && !works_on_held(loop), "what is held has a range of constant length");
   int64_t lanes = target_.lanes;
-  int64_t vectors = vectors_a_turn(loop);
-  if (loop.whole) to = end_of_vectors(from, to);
+  int64_t vectors = vectors_per_iteration(loop);
+  if (loop.padded) to = end_of_vectors(from, to);
   auto whole = [&](Value* start, int64_t step) {
     Value* length = ir_.CreateSub(to, start);
     Value* rounded = ir_.CreateAnd(length, ir_.getInt64(static_cast<uint64_t>(-step)));
@@ -247,7 +248,7 @@ void KernelEmitter::emit_dynamic_range(const Loop& loop, Value* from, Value* to)
       emit_vectors(loop, at, hoist, 0, lanes);
     });
   }
-  if (loop.whole) return;
+  if (loop.padded) return;
   emit_if(ir_.CreateICmpSLT(rest, to), [&] { emit_last_vector(loop, rest, to, 0); });
 }
 
@@ -255,10 +256,10 @@ void KernelEmitter::emit_last_vector(const Loop& loop, Value* at, Value* to, siz
   Lanes lanes;
   lanes.axis = loop.axis;
   lanes.piece = piece;
-  lanes.live = loop.whole ? target_.lanes : 0;
-  lanes.mask = loop.whole ? nullptr : mask_below(ir_.CreateSub(to, at));
+  lanes.live = loop.padded ? target_.lanes : 0;
+  lanes.mask = loop.padded ? nullptr : mask_below(ir_.CreateSub(to, at));
   ++depth_;
-  set_axis(loop.axis, at, 0, fence());
+  set_axis(loop.axis, at, 0, new_hoist_point());
   emit_vector(loop, lanes);
   --depth_;
 }

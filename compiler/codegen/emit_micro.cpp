@@ -17,7 +17,7 @@ namespace gradus::codegen {
 
 using llvm::Value;
 
-/// The value modulo `modulus`, where it is the same at every turn of the loops around.
+/// The value modulo `modulus`, where it is the same at every iteration of the loops around.
 std::optional<int64_t> KernelEmitter::residue(const Linear& linear, int64_t modulus) const {
   if (linear.per_n % modulus != 0) return std::nullopt;
   int64_t sum = linear.constant;
@@ -80,7 +80,7 @@ void KernelEmitter::emit_columns(MicroTile micro, Value* j_from, Value* j_to) {
   Value* width = ir_.getInt64(static_cast<uint64_t>(step));
   std::vector<int64_t> rests = remainders(tile.j_from, tile.j_to, step);
   Value* length = ir_.CreateSub(j_to, j_from);
-  if (tile.whole) rests = {0};
+  if (tile.padded) rests = {0};
   bool even = rests == std::vector<int64_t>{0};
   Value* rest = even ? nullptr : ir_.CreateURem(length, width);
   Value* whole = even ? j_to : ir_.CreateSub(j_to, rest);
@@ -96,7 +96,7 @@ void KernelEmitter::emit_columns(MicroTile micro, Value* j_from, Value* j_to) {
       emit_if(some, [&] {
         ++depth_;
         micro.columns = columns > 0 ? nullptr : rest;
-        emit_micro(micro, whole, fence(), columns > 0 ? columns : step);
+        emit_micro(micro, whole, new_hoist_point(), columns > 0 ? columns : step);
         --depth_;
       });
     }
@@ -152,13 +152,13 @@ int64_t KernelEmitter::inner_stride(const kernel::Access& access, kernel::AxisId
 }
 
 /// The rows of the left operand. Rows of a whole tile lie at constant distances from the first.
-KernelEmitter::Factor KernelEmitter::left_factor(const MicroTile& micro) {
+KernelEmitter::GemmOperand KernelEmitter::left_operand(const MicroTile& micro) {
   const kernel::Access& left = micro.tile->micro.left;
   const kernel::Slot& slot = kernel_.slots[left.slot];
   int64_t size = dtype_size(slot.dtype);
   int64_t count = micro.tile->i_step;
   bool packed = packed_[left.slot.index()];
-  Factor out;
+  GemmOperand out;
   out.step = inner_stride(left, micro.tile->micro.k);
   // Panels are filled up with zeros: there every row can be read.
   bool steady = packed ? slot.extents[2].value % count == 0 : !micro.rows;
@@ -179,12 +179,12 @@ KernelEmitter::Factor KernelEmitter::left_factor(const MicroTile& micro) {
   return out;
 }
 
-KernelEmitter::Factor KernelEmitter::right_factor(const MicroTile& micro) {
+KernelEmitter::GemmOperand KernelEmitter::right_operand(const MicroTile& micro) {
   const kernel::Access& right = micro.tile->micro.right;
   const kernel::Slot& slot = kernel_.slots[right.slot];
   int64_t size = dtype_size(slot.dtype);
   bool packed = packed_[right.slot.index()];
-  Factor out;
+  GemmOperand out;
   out.step = inner_stride(right, micro.tile->micro.k);
   set_column(micro, 0);
   Value* first = address(right);
@@ -278,8 +278,8 @@ Value* KernelEmitter::multiply_add(Value* a, Value* b, Value* c) {
 
 /// One step of k. The shorter side of the tile is loaded as a whole, the longer one element at a
 /// time: that takes the fewest registers beside the sums.
-std::vector<Value*> KernelEmitter::inner_step(const MicroTile& micro, const Factor& left,
-                                              const Factor& right, Value* k,
+std::vector<Value*> KernelEmitter::inner_step(const MicroTile& micro, const GemmOperand& left,
+                                              const GemmOperand& right, Value* k,
                                               llvm::Instruction* hoist, std::vector<Value*> sums) {
   const kernel::Micro& product = micro.tile->micro;
   DType dtype = kernel_.slots[product.left.slot].dtype;
@@ -296,7 +296,7 @@ std::vector<Value*> KernelEmitter::inner_step(const MicroTile& micro, const Fact
     Value* row = gep(right.roots[v], k, right.step, hoist);
     return load_strided(gep(row, right.offsets[v]), dtype, right.lane);
   };
-  prefetch_factors(micro, left, right, k, hoist);
+  prefetch_operands(micro, left, right, k, hoist);
   bool wide = vectors > rows;
   std::vector<Value*> whole;
   for (size_t i = 0; i < (wide ? rows : vectors); ++i) {
@@ -321,9 +321,9 @@ void KernelEmitter::emit_inner(MicroTile& micro) {
   Value* from = affine(product.k_from);
   Value* count = ir_.CreateSub(bound(product.k_to), from);
   ++depth_;
-  set_axis(product.k, from, 0, fence());
-  Factor left = left_factor(micro);
-  Factor right = right_factor(micro);
+  set_axis(product.k, from, 0, new_hoist_point());
+  GemmOperand left = left_operand(micro);
+  GemmOperand right = right_operand(micro);
   --depth_;
   auto vectors = static_cast<size_t>(micro.vectors);
   auto body = [&](Value* k, llvm::Instruction* hoist, const std::vector<Value*>& carried) {

@@ -28,7 +28,7 @@ void KernelEmitter::emit(const kernel::Pack& pack) {
     Value* before = scaled(number, pack.width, hoist);
     Panel panel{&pack, nullptr, nullptr, rows, ir_.CreateSub(columns, before), depth_, nullptr};
     panel.first = ir_.CreateAdd(affine(pack.column_from), before);
-    panel.hoist = fence();
+    panel.hoist = new_hoist_point();
     panel.to =
         gep(bases_[pack.to.index()], number, slot.strides[0] * dtype_size(slot.dtype), hoist);
     if (source.coefficient(pack.column_axis) == 1) {
@@ -116,7 +116,7 @@ void KernelEmitter::pack_transposed(const Panel& panel) {
     block.first = ir_.CreateAdd(panel.first, column);
     block.columns = ir_.CreateSub(panel.columns, column);
     block.depth = depth_;
-    block.hoist = fence();
+    block.hoist = new_hoist_point();
     Value* there = ir_.CreateICmpSGE(block.columns, number(size));
     Value* done = ir_.CreateSelect(there, blocked, number(0));
     emit_loop(number(0), done, size, [&](Value* row, llvm::Instruction* inner) {
@@ -172,7 +172,7 @@ void KernelEmitter::pack_elements(const Panel& panel, Value* row_from, int64_t c
     set_pack_row(panel, row, hoist);
     emit_loop(number(column_from), number(column_to), 1, [&](Value* column, llvm::Instruction*) {
       Value* at = ir_.CreateAdd(panel.first, column);
-      set_axis(pack.column_axis, {at, 0, fence(), depth_});
+      set_axis(pack.column_axis, {at, 0, new_hoist_point(), depth_});
       int64_t size = dtype_size(slot.dtype);
       Value* place = ir_.CreateInBoundsGEP(ir_.getInt8Ty(), panel_place(panel, row, 0, 0),
                                            ir_.CreateMul(column, number(slot.strides[2] * size)));

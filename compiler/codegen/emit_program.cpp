@@ -12,7 +12,7 @@
 #include <string>
 
 #include "codegen/emit.h"
-#include "codegen/launch_numbers.h"
+#include "codegen/launch_arguments.h"
 
 namespace gradus::codegen {
 
@@ -45,12 +45,13 @@ class ProgramEmitter {
   void emit_trace(llvm::Function* function, int32_t end);
   void emit_row_check(int64_t capacity);
   void emit_index_check(const plan::Program& program, const plan::IndexCheck& check);
-  void add_numbers(const Unit& unit, const plan::Launch& launch, std::vector<uint64_t>& numbers);
+  void add_arguments(const Unit& unit, const plan::Launch& launch,
+                     std::vector<uint64_t>& arguments);
   llvm::GlobalVariable* emit_constant(const std::string& name, llvm::Constant* data);
   struct LaunchTable {
     llvm::StructType* entry = nullptr;
     llvm::GlobalVariable* entries = nullptr;
-    llvm::GlobalVariable* numbers = nullptr;     // of all launches, one after the other
+    llvm::GlobalVariable* arguments = nullptr;   // of all launches, one after the other
     std::vector<const kernel::Kernel*> counted;  // for each count of items, a kernel that has it
   };
   LaunchTable make_table(const Unit& unit);
@@ -70,8 +71,8 @@ class ProgramEmitter {
   llvm::FunctionType* kernel_type();
 };
 
-// What parallel_for hands to the body: the frame, the launch's numbers, the kernel.
-constexpr size_t kArgsFrame = 0, kArgsNumbers = 8, kArgsKernel = 16, kArgsBytes = 24;
+// What parallel_for hands to the body: the frame, the launch's arguments, the kernel.
+constexpr size_t kArgsFrame = 0, kArgsLaunch = 8, kArgsKernel = 16, kArgsBytes = 24;
 
 // A launch goes to the threads if it is likely to take longer than this alone.
 constexpr double kParallelSeconds = 2e-6;
@@ -125,7 +126,7 @@ void ProgramEmitter::emit_body_function() {
   body_ = make("gradus.body", ir_.getVoidTy(), {pointer, i64, i64, ir_.getInt32Ty()}, false);
   Value* args = body_->getArg(0);
   ir_.CreateCall(kernel_type(), field(args, kArgsKernel, pointer),
-                 {field(args, kArgsFrame, pointer), field(args, kArgsNumbers, pointer),
+                 {field(args, kArgsFrame, pointer), field(args, kArgsLaunch, pointer),
                   body_->getArg(1), body_->getArg(2), body_->getArg(3)});
   ir_.CreateRetVoid();
 }
@@ -146,7 +147,7 @@ void ProgramEmitter::emit_trace(llvm::Function* function, int32_t end) {
   ir_.SetInsertPoint(next);
 }
 
-/// launch(frame, numbers, kernel, items, launch, wide): `wide` where threads may pay.
+/// launch(frame, arguments, kernel, items, launch, wide): `wide` where threads may pay.
 void ProgramEmitter::emit_launch_function() {
   emit_body_function();
   llvm::Type* pointer = ir_.getPtrTy();
@@ -184,7 +185,7 @@ void ProgramEmitter::emit_workers_branch(llvm::Function* function, llvm::BasicBl
   Value* args = ir_.CreateAlloca(llvm::ArrayType::get(ir_.getInt8Ty(), kArgsBytes));
   llvm::cast<llvm::AllocaInst>(args)->setAlignment(llvm::Align(8));
   ir_.CreateStore(frame, at(args, kArgsFrame));
-  ir_.CreateStore(function->getArg(1), at(args, kArgsNumbers));
+  ir_.CreateStore(function->getArg(1), at(args, kArgsLaunch));
   ir_.CreateStore(function->getArg(2), at(args, kArgsKernel));
   auto* type = llvm::FunctionType::get(ir_.getVoidTy(),
                                        {pointer, pointer, pointer, ir_.getInt64Ty()}, false);
@@ -245,8 +246,8 @@ void ProgramEmitter::emit_index_check(const plan::Program& program, const plan::
 }
 
 /// Block and byte offset per slot, then the bytes of one worker's scratch, then the kernel's own.
-void ProgramEmitter::add_numbers(const Unit& unit, const plan::Launch& launch,
-                                 std::vector<uint64_t>& numbers) {
+void ProgramEmitter::add_arguments(const Unit& unit, const plan::Launch& launch,
+                                   std::vector<uint64_t>& arguments) {
   const plan::Program& program = *unit.program;
   const kernel::Kernel& kernel = program.kernels[launch.kernel];
   for (size_t s = 0; s < kernel.slots.size(); ++s) {
@@ -259,11 +260,11 @@ void ProgramEmitter::add_numbers(const Unit& unit, const plan::Launch& launch,
       block = arena ? program.arena_block : buffer.block;
       offset = arena ? unit.plan->offset_of(launch.buffers[s]) : 0;
     }
-    numbers.push_back(static_cast<uint64_t>(block));
-    numbers.push_back(static_cast<uint64_t>(offset));
+    arguments.push_back(static_cast<uint64_t>(block));
+    arguments.push_back(static_cast<uint64_t>(offset));
   }
-  numbers.push_back(static_cast<uint64_t>(program.worker_bytes));
-  for (int64_t own : launch_numbers(kernel)) numbers.push_back(static_cast<uint64_t>(own));
+  arguments.push_back(static_cast<uint64_t>(program.worker_bytes));
+  for (int64_t own : launch_arguments(kernel)) arguments.push_back(static_cast<uint64_t>(own));
 }
 
 llvm::GlobalVariable* ProgramEmitter::emit_constant(const std::string& name, llvm::Constant* data) {
@@ -271,7 +272,7 @@ llvm::GlobalVariable* ProgramEmitter::emit_constant(const std::string& name, llv
                                   llvm::GlobalValue::InternalLinkage, data, name);
 }
 
-/// The loops over items, in numbers: kernels whose are equal have equally many items.
+/// The loops over items, in arguments: kernels whose are equal have equally many items.
 std::vector<int64_t> item_range(const kernel::Kernel& kernel) {
   std::vector<int64_t> range;
   auto add = [&](const kernel::Affine& affine) {
@@ -286,13 +287,13 @@ std::vector<int64_t> item_range(const kernel::Kernel& kernel) {
   return range;
 }
 
-/// What the loop over launches reads of each: its function, where its numbers begin, which of the
+/// What the loop over launches reads of each: its function, where its arguments begin, which of the
 /// counts of items is its, and whether threads may pay.
 ProgramEmitter::LaunchTable ProgramEmitter::make_table(const Unit& unit) {
   LaunchTable out;
   llvm::Type* i64 = ir_.getInt64Ty();
   out.entry = llvm::StructType::get(ir_.getPtrTy(), i64, i64, i64);
-  std::vector<uint64_t> numbers;
+  std::vector<uint64_t> arguments;
   std::vector<llvm::Constant*> entries;
   std::map<std::vector<int64_t>, size_t> counts;
   for (const plan::Launch& launch : unit.program->launches) {
@@ -300,14 +301,15 @@ ProgramEmitter::LaunchTable ProgramEmitter::make_table(const Unit& unit) {
     auto [count, fresh] = counts.emplace(item_range(kernel), counts.size());
     if (fresh) out.counted.push_back(&kernel);
     entries.push_back(llvm::ConstantStruct::get(
-        out.entry, {this->kernel(kernel), ir_.getInt64(numbers.size()), ir_.getInt64(count->second),
-                    ir_.getInt64(worth_threads(kernel, target_) ? 1 : 0)}));
-    add_numbers(unit, launch, numbers);
+        out.entry,
+        {this->kernel(kernel), ir_.getInt64(arguments.size()), ir_.getInt64(count->second),
+         ir_.getInt64(worth_threads(kernel, target_) ? 1 : 0)}));
+    add_arguments(unit, launch, arguments);
   }
   auto* type = llvm::ArrayType::get(out.entry, entries.size());
   out.entries = emit_constant(unit.symbol + ".launches", llvm::ConstantArray::get(type, entries));
-  out.numbers = emit_constant(unit.symbol + ".numbers",
-                              llvm::ConstantDataArray::get(module_.getContext(), numbers));
+  out.arguments = emit_constant(unit.symbol + ".arguments",
+                                llvm::ConstantDataArray::get(module_.getContext(), arguments));
   return out;
 }
 
@@ -328,10 +330,11 @@ void ProgramEmitter::emit_launches(const Unit& unit) {
   llvm::PHINode* number = ir_.CreatePHI(i64, 2);
   Value* entry = ir_.CreateInBoundsGEP(table.entry, table.entries, number);
   Value* count = ir_.CreateInBoundsGEP(i64, counts, field(entry, 16, i64));
-  ir_.CreateCall(launch_, {frame_, ir_.CreateInBoundsGEP(i64, table.numbers, field(entry, 8, i64)),
-                           field(entry, 0, ir_.getPtrTy()), ir_.CreateLoad(i64, count),
-                           ir_.CreateTrunc(number, ir_.getInt32Ty()),
-                           ir_.CreateTrunc(field(entry, 24, i64), ir_.getInt1Ty())});
+  ir_.CreateCall(launch_,
+                 {frame_, ir_.CreateInBoundsGEP(i64, table.arguments, field(entry, 8, i64)),
+                  field(entry, 0, ir_.getPtrTy()), ir_.CreateLoad(i64, count),
+                  ir_.CreateTrunc(number, ir_.getInt32Ty()),
+                  ir_.CreateTrunc(field(entry, 24, i64), ir_.getInt1Ty())});
   Value* next = ir_.CreateAdd(number, ir_.getInt64(1));
   number->addIncoming(ir_.getInt64(0), before);
   number->addIncoming(next, loop);

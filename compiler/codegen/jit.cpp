@@ -41,7 +41,7 @@ std::unique_ptr<llvm::MemoryBuffer> buffer_of(llvm::StringRef bytes, size_t numb
 /// one's.
 Objects generate_objects(const std::vector<Unit>& units, const Target& target, int32_t threads) {
   KernelFunctions functions(units);
-  Deal modules = deal(functions, static_cast<size_t>(threads));
+  Partition modules = partition(functions, static_cast<size_t>(threads));
   Objects objects(modules.size());
   auto generate_one = [&](size_t number) {
     auto machine = make_machine(target);

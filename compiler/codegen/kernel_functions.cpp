@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "codegen/launch_numbers.h"
+#include "codegen/launch_arguments.h"
 
 namespace gradus::codegen {
 
@@ -52,7 +52,7 @@ KernelFunctions::KernelFunctions(const std::vector<Unit>& units) {
 }
 
 /// The heaviest first, each to the module that has least.
-Deal deal(const KernelFunctions& functions, size_t modules) {
+Partition partition(const KernelFunctions& functions, size_t modules) {
   const auto& all = functions.all();
   modules = std::clamp(modules, size_t{1}, std::max(all.size(), size_t{1}));
   std::vector<size_t> order(all.size());
@@ -60,18 +60,18 @@ Deal deal(const KernelFunctions& functions, size_t modules) {
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     return all[a].weight != all[b].weight ? all[a].weight > all[b].weight : a < b;
   });
-  std::vector<std::vector<size_t>> dealt(modules);
+  std::vector<std::vector<size_t>> parts(modules);
   std::vector<size_t> weights(modules, 0);
   for (size_t number : order) {
     auto least =
         static_cast<size_t>(std::min_element(weights.begin(), weights.end()) - weights.begin());
     weights[least] += all[number].weight;
-    dealt[least].push_back(number);
+    parts[least].push_back(number);
   }
-  Deal out(modules);
+  Partition out(modules);
   for (size_t module = 0; module < modules; ++module) {
-    std::sort(dealt[module].begin(), dealt[module].end());
-    for (size_t number : dealt[module]) out[module].push_back(&all[number]);
+    std::sort(parts[module].begin(), parts[module].end());
+    for (size_t number : parts[module]) out[module].push_back(&all[number]);
   }
   return out;
 }

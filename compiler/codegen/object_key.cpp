@@ -56,7 +56,7 @@ void add_target(Hasher& hash, const Target& target) {
 }
 
 /// The text of a kernel leaves out its name, which becomes a symbol, and its costs, which say
-/// whether a launch goes to the threads and whether its operands are asked for ahead.
+/// whether a launch goes to the threads and whether its operands are prefetched.
 void add_kernel(Hasher& hash, const kernel::Kernel& kernel) {
   hash.add(kernel.name);
   hash.add(kernel::sharing_key(kernel));

@@ -185,16 +185,16 @@ class DataBuilder {
 
 }  // namespace
 
-Diag diag_of(runtime::FileProblem problem, Diag otherwise) {
+Diag diag_of(runtime::FileProblem problem, Diag fallback) {
   switch (problem) {
-    case runtime::FileProblem::Content: return otherwise;
+    case runtime::FileProblem::Content: return fallback;
     case runtime::FileProblem::Unreadable: return Diag::UnreadableFile;
     case runtime::FileProblem::Archive: return Diag::BadArchive;
     case runtime::FileProblem::Table: return Diag::BadTable;
     case runtime::FileProblem::Array: return Diag::BadArray;
     case runtime::FileProblem::Value: return Diag::BadValue;
   }
-  return otherwise;
+  return fallback;
 }
 
 BoundData bind_data(Session& session, const Options& options, const std::vector<std::string>& inputs,

@@ -37,8 +37,8 @@ struct SavedData {
   bool same_run = false;       // the run itself goes on: its split holds for files given by --data too
 };
 
-/// The kind of message for a file's problem; `otherwise` where the problem is the content as a whole.
-Diag diag_of(runtime::FileProblem problem, Diag otherwise);
+/// The kind of message for a file's problem; `fallback` where the problem is the content as a whole.
+Diag diag_of(runtime::FileProblem problem, Diag fallback);
 
 /// Opens the sources of `inputs` (names), splits by `seed` and fits on the training part, or takes both from
 /// `saved`. With `whole`, every row of the sources is read and nothing is split. Throws CommandError.

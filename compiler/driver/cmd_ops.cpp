@@ -36,7 +36,7 @@ std::string attrs_text(const OpDef& def) {
   std::string text;
   for (const AttrSpec& attr : def.attrs) {
     text += fmt::format("{}{}{}", text.empty() ? "" : ", ", attr_text(attr.name),
-                        attr.otherwise ? " (optional)" : "");
+                        attr.default_value ? " (optional)" : "");
   }
   return text;
 }

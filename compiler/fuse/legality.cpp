@@ -199,12 +199,12 @@ bool Drafts::update_fits(const Update& update, const Cluster& merged, const Clus
   if (class_of(graph()[reader]) == OpClass::Contract) return false;
   if (merged.cls == ClusterClass::Scatter) return false;
   const Node& node = graph()[reader];
-  const Place stored = own_place(graph(), space, update.value);
+  const AccessMap stored = own_map(graph(), space, update.value);
   for (size_t k = 0; k < node.operands.size(); ++k) {
     if (sources_.viewed(node.operands[k]) != update.leaf) continue;
     if (operand_role(node, k) == OperandRole::Indexed) return false;
-    const auto place = operand_place(graph(), space, reader, operand_view(graph(), reader, k));
-    if (!place || *place != stored) return false;
+    const auto read = operand_map(graph(), space, reader, operand_view(graph(), reader, k));
+    if (!read || *read != stored) return false;
   }
   return true;
 }

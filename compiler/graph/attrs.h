@@ -64,9 +64,9 @@ class Attrs {
     return std::get<T>(*value);
   }
   template <typename T>
-  T get_or(AttrName name, T otherwise) const {
+  T get_or(AttrName name, T fallback) const {
     const AttrValue* value = find(name);
-    return value && std::holds_alternative<T>(*value) ? std::get<T>(*value) : otherwise;
+    return value && std::holds_alternative<T>(*value) ? std::get<T>(*value) : fallback;
   }
   int64_t integer(AttrName name) const { return get<int64_t>(name); }
   bool flag(AttrName name) const { return get_or<bool>(name, false); }

@@ -75,7 +75,7 @@ using ScalarRule = Scalar (*)(ScalarBuilder& b, ScalarArgs x, DType result);
 
 struct AttrSpec {
   AttrName name;
-  std::optional<AttrValue> otherwise = std::nullopt;  // default; none: must be given
+  std::optional<AttrValue> default_value = std::nullopt;  // default; none: must be given
 };
 
 /// What a contraction's dimensions mean, in terms of its operands.

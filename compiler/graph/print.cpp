@@ -92,7 +92,8 @@ class Printer {
     auto add = [&](std::string item) { text += (text.empty() ? "" : ", ") + item; };
     for (const AttrSpec& spec : op_def(node.op).attrs) {
       const AttrValue* value = node.attrs.find(spec.name);
-      if (!value || spec.name == AttrName::Name || (spec.otherwise && *spec.otherwise == *value)) {
+      if (!value || spec.name == AttrName::Name ||
+          (spec.default_value && *spec.default_value == *value)) {
         bool splat = value && node.op == OpKind::Constant && spec.name == AttrName::Value;
         if (!splat) continue;
       }

@@ -318,10 +318,10 @@ class Reader {
     Attrs ordered;
     for (const AttrSpec& spec : def.attrs) {
       const AttrValue* value = read.find(spec.name);
-      if (!value && !spec.otherwise)
+      if (!value && !spec.default_value)
         fail(begin, fmt::format("`{}` needs the attribute `{}`", def.name, attr_text(spec.name)));
       bool element = def.kind == OpKind::Constant;  // has one of two attributes, no default
-      if (value && (element || !spec.otherwise || *spec.otherwise != *value))
+      if (value && (element || !spec.default_value || *spec.default_value != *value))
         ordered.set(spec.name, *value);
     }
     return ordered;

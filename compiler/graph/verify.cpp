@@ -112,7 +112,7 @@ class Verifier {
     size_t known = 0;
     for (const AttrSpec& spec : def.attrs) {
       const AttrValue* value = node.attrs.find(spec.name);
-      if (!value && !spec.otherwise)
+      if (!value && !spec.default_value)
         return fail(id, fmt::format("no attribute `{}`", attr_text(spec.name)));
       if (value && !is_of_its_type(spec.name, *value)) {
         return fail(id, fmt::format("attribute `{}` of another type", attr_text(spec.name)));

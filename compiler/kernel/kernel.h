@@ -135,7 +135,7 @@ struct Load {
   ValueId result;
   Access from;
   ValueId where;
-  double otherwise = 0;
+  double default_value = 0;
 };
 /// store slot[indices], %v. In a lanes loop whose axis is not in the indices it is an error.
 struct Store {
@@ -173,7 +173,7 @@ struct Loop {
   /// ("held"); those refer to them by their ids. The range is constant and short.
   bool held = false;
   /// Lanes: nothing but whole vectors runs; elements of the last one beyond `to` exist, and change no fold.
-  bool whole = false;
+  bool padded = false;
   std::vector<FoldResult> folds;
   std::vector<Stmt> body;
 };
@@ -206,7 +206,7 @@ struct Tile {
   Bound j_to;
   int64_t j_step = 16;   // columns of a tile: nv * lanes
   /// Nothing but whole tiles runs along j; what lies beyond `j_to` may be read and stored, and is not needed.
-  bool whole = false;
+  bool padded = false;
   Micro micro;
   std::vector<Stmt> epilogue;  // runs once per tile, when the last block of K is done
 };
@@ -244,13 +244,14 @@ struct Axis {
 struct Schedule {
   int64_t block = 4096;    // pointwise: elements of an item
   int64_t rows = 1;        // rows: rows of an item
-  int64_t unroll = 4;      // vectors a turn
+  int64_t unroll = 4;      // vectors an iteration
   bool held = false;
   int64_t mr = 6, nv = 2;  // contract: register tile in rows and vectors
   int64_t mc = 96, nc = 256, kc = 512;
   bool pack_left = false, pack_right = false;
   bool swapped = false;    // contract: lanes along M
-  bool strip = false;      // contract: epilogue as a loop over the finished band
+  bool block_epilogue =
+      false;  // contract: the epilogue runs over the finished block of C, not tile by tile
 };
 
 /// Work and traffic at capacity, for the cost model and `bench`.

@@ -265,10 +265,10 @@ void Interpreter::execute(const IndexOf& index) {
 
 void Interpreter::execute(const Load& load) {
   Cell cell;
-  Bits otherwise = constant_bits(kernel_.values[load.result], load.otherwise);
+  Bits default_value = constant_bits(kernel_.values[load.result], load.default_value);
   for (size_t lane = 0; lane < lane_count_; ++lane) {
     bool present = !load.where.valid() || values_[load.where].at(lane) != 0;
-    cell.elements.push_back(present ? read(load.from, lane) : otherwise);
+    cell.elements.push_back(present ? read(load.from, lane) : default_value);
   }
   values_[load.result] = std::move(cell);
 }

@@ -107,8 +107,8 @@ NodeId Elaborator::to_place(const Value& value, Place place, DType dtype, Span s
        fmt::format("found {}, expected {}{}", type_text(type(value)), dtype_word(dtype), hint));
 }
 
-Elaborator::Operands Elaborator::together(std::vector<const Value*> values,
-                                          const std::vector<Span>& spans) {
+Elaborator::Operands Elaborator::unify_operands(std::vector<const Value*> values,
+                                                const std::vector<Span>& spans) {
   Operands out;
   out.place = place_;
   const Value* leading = nullptr;  // the first tensor says the element type
@@ -185,7 +185,7 @@ Value Elaborator::wrap(const Operands& operands, NodeId node) {
 
 Value Elaborator::pointwise(OpKind kind, std::vector<const Value*> values,
                             const std::vector<Span>& spans) {
-  Operands operands = together(std::move(values), spans);
+  Operands operands = unify_operands(std::move(values), spans);
   return wrap(operands, make(operands.place, kind, operands.nodes));
 }
 
@@ -364,7 +364,7 @@ Value Elaborator::binary(std::string_view op, const Value& a, const Value& b, Sp
     return Value::of_bool((a.text == b.text) == (op == "=="));
   }
   if (op == "^") return power(a, b, span, spans);
-  Operands operands = together({&a, &b}, spans);
+  Operands operands = unify_operands({&a, &b}, spans);
   auto node = [&](OpKind kind, NodeId x, NodeId y) {
     return wrap(operands, make(operands.place, kind, {x, y}));
   };
@@ -393,13 +393,13 @@ Value Elaborator::power(const Value& base, const Value& exponent, Span span,
   if (exponent.is(Value::Kind::Number) && !exponent.number.batch) whole = exponent.number.whole();
   constexpr int64_t kMultiplied = 64;
   if (!whole || std::abs(*whole) > kMultiplied || !base.in_graph()) {
-    Operands operands = together({&base, &exponent}, spans);
+    Operands operands = unify_operands({&base, &exponent}, spans);
     if (!is_float(operands.dtype))
       fail(Diag::TypeMismatch, span, "`^` of an int tensor takes a whole number of at most 64", {},
            spans);
     return wrap(operands, make(operands.place, OpKind::Pow, operands.nodes));
   }
-  Operands operands = together({&base}, {spans[0]});
+  Operands operands = unify_operands({&base}, {spans[0]});
   DType dtype = operands.dtype;
   if (dtype == DType::Bool || (is_integer(dtype) && *whole < 0)) {
     fail(Diag::TypeMismatch, span,
@@ -427,7 +427,7 @@ Value Elaborator::negate(const Value& value, Span span) {
                          ? Number::of(-n.integer)
                          : Number::of_float(-n.value));
   }
-  Operands operands = together({&value}, {span});
+  Operands operands = unify_operands({&value}, {span});
   if (operands.dtype == DType::Bool) fail(Diag::TypeMismatch, span, "`-` on bool; use `not`");
   return wrap(operands, make(operands.place, OpKind::Neg, operands.nodes));
 }

@@ -72,7 +72,7 @@ struct Formal {
   std::string name;
   Span span;
   TypeExpr type;
-  ExprPtr otherwise;  // default; may be absent
+  ExprPtr default_value;  // default; may be absent
 };
 
 struct Statement;
@@ -102,7 +102,7 @@ struct Statement {
   std::optional<TypeExpr> type;
   ExprPtr value;    // Repeat: count or list; If: the condition
   Block body;       // Repeat, If
-  Block otherwise;  // If
+  Block else_body;  // If
 };
 
 struct Function {

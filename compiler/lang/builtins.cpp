@@ -14,10 +14,10 @@ std::vector<BuiltinFormal> formals_of(const Builtin& row) {
       by_name = true;
       continue;
     }
-    size_t otherwise = word.find(" = ");
-    formals.push_back({std::string(word.substr(0, word.find(':'))),
-                       std::string(otherwise == word.npos ? "" : word.substr(otherwise + 3)),
-                       by_name});
+    size_t default_value = word.find(" = ");
+    formals.push_back(
+        {std::string(word.substr(0, word.find(':'))),
+         std::string(default_value == word.npos ? "" : word.substr(default_value + 3)), by_name});
   }
   return formals;
 }

@@ -33,7 +33,7 @@ constexpr bool all_described(std::span<const Builtin> rows) {
 
 struct BuiltinFormal {
   std::string name;
-  std::string otherwise;  // the default as text; empty: must be given
+  std::string default_value;  // the default as text; empty: must be given
   bool by_name = false;   // never by position
 };
 std::vector<BuiltinFormal> formals_of(const Builtin& row);

@@ -20,7 +20,7 @@ std::string found(Elaborator& e, const Value& v) {
 template <OpKind kind, double (*function)(double)>
 Value float_function(BuiltinCall& c) {
   if (is_plain_number(c[0])) return Value::of(Number::of_float(function(c[0].number.value)));
-  Elaborator::Operands x = c.e.together({&c[0]}, {c.spans[0]});
+  Elaborator::Operands x = c.e.unify_operands({&c[0]}, {c.spans[0]});
   if (!is_float(x.dtype)) {
     c.e.fail(Diag::TypeMismatch, c.spans[0],
              fmt::format("`{}` takes float, found {}; convert it with `float(..)`",
@@ -44,7 +44,7 @@ Value number_function(BuiltinCall& c) {
                          ? Number::of(static_cast<int64_t>(value))
                          : Number::of_float(value));
   }
-  Elaborator::Operands x = c.e.together({&c[0]}, {c.spans[0]});
+  Elaborator::Operands x = c.e.unify_operands({&c[0]}, {c.spans[0]});
   if (x.dtype == DType::Bool)
     c.e.fail(Diag::TypeMismatch, c.spans[0], fmt::format("`{}` of bool", op_def(kind).name));
   return c.e.wrap(x, c.e.make(x.place, kind, x.nodes));
@@ -56,7 +56,7 @@ Value extremum(BuiltinCall& c) {
     bool first = (c[0].number.value > c[1].number.value) == (kind == OpKind::Maximum);
     return first ? c[0] : c[1];
   }
-  Elaborator::Operands x = c.e.together({&c[0], &c[1]}, c.spans);
+  Elaborator::Operands x = c.e.unify_operands({&c[0], &c[1]}, c.spans);
   if (x.dtype == DType::Bool)
     c.e.fail(Diag::TypeMismatch, c.span, "`maximum` and `minimum` of bool; use `or`, `and`");
   return c.e.wrap(x, c.e.make(x.place, kind, x.nodes));
@@ -111,7 +111,7 @@ Value integer_function(BuiltinCall& c) {
     }
     return Value::of(Number::of(kind == OpKind::IntDiv ? floor_div(a, b) : a % b));
   }
-  Elaborator::Operands x = c.e.together({&c[0], &c[1]}, c.spans);
+  Elaborator::Operands x = c.e.unify_operands({&c[0], &c[1]}, c.spans);
   if (!is_integer(x.dtype))
     c.e.fail(Diag::TypeMismatch, c.span,
              fmt::format("`{}` takes int tensors, found {}", name, found(c.e, c[0])));
@@ -125,7 +125,7 @@ Value where(BuiltinCall& c) {
     c.e.fail(Diag::TypeMismatch, c.spans[0],
              fmt::format("the condition of `where` is bool, found {}", found(c.e, condition)));
   }
-  Elaborator::Operands sides = c.e.together({&c[1], &c[2]}, {c.spans[1], c.spans[2]});
+  Elaborator::Operands sides = c.e.unify_operands({&c[1], &c[2]}, {c.spans[1], c.spans[2]});
   bool numbers = !c[1].is(Value::Kind::Tensor) && !c[2].is(Value::Kind::Tensor);
   bool per_step = condition.is(Value::Kind::PerStep) && numbers;
   if (per_step && !sides.per_step) {  // two plain numbers: still a number of each step

@@ -25,9 +25,9 @@ void refuse_batch(BuiltinCall& c, const Value& x, int64_t axis, std::string_view
   }
 }
 
-int64_t axis(BuiltinCall& c, size_t i, size_t rank, int64_t otherwise) {
+int64_t axis(BuiltinCall& c, size_t i, size_t rank, int64_t fallback) {
   if (c.has(i)) return c.e.axis_of(c[i], rank, c.spans[i]);
-  return c.e.axis_of(Value::of(Number::of(otherwise)), rank, c.span);
+  return c.e.axis_of(Value::of(Number::of(fallback)), rank, c.span);
 }
 
 /// A shape with at most one `_`, which is what is left of `count`.

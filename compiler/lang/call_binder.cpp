@@ -18,11 +18,11 @@ std::vector<FormalName> formal_names(const FunctionValue& function) {
   std::vector<FormalName> names;
   if (function.function) {
     for (const Formal& formal : function.function->formals)
-      names.push_back({formal.name, formal.otherwise != nullptr});
+      names.push_back({formal.name, formal.default_value != nullptr});
     return names;
   }
   for (BuiltinFormal& formal : formals_of(*function.builtin))
-    names.push_back({std::move(formal.name), !formal.otherwise.empty(), formal.by_name});
+    names.push_back({std::move(formal.name), !formal.default_value.empty(), formal.by_name});
   return names;
 }
 
@@ -129,8 +129,8 @@ void CallBinder::bind(std::vector<std::optional<CallArgument>> arguments) {
   for (size_t i = 0; i < formals.size(); ++i) {  // defaults may use sizes and the arguments before
     if (arguments[i]) continue;
     CallArgument argument{formals[i].name, {}, call_, {}};
-    argument.value = formals[i].type.word == "fn" ? e_.function_value(*formals[i].otherwise)
-                                                  : e_.eval(*formals[i].otherwise);
+    argument.value = formals[i].type.word == "fn" ? e_.function_value(*formals[i].default_value)
+                                                  : e_.eval(*formals[i].default_value);
     Value value = formals[i].type.tensor ? bind_tensor(formals[i], argument)
                                          : bind_bare(formals[i], argument);
     frame.blocks.front()[formals[i].name] = {std::move(value), Binding::Kind::Argument, SIZE_MAX,

@@ -294,8 +294,8 @@ void Elaborator::check_result(const TypeExpr& expr, Value& value, const Function
 Value Elaborator::custom_vjp(const Function& function, const Value& result) {
   if (!result.is(Value::Kind::Tensor) || !is_float(type(result).dtype)) {
     fail(Diag::TypeMismatch, function.vjp_span,
-         fmt::format("`{}` has a custom vjp and returns one float tensor, found {}",
-                     function.name, kind_text(result)));
+         fmt::format("`{}` has a custom vjp and returns one float tensor, found {}", function.name,
+                     kind_text(result)));
   }
   if (result.place != Place::Step) return result;
   const TensorType result_type = type(result);

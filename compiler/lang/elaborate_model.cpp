@@ -215,8 +215,8 @@ void Elaborator::inputs() {
                  "input `{0}` is a tensor, as in `{0}: {1}[batch, 10]`; a bare number is a `const`",
                  formal.name, formal.type.word));
       }
-      if (formal.otherwise)
-        fail(Diag::BadArgument, formal.otherwise->span,
+      if (formal.default_value)
+        fail(Diag::BadArgument, formal.default_value->span,
              "an input has no default; the `data` block gives its values");
       TensorType type = type_of(formal.type);
       for (size_t i = 0; i < type.rank(); ++i) {
@@ -249,7 +249,7 @@ void Elaborator::bind_errors(const Statement& s) {
   };
   if (s.kind == Statement::Kind::Repeat || s.kind == Statement::Kind::If) {
     for (const auto& inner : s.body) bind_assigned(*inner);
-    for (const auto& inner : s.otherwise) bind_assigned(*inner);
+    for (const auto& inner : s.else_body) bind_assigned(*inner);
     return;
   }
   bind_assigned(s);
@@ -264,7 +264,7 @@ void Elaborator::bind_assigned(const Statement& s) {
     if (binding && binding->kind == Binding::Kind::Let) binding->value = Value();
   }
   for (const auto& inner : s.body) bind_assigned(*inner);
-  for (const auto& inner : s.otherwise) bind_assigned(*inner);
+  for (const auto& inner : s.else_body) bind_assigned(*inner);
 }
 
 void Elaborator::statement_of_model(const Statement& s) {

@@ -267,7 +267,7 @@ void Elaborator::exec_if(const Statement& s) {
   Value value = eval(*s.value);
   bool taken = compile_time_bool(value, s.value->span, "the condition of `if`");
   Scoped scoped(frame());
-  exec_block(taken ? s.body : s.otherwise);
+  exec_block(taken ? s.body : s.else_body);
 }
 
 void Elaborator::exec_return(const Statement& s) {

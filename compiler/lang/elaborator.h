@@ -141,7 +141,7 @@ class Elaborator {
     std::vector<NodeId> nodes;
   };
   /// Brings numbers and tensors to one graph and one element type.
-  Operands together(std::vector<const Value*> values, const std::vector<Span>& spans);
+  Operands unify_operands(std::vector<const Value*> values, const std::vector<Span>& spans);
   Value pointwise(OpKind kind, std::vector<const Value*> values, const std::vector<Span>& spans);
   Value wrap(const Operands& operands, NodeId node);
   Value binary(std::string_view op, const Value& a, const Value& b, Span span,

@@ -114,8 +114,8 @@ Value Elaborator::list_index(const Value& list, int64_t size, Span span) {
 
 Elaborator::SliceRange Elaborator::slice_range(const Index& index, int64_t size) {
   SliceRange range;
-  auto bound = [&](const ExprPtr& e, int64_t otherwise) {
-    if (!e) return otherwise;
+  auto bound = [&](const ExprPtr& e, int64_t fallback) {
+    if (!e) return fallback;
     int64_t i = whole_number(eval(*e), e->span, "a bound of a slice");
     if (i < -size || i > size)
       fail(Diag::BadIndex, e->span, fmt::format("bound {} of an axis of {}", i, size));

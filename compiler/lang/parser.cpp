@@ -133,7 +133,7 @@ class FileParser : public ParserState {
       formal.name = declared_name("the name of an argument", formal.span);
       expect(":");
       formal.type = type();
-      if (accept("=")) formal.otherwise = expression();
+      if (accept("=")) formal.default_value = expression();
       list.push_back(std::move(formal));
       if (!peek().is(")")) expect(",");
     }
@@ -286,14 +286,14 @@ class FileParser : public ParserState {
     skip_newlines();
     advance();
     if (!peek().is_word("if")) {
-      s.otherwise = block();
+      s.else_body = block();
     } else {
       auto inner = std::make_unique<Statement>();
       Span begin = peek().span;
       advance();
       conditional(*inner);
       inner->span = join(begin, previous().span);
-      s.otherwise.push_back(std::move(inner));
+      s.else_body.push_back(std::move(inner));
     }
   }
 

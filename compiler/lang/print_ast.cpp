@@ -83,7 +83,7 @@ class Printer {
     std::string all;
     for (const Formal& f : list) {
       all += fmt::format("{}{}: {}", all.empty() ? "" : ", ", f.name, type(f.type));
-      if (f.otherwise) all += " = " + text(*f.otherwise);
+      if (f.default_value) all += " = " + text(*f.default_value);
     }
     return "(" + all + ")";
   }
@@ -126,8 +126,8 @@ class Printer {
       case Kind::If:
         line(depth, "if " + text(*s.value));
         block(depth + 1, s.body);
-        if (!s.otherwise.empty()) line(depth, "else");
-        return block(depth + 1, s.otherwise);
+        if (!s.else_body.empty()) line(depth, "else");
+        return block(depth + 1, s.else_body);
     }
   }
 

@@ -59,7 +59,7 @@ class Key {
   /// Absent attributes have their default.
   void attr(const Node& node, const AttrSpec& spec) {
     const AttrValue* value = node.attrs.find(spec.name);
-    if (!value && spec.otherwise) value = &*spec.otherwise;
+    if (!value && spec.default_value) value = &*spec.default_value;
     number(value ? static_cast<int64_t>(value->index()) : -1);
     if (value) std::visit([this](const auto& each) { add(each); }, *value);
   }

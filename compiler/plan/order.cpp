@@ -1,4 +1,4 @@
-// List scheduling with a few notions of "next", each judged by the planner itself.
+// List scheduling with a few priority functions, each judged by the planner itself.
 #include "plan/order.h"
 
 #include <algorithm>
@@ -40,7 +40,7 @@ struct Candidate {
 };
 /// The candidate of the smallest rank comes next; of equal ones the first.
 using Rank = std::pair<int64_t, int64_t>;
-using Notion = Rank (*)(const Candidate&);
+using Priority = Rank (*)(const Candidate&);
 
 class ListScheduler {
  public:
@@ -61,7 +61,7 @@ class ListScheduler {
     }
   }
 
-  std::vector<size_t> order(Notion notion);
+  std::vector<size_t> order(Priority priority);
 
  private:
   const Program& program_;
@@ -71,16 +71,16 @@ class ListScheduler {
   std::vector<int64_t> depth_;
 
   // Of the order that is being made.
-  Notion notion_ = nullptr;
+  Priority priority_ = nullptr;
   std::set<std::pair<Rank, size_t>> ready_;
   std::vector<Rank> ranks_;        // of launches that are ready
   std::vector<size_t> waiting_;    // how many launches each still waits for
   IdVector<BufferId, int> users_;  // launches to come
-  IdVector<BufferId, bool> begun_;
+  IdVector<BufferId, bool> started_;
 
   std::vector<BufferId> arena_touches(const Launch& launch) const;
   Candidate candidate(size_t launch) const;
-  void begin(Notion notion);
+  void begin(Priority priority);
   void add_ready(size_t launch);
   void rank_again(BufferId touched);
   void run(size_t launch);
@@ -98,16 +98,16 @@ Candidate ListScheduler::candidate(size_t launch) const {
   Candidate result{0, 0, depth_[launch]};
   for (BufferId buffer : touches_[launch]) {
     const int64_t bytes = program_.buffers[buffer].bytes;
-    if (!begun_[buffer]) result.taken += bytes;
+    if (!started_[buffer]) result.taken += bytes;
     if (users_[buffer] == 1) result.freed += bytes;
   }
   return result;
 }
 
-void ListScheduler::begin(Notion notion) {
-  notion_ = notion;
+void ListScheduler::begin(Priority priority) {
+  priority_ = priority;
   users_ = IdVector<BufferId, int>(program_.buffers.size(), 0);
-  begun_ = IdVector<BufferId, bool>(program_.buffers.size(), false);
+  started_ = IdVector<BufferId, bool>(program_.buffers.size(), false);
   for (const std::vector<BufferId>& touched : touches_) {
     for (BufferId buffer : touched) ++users_[buffer];
   }
@@ -120,7 +120,7 @@ void ListScheduler::begin(Notion notion) {
 }
 
 void ListScheduler::add_ready(size_t launch) {
-  ranks_[launch] = notion_(candidate(launch));
+  ranks_[launch] = priority_(candidate(launch));
   ready_.insert({ranks_[launch], launch});
 }
 
@@ -133,8 +133,8 @@ void ListScheduler::rank_again(BufferId touched) {
 
 void ListScheduler::run(size_t launch) {
   for (BufferId buffer : touches_[launch]) {
-    const bool begins = !begun_[buffer];
-    begun_[buffer] = true;
+    const bool begins = !started_[buffer];
+    started_[buffer] = true;
     --users_[buffer];
     if (begins || users_[buffer] == 1) rank_again(buffer);
   }
@@ -143,8 +143,8 @@ void ListScheduler::run(size_t launch) {
   }
 }
 
-std::vector<size_t> ListScheduler::order(Notion notion) {
-  begin(notion);
+std::vector<size_t> ListScheduler::order(Priority priority) {
+  begin(priority);
   std::vector<size_t> result;
   while (!ready_.empty()) {
     result.push_back(ready_.begin()->second);
@@ -154,7 +154,7 @@ std::vector<size_t> ListScheduler::order(Notion notion) {
   return result;
 }
 
-constexpr Notion kNotions[] = {
+constexpr Priority kPriorities[] = {
     // Least growth now.
     [](const Candidate& c) { return Rank(c.taken - c.freed, 0); },
     // Frees first, then what takes least.
@@ -220,7 +220,7 @@ void choose_order(Program& program) {
   std::vector<std::vector<size_t>> orders{std::vector<size_t>(program.launches.size())};
   std::iota(orders[0].begin(), orders[0].end(), size_t{0});
   ListScheduler scheduler(program);
-  for (Notion notion : kNotions) orders.push_back(scheduler.order(notion));
+  for (Priority priority : kPriorities) orders.push_back(scheduler.order(priority));
   Arrangement launches(program);
   std::vector<std::pair<int64_t, size_t>> bounds;
   for (size_t i = 0; i < orders.size(); ++i) {

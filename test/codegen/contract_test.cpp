@@ -29,7 +29,7 @@ void check_product(const std::string& text, int64_t n, int64_t capacity, int sch
           random() % 2 ? int64_t{1} << (random() % 11) : 1 + static_cast<int64_t>(random() % 99);
       other.pack_left = random() % 2;
       other.pack_right = random() % 2;
-      other.strip = schedule.strip || random() % 2;
+      other.block_epilogue = schedule.block_epilogue || random() % 2;
       if (!product.legal(other, target)) continue;
       ++built;
       kernel = product.build(other, target, capacity);

@@ -45,7 +45,7 @@ TEST_F(Dealt, EachFunctionStandsInOneModule) {
   KernelFunctions functions(units_of({3, 1, 4, 1, 5, 9, 2, 6}));
   EXPECT_EQ(functions.all().size(), 7U) << "two of the kernels are equal";
   for (size_t modules : {1, 2, 3, 7}) {
-    Deal dealt = deal(functions, modules);
+    Partition dealt = partition(functions, modules);
     EXPECT_EQ(dealt.size(), modules);
     std::multiset<std::string> symbols;
     for (const auto& module : dealt) {
@@ -59,7 +59,7 @@ TEST_F(Dealt, EachFunctionStandsInOneModule) {
 
 TEST_F(Dealt, ModulesWeighAboutTheSame) {
   KernelFunctions functions(units_of({1, 2, 3, 4, 5, 6, 7, 8}));
-  Deal dealt = deal(functions, 3);
+  Partition dealt = partition(functions, 3);
   size_t all = 0, largest = 0;
   for (const auto& module : dealt) {
     all += weight(module);
@@ -69,8 +69,8 @@ TEST_F(Dealt, ModulesWeighAboutTheSame) {
 }
 
 TEST_F(Dealt, ThereAreNoMoreModulesThanFunctions) {
-  EXPECT_EQ(deal(KernelFunctions(units_of({2, 1})), 8).size(), 2U);
-  EXPECT_EQ(deal(KernelFunctions({}), 8).size(), 1U);
+  EXPECT_EQ(partition(KernelFunctions(units_of({2, 1})), 8).size(), 2U);
+  EXPECT_EQ(partition(KernelFunctions({}), 8).size(), 1U);
 }
 
 /// The second kernel is heavier than the third: each has a thread of its own, and both fail.

@@ -61,7 +61,7 @@ void check_graph(const std::string& text, const RunSizes& sizes, int schedules) 
           random() % 2 ? int64_t{1} << (random() % 11) : 1 + static_cast<int64_t>(random() % 99);
       other.pack_left = random() % 2;
       other.pack_right = random() % 2;
-      other.strip = schedule.strip || random() % 2;
+      other.block_epilogue = schedule.block_epilogue || random() % 2;
       if (check_contract_schedule(test.graph(), test.cluster(), other, target)) continue;
       ++built;
       test.expect_exact(other, target);

@@ -25,7 +25,7 @@ ReadResult read(const std::string& text) {
 }
 
 const char* const kEverything =
-    R"(kernel @all_of_it contract {mr=6 nv=2 mc=96 nc=128 kc=512 pack=both epilogue=strip}:
+    R"(kernel @all_of_it contract {mr=6 nv=2 mc=96 nc=128 kc=512 pack=both epilogue=block}:
   cost fma=1000000 simple=2.5 divide=0 transcendental=0 bytes=1e+20 items=12
   nodes [3,4,9]
   x: in f32[n*64,784]

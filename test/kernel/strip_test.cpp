@@ -51,8 +51,8 @@ TEST(Strip, CutsBandsUnderACausalMask) {
       for (size_t at = 0; (at = run.kernels().find(text, at)) != std::string::npos; ++at) ++found;
       return found;
     };
-    EXPECT_EQ(count("max 64 step 32 whole"), 3) << run.kernels();  // scores, twice; cotangents
-    EXPECT_EQ(count("max 64 whole -> "), 5) << run.kernels();      // softmax, twice; its slope
+    EXPECT_EQ(count("max 64 step 32 padded"), 3) << run.kernels();  // scores, twice; cotangents
+    EXPECT_EQ(count("max 64 padded -> "), 5) << run.kernels();      // softmax, twice; its slope
     EXPECT_EQ(count("sum k_2 0..i_2+8 max 64: "), 1) << run.kernels();  // shares @ values
     EXPECT_EQ(count("i_3..64: "), 1) << run.kernels();                  // shares, transposed
     EXPECT_EQ(count("lanes c 0..64"), 0) << run.kernels();              // no row of a whole matrix
@@ -63,7 +63,7 @@ TEST(Strip, ComputesAllWithoutAMask) {
   const Graph graph = graph_of({.length = 64, .width = 32, .causal = false});
   StepRun run(graph, {.n = 1, .capacity = 1}, frozen("test-avx512"));
   run.expect_exact();
-  EXPECT_EQ(run.kernels().find("whole"), std::string::npos) << run.kernels();
+  EXPECT_EQ(run.kernels().find("padded"), std::string::npos) << run.kernels();
 }
 
 TEST(Strip, SharesThePlacesOfMatrices) {

@@ -90,8 +90,8 @@ TEST(Functions, WrittenDefaultsAreThoseThatHold) {
     for (const Builtin& row : rows) {
       std::string defaults;
       for (const BuiltinFormal& formal : formals_of(row)) {
-        if (!formal.otherwise.empty() && is_literal(formal.otherwise))
-          defaults += ", " + formal.name + ": " + formal.otherwise;
+        if (!formal.default_value.empty() && is_literal(formal.default_value))
+          defaults += ", " + formal.name + ": " + formal.default_value;
       }
       if (defaults.empty()) continue;
       auto call = calls.find(std::string(row.name));

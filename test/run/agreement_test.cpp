@@ -22,9 +22,9 @@ namespace {
 constexpr double kWideError = 2e-5;
 constexpr uint64_t kGraphs = 200;
 
-uint64_t number_from(const char* name, uint64_t otherwise) {
+uint64_t number_from(const char* name, uint64_t fallback) {
   const char* text = std::getenv(name);
-  return text ? std::stoull(text) : otherwise;
+  return text ? std::stoull(text) : fallback;
 }
 
 struct Range {

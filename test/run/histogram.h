@@ -18,7 +18,7 @@ class Histogram {
     for (const OpDef* def : all_ops()) counts_["row " + std::string(def->name)] = 0;
     for (const char* cls : {"pointwise", "rows", "contract", "strip", "scatter", "scalar"})
       counts_["class " + std::string(cls)] = 0;
-    for (const char* place : {"tile", "strip"}) {
+    for (const char* place : {"tile", "block"}) {
       for (const char* what : {"bias", "activation", "residual", "update"})
         counts_[fmt::format("{} epilogue: {}", place, what)] = 0;
     }
@@ -125,7 +125,7 @@ class Histogram {
       counts_["K over 1024"] += tile->micro.totals.has_value();
       counts_["K of the batch's rows"] += tile->micro.k_extent.per_n != 0;
     });
-    add_epilogue(graph, cluster, kernel.schedule.strip ? "strip" : "tile");
+    add_epilogue(graph, cluster, kernel.schedule.block_epilogue ? "block" : "tile");
   }
 
   void add_epilogue(const Graph& graph, const Cluster& cluster, const std::string& place) {

@@ -116,9 +116,9 @@ void FormFinder::describe_bands(const Cluster& strip) {
   write(int64_t{bands.has_value()});
   if (!bands) return;
   write(bands->columns);
-  mention(bands->columned);
-  mention(bands->ended);
-  mention(bands->begun);
+  mention(bands->trims_columns);
+  mention(bands->k_ends_at_diagonal);
+  mention(bands->k_starts_at_diagonal);
 }
 
 /// Whether a buffer of its own is filled, or a variable's, and whose.

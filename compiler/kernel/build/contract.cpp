@@ -8,7 +8,7 @@
 //         at last: epilogue                  // or: store %a to the band
 //     seq i, lanes j: epilogue               // strip: over the finished band
 //
-// With roles swapped i runs over columns of the result: a strip is then turned, seq j, lanes i.
+// With roles swapped i runs over columns of the result: a strip is then transposed, seq j, lanes i.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -77,7 +77,7 @@ class ContractBuilder {
         space_dims_(std::move(space.dims)),
         shape_(contract_shape(input.graph, input.cluster, input.schedule.swapped)),
         schedule_(input.schedule),
-        turned_(input.schedule.swapped && stores_along_columns(input.graph, input.cluster)),
+        transposed_(input.schedule.swapped && stores_along_columns(input.graph, input.cluster)),
         width_(input.schedule.nv * input.target.lanes),
         capacity_(input.capacity) {}
 
@@ -88,12 +88,12 @@ class ContractBuilder {
   std::vector<size_t> space_dims_;
   ContractShape shape_;
   Schedule schedule_;
-  bool turned_;    // the result is stored along the rows of the tiles
+  bool transposed_;  // the result is stored along the rows of the tiles
   int64_t width_;  // columns of a tile
   int64_t capacity_;
   std::vector<AxisId> batch_axes_;
   BlockedAxis i_, j_, k_;
-  std::optional<SlotId> band_;  // the tiles that wait for the next block or for the strip
+  std::optional<SlotId> partial_;  // the tiles that wait for the next block or for the strip
   std::optional<SlotId> totals_;
   int open_par_ = 0;
 
@@ -105,11 +105,11 @@ class ContractBuilder {
   Access operand_access(const MatrixOperand& operand, const Index& outer);
   Access pack(const MatrixOperand& operand, const char* name, const BlockedAxis& columns,
               int64_t width);
-  Access band_access(SlotId slot) const { return {slot, {i_.local(), j_.local()}}; }
+  Access partial_access(SlotId slot) const { return {slot, {i_.local(), j_.local()}}; }
   Point point() const;
   Micro micro(Access left, Access right);
   void product();
-  void strip();
+  void emit_block_epilogue();
 };
 
 BlockedAxis ContractBuilder::axis(const char* name, Dim extent, int64_t block, bool always) {
@@ -148,8 +148,8 @@ void ContractBuilder::open_items() {
 void ContractBuilder::make_scratch() {
   int64_t columns = (j_.size + width_ - 1) / width_ * width_;
   bool blocked = k_.block.valid();
-  if (blocked || schedule_.strip) {
-    band_ = builder_.worker_slot("part", DType::F32, {i_.size, columns});
+  if (blocked || schedule_.block_epilogue) {
+    partial_ = builder_.worker_slot("part", DType::F32, {i_.size, columns});
   }
   if (blocked && shape_.inner.at(capacity_) > kProductChunk) {
     totals_ = builder_.worker_slot("total", DType::F32, {i_.size, columns});
@@ -215,8 +215,8 @@ Micro ContractBuilder::micro(Access left, Access right) {
   micro.chunk = kProductChunk;
   if (!k_.block.valid()) return micro;
   micro.k0 = k_.block;
-  micro.carry = band_access(*band_);
-  if (totals_) micro.totals = band_access(*totals_);
+  micro.carry = partial_access(*partial_);
+  if (totals_) micro.totals = partial_access(*totals_);
   return micro;
 }
 
@@ -237,8 +237,9 @@ void ContractBuilder::product() {
   tile.micro = micro(std::move(left), std::move(right));
   builder_.open_body({i_.axis, j_.axis});
   tile.micro.result = builder_.make_value(DType::F32);
-  if (schedule_.strip) {
-    builder_.append({Store{band_access(*band_), operand_of_value(tile.micro.result, DType::F32)}});
+  if (schedule_.block_epilogue) {
+    builder_.append(
+        {Store{partial_access(*partial_), operand_of_value(tile.micro.result, DType::F32)}});
   } else {
     builder_.bind(anchor(), point(), tile.micro.result);
     builder_.store_yields(builder_.stored(), point());
@@ -247,13 +248,13 @@ void ContractBuilder::product() {
   builder_.append({std::move(tile)});
 }
 
-/// Stores run along the lanes: over a product that lies turned round, lanes are its rows.
-void ContractBuilder::strip() {
-  const BlockedAxis& outer = turned_ ? j_ : i_;
-  const BlockedAxis& lanes = turned_ ? i_ : j_;
+/// Stores run along the lanes: over a product that lies transposed round, lanes are its rows.
+void ContractBuilder::emit_block_epilogue() {
+  const BlockedAxis& outer = transposed_ ? j_ : i_;
+  const BlockedAxis& lanes = transposed_ ? i_ : j_;
   builder_.open_loop(LoopKind::Seq, outer.axis, outer.from(), outer.to());
   builder_.open_loop(LoopKind::Lanes, lanes.axis, lanes.from(), lanes.to());
-  Operand product = builder_.load_here(band_access(*band_));
+  Operand product = builder_.load_here(partial_access(*partial_));
   builder_.bind(anchor(), point(), product.value);
   builder_.store_yields(builder_.stored(), point());
   builder_.close_loop();
@@ -296,7 +297,7 @@ Kernel ContractBuilder::build() {
   } else {
     product();
   }
-  if (schedule_.strip) strip();
+  if (schedule_.block_epilogue) emit_block_epilogue();
   for (; open_par_ > 0; --open_par_) builder_.close_loop();
   Kernel kernel = builder_.finish(schedule_, capacity_);
   if (shape_.columns.is_one()) follow_single_column(kernel, j_.axis);

@@ -45,9 +45,9 @@ Operand KernelBuilder::emit(NodeId member, const Point& point) {
 std::vector<Index> KernelBuilder::coordinates(NodeId member, const Point& point) {
   std::vector<Index> indices;
   for (size_t dim = 0; dim < graph_->type(member).rank(); ++dim) {
-    const auto place = coordinate_place(*graph_, space_, member, dim);
-    GRADUS_CHECK(place.has_value(), fmt::format("{} has coordinates", names_[member]));
-    indices.push_back(at(*place, point));
+    const auto map = coordinate_map(*graph_, space_, member, dim);
+    GRADUS_CHECK(map.has_value(), fmt::format("{} has coordinates", names_[member]));
+    indices.push_back(at(*map, point));
   }
   return indices;
 }
@@ -67,7 +67,7 @@ Operand KernelBuilder::between(const Index& index, int64_t low, int64_t high) {
 /// A reshape whose dimensions cross: the old indices are divided out of the element's number.
 Operand KernelBuilder::emit_crossing(NodeId member, const Point& point) {
   const View view = resolve_view(*graph_, (*graph_)[member].operands[0]);
-  const Operand number = index_of(at(own_place(*graph_, space_, member), point));
+  const Operand number = index_of(at(own_map(*graph_, space_, member), point));
   const auto constant = [](int64_t value) {
     return constant_operand(DType::I32, static_cast<double>(value));
   };
@@ -106,29 +106,28 @@ Operand KernelBuilder::emit_pad(NodeId member, const Point& point) {
     inside = inside.value.valid() ? let(OpKind::And, {inside, here}, DType::Bool) : here;
     indices[dim].affine = plus(indices[dim].affine, Affine::of(-low[dim]));
   }
-  const double otherwise = node.attrs.get_or<double>(AttrName::Value, 0.0);
-  return guarded(view, indices, inside, node.type.dtype, otherwise);
+  const double default_value = node.attrs.get_or<double>(AttrName::Value, 0.0);
+  return guarded(view, indices, inside, node.type.dtype, default_value);
 }
 
 Operand KernelBuilder::read(const View& view, const std::vector<Index>& indices) {
   if (!is_buffer((*graph_)[view.source])) {
-    Place place{view.strides, view.offset};
-    if ((*graph_)[view.source].op == OpKind::Iota)
-      place = along_iota((*graph_)[view.source], place);
-    return read(view.source, place, indices);
+    AccessMap map{view.strides, view.offset};
+    if ((*graph_)[view.source].op == OpKind::Iota) map = along_iota((*graph_)[view.source], map);
+    return read(view.source, map, indices);
   }
   return load(access(view, SlotDir::In, indices));
 }
 
-/// The element of a view, or `otherwise` where the condition fails: then it is not read.
+/// The element of a view, or `default_value` where the condition fails: then it is not read.
 Operand KernelBuilder::guarded(const View& view, const std::vector<Index>& indices,
-                               const Operand& inside, DType dtype, double otherwise) {
+                               const Operand& inside, DType dtype, double default_value) {
   if (!inside.value.valid()) return read(view, indices);
   if (is_buffer((*graph_)[view.source])) {
-    return load(access(view, SlotDir::In, indices), inside.value, otherwise);
+    return load(access(view, SlotDir::In, indices), inside.value, default_value);
   }
   const Operand value = read(view, indices);
-  return let(OpKind::Select, {inside, value, constant_operand(dtype, otherwise)}, dtype);
+  return let(OpKind::Select, {inside, value, constant_operand(dtype, default_value)}, dtype);
 }
 
 Operand KernelBuilder::emit_concat(NodeId member, const Point& point) {
@@ -191,9 +190,9 @@ Operand KernelBuilder::emit_take_along(NodeId member, const Point& point) {
 Operand KernelBuilder::emit_put_along(NodeId member, const Point& point) {
   const Node& node = (*graph_)[member];
   const size_t axis = static_cast<size_t>(node.attrs.integer(AttrName::Axis));
-  const auto place = coordinate_place(*graph_, space_, member, axis);
+  const auto map = coordinate_map(*graph_, space_, member, axis);
   const Operand number = operand_of(member, 0, point);
-  Operand here = index_of(at(*place, point));
+  Operand here = index_of(at(*map, point));
   if (number.dtype != DType::I32) here = let(OpKind::Convert, {here}, number.dtype);
   const Operand hit = let(OpKind::Equal, {here, number}, DType::Bool);
   const DType dtype = node.type.dtype;

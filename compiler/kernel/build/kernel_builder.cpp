@@ -224,17 +224,17 @@ SlotId KernelBuilder::worker_slot(const std::string& name, DType dtype,
   return kernel_.slots.push_back(make_worker_slot(name, std::move(extents), dtype));
 }
 
-Access KernelBuilder::access(NodeId value, SlotDir dir, const Place& place, const Point& point) {
+Access KernelBuilder::access(NodeId value, SlotDir dir, const AccessMap& map, const Point& point) {
   std::vector<Dim> extents;
   std::vector<int64_t> strides;
   std::vector<Index> indices;
-  for (size_t j = 0; j < place.strides.size(); ++j) {
-    if (place.strides[j] == 0) continue;
+  for (size_t j = 0; j < map.strides.size(); ++j) {
+    if (map.strides[j] == 0) continue;
     extents.push_back(space_.extents[j]);
-    strides.push_back(place.strides[j]);
+    strides.push_back(map.strides[j]);
     indices.push_back(point[j]);
   }
-  return {buffer_slot(value, dir, std::move(extents), std::move(strides), place.offset),
+  return {buffer_slot(value, dir, std::move(extents), std::move(strides), map.offset),
           std::move(indices)};
 }
 
@@ -282,7 +282,7 @@ Operand KernelBuilder::index_of(const Index& index) {
   return index.loaded.valid() ? let(OpKind::Add, {value, loaded}, DType::I32) : value;
 }
 
-Operand KernelBuilder::load(Access from, std::optional<ValueId> where, double otherwise) {
+Operand KernelBuilder::load(Access from, std::optional<ValueId> where, double default_value) {
   size_t depth = floor();
   for (const Index& index : from.indices) depth = std::max(depth, depth_of(index));
   if (where) depth = std::max(depth, depths_[*where]);
@@ -304,7 +304,7 @@ Operand KernelBuilder::load(Access from, std::optional<ValueId> where, double ot
   }
   const DType dtype = kernel_.slots[from.slot].dtype;
   const Operand value = operand_of_value(define(dtype, depth), dtype);
-  append_at(depth, {Load{value.value, from, where.value_or(ValueId()), otherwise}});
+  append_at(depth, {Load{value.value, from, where.value_or(ValueId()), default_value}});
   if (!where) blocks_[depth].loads.push_back({std::move(from), value});
   return value;
 }
@@ -316,10 +316,10 @@ Operand KernelBuilder::load_here(Access from) {
   return operand_of_value(result, dtype);
 }
 
-Index KernelBuilder::at(const Place& place, const Point& point) {
-  Index index{Affine::of(place.offset), ValueId()};
-  for (size_t j = 0; j < place.strides.size(); ++j) {
-    const int64_t stride = place.strides[j];
+Index KernelBuilder::at(const AccessMap& map, const Point& point) {
+  Index index{Affine::of(map.offset), ValueId()};
+  for (size_t j = 0; j < map.strides.size(); ++j) {
+    const int64_t stride = map.strides[j];
     if (stride == 0) continue;
     index.affine = plus(index.affine, point[j].affine, stride);
     if (!point[j].loaded.valid()) continue;
@@ -387,13 +387,14 @@ Operand KernelBuilder::operand_of(NodeId member, size_t k, const Point& point) {
   const View view = operand_view(*graph_, member, k);
   if (is_member(view.source)) return value_of(view.source, point);
   const Node& source = (*graph_)[view.source];
-  const auto place = source.op == OpKind::Iota ? iota_place(*graph_, space_, member, view)
-                                               : operand_place(*graph_, space_, member, view);
-  GRADUS_CHECK(place.has_value(), fmt::format("operand {} of {} has a place", k, names_[member]));
-  return read(view.source, *place, point);
+  const auto map = source.op == OpKind::Iota ? iota_map(*graph_, space_, member, view)
+                                             : operand_map(*graph_, space_, member, view);
+  GRADUS_CHECK(map.has_value(),
+               fmt::format("operand {} of {} has an access map", k, names_[member]));
+  return read(view.source, *map, point);
 }
 
-Operand KernelBuilder::read(NodeId source, const Place& place, const Point& point) {
+Operand KernelBuilder::read(NodeId source, const AccessMap& map, const Point& point) {
   const Node& node = (*graph_)[source];
   const DType dtype = node.type.dtype;
   switch (node.op) {
@@ -401,11 +402,11 @@ Operand KernelBuilder::read(NodeId source, const Place& place, const Point& poin
       if (is_buffer(node)) break;
       return constant_operand(dtype, node.attrs.get_or<double>(AttrName::Value, 0.0));
     case OpKind::Iota: {
-      const Operand index = index_of(at(place, point));
+      const Operand index = index_of(at(map, point));
       return dtype == DType::I32 ? index : let(OpKind::Convert, {index}, dtype);
     }
     case OpKind::RandomBits: {
-      const Operand index = index_of(at(place, point));
+      const Operand index = index_of(at(map, point));
       return let(OpKind::RandomBits, {index}, dtype, node.attrs.integer(AttrName::Stream));
     }
     case OpKind::BatchSize:
@@ -417,11 +418,11 @@ Operand KernelBuilder::read(NodeId source, const Place& place, const Point& poin
     default:
       break;
   }
-  return load(access(source, SlotDir::In, place, point));
+  return load(access(source, SlotDir::In, map, point));
 }
 
-void KernelBuilder::store(NodeId value, const Place& place, const Point& point, Operand what) {
-  append({Store{access(value, SlotDir::Out, place, point), what}});
+void KernelBuilder::store(NodeId value, const AccessMap& map, const Point& point, Operand what) {
+  append({Store{access(value, SlotDir::Out, map, point), what}});
 }
 
 void KernelBuilder::store_yields(const std::vector<NodeId>& yields, const Point& point) {
@@ -429,7 +430,7 @@ void KernelBuilder::store_yields(const std::vector<NodeId>& yields, const Point&
   for (NodeId yield : yields) values.push_back(value_of(yield, point));
   for (size_t i = 0; i < yields.size(); ++i) {
     if (is_yield(yields[i])) {
-      store(yields[i], own_place(*graph_, space_, yields[i]), point, values[i]);
+      store(yields[i], own_map(*graph_, space_, yields[i]), point, values[i]);
     }
     store_moved(yields[i], point, values[i]);
   }

@@ -51,9 +51,9 @@ class KernelBuilder {
   SlotId buffer_slot(NodeId value, SlotDir dir, std::vector<Dim> extents,
                      std::vector<int64_t> strides, int64_t offset = 0);
   SlotId worker_slot(const std::string& name, DType dtype, std::vector<int64_t> extents);
-  /// The element of `value`'s buffer at `place`: a slot with one dimension per dimension of the
-  /// space that the place depends on.
-  Access access(NodeId value, SlotDir dir, const Place& place, const Point& point);
+  /// The element of `value`'s buffer at `map`: a slot with one dimension per dimension of the
+  /// space that the map depends on.
+  Access access(NodeId value, SlotDir dir, const AccessMap& map, const Point& point);
   /// The element of a view at these indices, one per dimension of the view.
   Access access(const View& view, SlotDir dir, const std::vector<Index>& indices);
   /// Which buffer a value is read from or stored to: its own, or the leaf that it updates.
@@ -64,8 +64,8 @@ class KernelBuilder {
   Operand value_of(NodeId member, const Point& point);
   /// What `member` reads as operand `k` at its point.
   Operand operand_of(NodeId member, size_t k, const Point& point);
-  /// What stands at `place` of `source`: a constant, an iota, a draw, or a load.
-  Operand read(NodeId source, const Place& place, const Point& point);
+  /// What stands at `map` of `source`: a constant, an iota, a draw, or a load.
+  Operand read(NodeId source, const AccessMap& map, const Point& point);
   /// The element of a view at these indices, one per dimension; whatever its source is.
   Operand read(const View& view, const std::vector<Index>& indices);
   /// From now on `value` is the member at this point, while the innermost block is open: the result
@@ -76,16 +76,16 @@ class KernelBuilder {
   /// where they go. All values stand before the first store: a leaf that one of them overwrites is
   /// read by others.
   void store_yields(const std::vector<NodeId>& yields, const Point& point);
-  /// Stores into the buffer of `value`; `place` as in access.
-  void store(NodeId value, const Place& place, const Point& point, Operand what);
+  /// Stores into the buffer of `value`; `map` as in access.
+  void store(NodeId value, const AccessMap& map, const Point& point, Operand what);
   Operand let(OpKind op, std::vector<Operand> operands, DType dtype, int64_t stream = 0);
   /// A load that may move out of loops it does not depend on; equal ones are made once.
-  Operand load(Access from, std::optional<ValueId> where = {}, double otherwise = 0);
+  Operand load(Access from, std::optional<ValueId> where = {}, double default_value = 0);
   /// A load that stays here: of a slot that this kernel also writes elsewhere.
   Operand load_here(Access from);
   Operand index_of(const Index& index);
   /// A linear form at a point; loaded entries are multiplied and added up.
-  Index at(const Place& place, const Point& point);
+  Index at(const AccessMap& map, const Point& point);
 
   /// Offers to share buffers, worker slots' places, names and costs are added; the kernel is done.
   Kernel finish(const Schedule& schedule, int64_t capacity);
@@ -126,7 +126,7 @@ class KernelBuilder {
   Operand emit_put_along(NodeId member, const Point& point);
   std::vector<Index> coordinates(NodeId member, const Point& point);
   Operand guarded(const View& view, const std::vector<Index>& indices, const Operand& inside,
-                  DType dtype, double otherwise);
+                  DType dtype, double default_value);
   static Index loaded_index(const Operand& index);
   Operand between(const Index& index, int64_t low, int64_t high);
   std::string slot_name(NodeId value) const;

@@ -85,7 +85,7 @@ Kernel build_pointwise(const BuildInput& input) {
 namespace {
 
 /// The buffer that a copy fills: a parameter or state, or a result of its own.
-SlotId copy_target(KernelBuilder& builder, const Place& dense) {
+SlotId copy_target(KernelBuilder& builder, const AccessMap& dense) {
   const Graph& graph = builder.graph();
   const Result& result = graph.results[static_cast<size_t>(builder.cluster().copy_result)];
   Slot slot;
@@ -118,10 +118,10 @@ Kernel build_copy(const BuildInput& input) {
   const NodeId copied = builder.cluster().anchor;
   ItemLoops loops(builder, input.schedule.block);
   const Point point = loops.open();
-  const auto place = copied_place(input.graph, builder.space(), copied);
-  GRADUS_CHECK(place.has_value(), "a copy reads a view");
-  const Operand value = builder.read(resolve_view(input.graph, copied).source, *place, point);
-  const Place dense = own_place(input.graph, builder.space(), copied);
+  const auto map = copied_map(input.graph, builder.space(), copied);
+  GRADUS_CHECK(map.has_value(), "a copy reads a view");
+  const Operand value = builder.read(resolve_view(input.graph, copied).source, *map, point);
+  const AccessMap dense = own_map(input.graph, builder.space(), copied);
   Access to{copy_target(builder, dense), {}};
   for (size_t j = 0; j < point.size(); ++j) {
     if (dense.strides[j] != 0) to.indices.push_back(point[j]);

@@ -1,7 +1,7 @@
 // Rows clusters: an item is some rows, a row is a few loops over its columns. Each loop computes
 // the members of its stage, folds what is folded there and stores what is yielded there. Members
-// that a later loop reads are held in registers, computed again from loads, or (dear ones) stashed
-// in a row of scratch.
+// that a later loop reads are held in registers, computed again from loads, or (expensive ones)
+// stashed in a row of scratch.
 #include <algorithm>
 
 #include "graph/op.h"
@@ -14,8 +14,8 @@ namespace gradus::kernel {
 
 namespace {
 
-bool is_dear(OpKind op) {
-  // The math functions, and division as dear as some of them.
+bool is_expensive(OpKind op) {
+  // The math functions, and division, as expensive as some of them.
   switch (op) {
     case OpKind::Exp:
     case OpKind::Expm1:
@@ -180,9 +180,9 @@ class RowsBuilder {
     SlotId slot;
     int stage;
   };
-  /// Keeps a dear member for the loops that follow.
+  /// Keeps an expensive member for the loops that follow.
   void stash(NodeId member, int stage) {
-    if (input_.schedule.held || !is_dear_to_repeat(member, stage)) return;
+    if (input_.schedule.held || !is_expensive_to_repeat(member, stage)) return;
     const Operand value = builder_.value_of(member, point());
     if (!value.value.valid()) return;
     const int64_t length = builder_.space().extents.back().value;
@@ -199,8 +199,8 @@ class RowsBuilder {
       builder_.bind(stash.member, point(), value.value);
     }
   }
-  bool is_dear_to_repeat(NodeId member, int stage) const {
-    if (!is_dear(graph_[member].op)) return false;
+  bool is_expensive_to_repeat(NodeId member, int stage) const {
+    if (!is_expensive(graph_[member].op)) return false;
     for (int later = stage + 1; later < stages_.count; ++later) {
       if (is_read_in(member, later)) return true;
     }
@@ -216,7 +216,7 @@ class RowsBuilder {
           is_fold(reader) ? stages_.of[i] == stage + 1 : is_full(reader) && stages_.of[i] == stage;
       if (!here && !needed[i]) continue;
       if (reader == member) return true;
-      if (!here && is_dear(graph_[reader].op)) continue;  // it comes from a stash of its own
+      if (!here && is_expensive(graph_[reader].op)) continue;  // it comes from a stash of its own
       for (NodeId operand : graph_[reader].operands) {
         const NodeId source = resolve_view(graph_, operand).source;
         const auto at = std::find(cluster.members.begin(), cluster.members.end(), source);

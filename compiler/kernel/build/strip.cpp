@@ -66,7 +66,7 @@ class StripBuilder {
   std::vector<std::pair<SlotId, SlotId>> offers_;  // of one inner value's place to another
   std::vector<AxisId> part_items_;                 // the part's own axes of items
   size_t part_ = 0;                                // its number
-  bool whole_rows_ = false;                        // bands are computed in whole vectors
+  bool padded_vectors_ = false;                    // bands are computed in whole vectors
 
   bool is_inner(NodeId value) const;
   Schedule part_schedule(const Cluster& part) const;
@@ -127,7 +127,7 @@ Kernel StripBuilder::part_kernel(const Cluster& part) const {
 bool StripBuilder::bands_are_whole() const {
   if (!bands_ || bands_->columns % input_.target.lanes != 0) return false;
   return std::ranges::all_of(strip_.parts, [&](const Cluster& part) {
-    return part.cls != ClusterClass::Contract || !bands_->cuts_columns(part.anchor) ||
+    return part.cls != ClusterClass::Contract || !Bands::has(bands_->trims_columns, part.anchor) ||
            contract_schedule(part).pack_right;
   });
 }
@@ -143,7 +143,7 @@ Kernel StripBuilder::build() {
     loop.to = {Affine::of(item), 1, std::nullopt};
     item_loops_.push_back(std::move(loop));
   }
-  whole_rows_ = bands_are_whole();
+  padded_vectors_ = bands_are_whole();
   for (const Cluster& part : strip_.parts) {
     Kernel kernel = part_kernel(part);
     leave_items(kernel);
@@ -166,14 +166,15 @@ void StripBuilder::cut_tiles(const Cluster& part, Kernel& kernel) const {
     Tile* tile = std::get_if<Tile>(&stmt.body);
     if (!tile) return;
     const Affine end{rows, 0, {{tile->i, 1}}};
-    if (bands_->cuts_columns(part.anchor)) {
+    if (Bands::has(bands_->trims_columns, part.anchor)) {
       tile->j_to = {end, 1, Affine::of(bands_->columns)};
-      tile->whole = whole_rows_;
+      tile->padded = padded_vectors_;
     }
-    if (bands_->ends_terms(part.anchor)) {
+    if (Bands::has(bands_->k_ends_at_diagonal, part.anchor)) {
       tile->micro.k_to = {end, 1, Affine::of(bands_->columns)};
     }
-    if (bands_->begins_terms(part.anchor)) tile->micro.k_from = Affine::of(tile->i);
+    if (Bands::has(bands_->k_starts_at_diagonal, part.anchor))
+      tile->micro.k_from = Affine::of(tile->i);
   });
 }
 
@@ -186,7 +187,7 @@ void StripBuilder::cut_rows(Kernel& kernel) const {
     Loop* loop = std::get_if<Loop>(&stmt.body);
     if (!loop || loop->kind != LoopKind::Lanes) return;
     loop->to = {end, 1, Affine::of(bands_->columns)};
-    loop->whole = whole_rows_;
+    loop->padded = padded_vectors_;
   });
 }
 

@@ -37,7 +37,7 @@ std::optional<std::string> check_schedule(const Graph& graph, const Cluster& clu
   }
   if (schedule.block < 1) return "an item has at least one element";
   if (schedule.rows < 1) return "an item has at least one row";
-  if (schedule.unroll < 1 || schedule.unroll > 8) return "1 to 8 vectors a turn";
+  if (schedule.unroll < 1 || schedule.unroll > 8) return "1 to 8 vectors an iteration";
   if (cluster.cls == ClusterClass::Rows && !is_chain(graph, cluster)) {
     return check_rows_schedule(graph, cluster, schedule, target);
   }

@@ -33,7 +33,7 @@ Cache l1(const Target& target) { return {target.l1_bytes, target.l1_ways}; }
 Cache l2(const Target& target) { return {target.l2_bytes, 8}; }
 
 /// Whether `count` rows that lie `stride` elements apart fall into too few sets of a cache.
-bool collides(int64_t count, int64_t stride, Cache cache) {
+bool has_conflict_misses(int64_t count, int64_t stride, Cache cache) {
   int64_t sets = std::max<int64_t>(1, cache.bytes / kCacheLine / cache.ways);
   int64_t bytes = stride * 4;
   if (bytes < kCacheLine) return false;
@@ -69,7 +69,7 @@ bool left_by_columns(const ContractShape& shape) {
 
 /// Whether a copy of the right operand serves enough rows, and its rows lie so far apart that those
 /// of a block fill half of the L2 cache's ways with few of its columns.
-bool repays_near_rows(const ContractShape& shape, const Sizes& size, const Target& target) {
+bool packing_b_pays(const ContractShape& shape, const Sizes& size, const Target& target) {
   constexpr int64_t kManyRows = 512;
   const int64_t reach = column_steps(target) * shape.right.inner_stride() * 4;
   return size.m >= kManyRows && 2 * reach >= target.l2_bytes;
@@ -79,7 +79,7 @@ bool repays_near_rows(const ContractShape& shape, const Sizes& size, const Targe
 /// the left one's lines for the next tile.
 bool runs_down_columns(const ContractShape& shape, const Sizes& size, const Target& target) {
   return wide_registers(target) && left_by_columns(shape) && shape.right_runs_along_lanes() &&
-         size.k > column_steps(target) && !repays_near_rows(shape, size, target);
+         size.k > column_steps(target) && !packing_b_pays(shape, size, target);
 }
 
 /// The left operand is read where it lies, by rows or by columns: a copy costs more than the lines
@@ -93,15 +93,15 @@ bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
   if (!shape.right_runs_along_lanes()) return true;
   if (runs_down_columns(shape, size, target)) return false;
   if (size.m >= 96 && size.k * size.n * 4 > target.l2_bytes) return true;
-  bool far = collides(kc, shape.right.inner_stride(), l1(target));
-  return far && size.m >= 48 && !wide_registers(target);
+  bool conflicts = has_conflict_misses(kc, shape.right.inner_stride(), l1(target));
+  return conflicts && size.m >= 48 && !wide_registers(target);
 }
 
 /// Steps of a long sum whose lines of the left operand, one for each, the L2 cache keeps for the
 /// next tile: in half of its ways, as the right operand wants the others.
 int64_t kept_steps(const ContractShape& shape, const Target& target) {
   constexpr int64_t kUsual = 256, kFewest = 128;
-  return collides(2 * kUsual, shape.left.inner_stride(), l2(target)) ? kFewest : kUsual;
+  return has_conflict_misses(2 * kUsual, shape.left.inner_stride(), l2(target)) ? kFewest : kUsual;
 }
 
 int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& target) {
@@ -194,8 +194,8 @@ Schedule schedule_contract(const Graph& graph, const Cluster& cluster, const Tar
   s.swapped = !stores_along_columns(graph, cluster);
   ContractShape shape = contract_shape(graph, cluster, s.swapped);
   Sizes size = sizes_of(shape, capacity);
-  bool turned = !s.swapped && wants_lanes_along_rows(shape, size, target);
-  if (turned) {
+  bool transposed = !s.swapped && wants_lanes_along_rows(shape, size, target);
+  if (transposed) {
     s.swapped = true;
     shape = contract_shape(graph, cluster, true);
     size = sizes_of(shape, capacity);
@@ -207,7 +207,7 @@ Schedule schedule_contract(const Graph& graph, const Cluster& cluster, const Tar
   int64_t kc = std::min(s.kc, size.k);
   s.pack_right = wants_right_pack(shape, size, kc, target);
   int ops = simple_epilogue_ops(graph, cluster);
-  s.strip = turned || ops < 0 || ops > kTileEpilogueOps;
+  s.block_epilogue = transposed || ops < 0 || ops > kTileEpilogueOps;
   if (runs_down_columns(shape, size, target)) {
     choose_columns(s, size, s.nv * target.lanes);
   } else {
@@ -228,8 +228,9 @@ std::optional<std::string> check_contract_schedule(const Graph& graph, const Clu
   if (s.mc % s.mr != 0) return "mc is no multiple of the tile's rows";
   ContractShape shape = contract_shape(graph, cluster, s.swapped);
   if (s.swapped == stores_along_columns(graph, cluster)) {
-    bool turned = s.swapped && s.strip && !shape.rows.is_one() && !shape.columns.is_one();
-    if (!turned) return "stores do not run along the lanes";
+    bool transposed =
+        s.swapped && s.block_epilogue && !shape.rows.is_one() && !shape.columns.is_one();
+    if (!transposed) return "stores do not run along the lanes";
   }
   if (!s.pack_right && !shape.right_runs_along_lanes()) {
     return "the right operand has to be packed, its lanes are no neighbours";

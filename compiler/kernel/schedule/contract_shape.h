@@ -33,7 +33,7 @@ struct ContractShape {
 ContractShape contract_shape(const Graph& graph, const Cluster& cluster, bool swapped);
 /// Whether vectors over columns can be stored to the product's buffer; else it must be swapped.
 bool stores_along_columns(const Graph& graph, const Cluster& cluster);
-/// Simple arithmetic after the product, element by element; -1 if something is too dear or too
+/// Simple arithmetic after the product, element by element; -1 if something is too expensive or too
 /// large to do in the accumulators.
 int simple_epilogue_ops(const Graph& graph, const Cluster& cluster);
 

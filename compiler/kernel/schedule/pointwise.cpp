@@ -1,4 +1,4 @@
-// Pointwise clusters: how many elements are an item, and how many vectors a turn of the loop takes.
+// Pointwise clusters: how many elements are an item, and how many vectors an iteration takes.
 #include <algorithm>
 
 #include "cluster/cluster_space.h"
@@ -8,7 +8,7 @@ namespace gradus::kernel {
 
 namespace {
 
-/// Initialisers: of one block size they are one function (codegen/launch_numbers.h).
+/// Initialisers: of one block size they are one function (codegen/launch_arguments.h).
 bool reads_nothing(const Graph& graph, const Cluster& cluster) {
   if (cluster.copy_result >= 0) {
     return !is_buffer(graph[resolve_view(graph, cluster.anchor).source]);

@@ -82,7 +82,7 @@ class BandFinder {
     const ContractShape product = contract_shape(graph_, part, false);
     const bool cut = is_matrix(part.anchor) && read_by_rows_alone(part);
     if (cut) {
-      bands_.columned.push_back(part.anchor);
+      bands_.trims_columns.push_back(part.anchor);
     } else if (reads_matrix_beside(part)) {
       return false;
     }
@@ -96,10 +96,11 @@ class BandFinder {
     const std::vector<int64_t> dense = memory_strides(shape(left.source));
     const int64_t row = dense[dense.size() - 2], column = dense.back();
     const bool plain = product.left.outer_stride() == row && product.left.inner_stride() == column;
-    const bool turned = product.left.outer_stride() == column && product.left.inner_stride() == row;
-    if (plain) bands_.ended.push_back(part.anchor);
-    if (turned) bands_.begun.push_back(part.anchor);
-    return plain || turned;
+    const bool transposed =
+        product.left.outer_stride() == column && product.left.inner_stride() == row;
+    if (plain) bands_.k_ends_at_diagonal.push_back(part.anchor);
+    if (transposed) bands_.k_starts_at_diagonal.push_back(part.anchor);
+    return plain || transposed;
   }
   /// Everything of the part that is stored is a matrix of the strip that only rows parts read.
   bool read_by_rows_alone(const Cluster& part) const {

@@ -12,14 +12,18 @@ namespace gradus::kernel {
 
 /// Products by their anchors. Bands are possible only where all parts agree.
 struct Bands {
-  int64_t columns = 0;           // of the square matrices under the mask
-  std::vector<NodeId> columned;  // results of which nobody reads what is above the diagonal
-  std::vector<NodeId> ended;     // left operands that are 0 above: terms end at the diagonal
-  std::vector<NodeId> begun;     // such operands transposed: terms begin at the diagonal
+  int64_t columns = 0;  // of the square matrices under the mask
+  /// Results of which nobody reads what is above the diagonal: the columns of a band of rows end
+  /// with the band.
+  std::vector<NodeId> trims_columns;
+  /// Left operands that are 0 above the diagonal: the sum over k ends there.
+  std::vector<NodeId> k_ends_at_diagonal;
+  /// Such operands transposed, 0 below it: the sum over k starts there.
+  std::vector<NodeId> k_starts_at_diagonal;
 
-  bool cuts_columns(NodeId anchor) const { return std::ranges::count(columned, anchor) > 0; }
-  bool ends_terms(NodeId anchor) const { return std::ranges::count(ended, anchor) > 0; }
-  bool begins_terms(NodeId anchor) const { return std::ranges::count(begun, anchor) > 0; }
+  static bool has(const std::vector<NodeId>& anchors, NodeId anchor) {
+    return std::ranges::find(anchors, anchor) != anchors.end();
+  }
 };
 
 std::optional<Bands> find_bands(const Graph& graph, const Cluster& strip);

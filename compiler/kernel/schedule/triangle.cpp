@@ -13,12 +13,12 @@ namespace {
 bool counts_along(const Graph& graph, const View& view, size_t dim) {
   const Node& source = graph[view.source];
   if (source.op != OpKind::Iota) return false;
-  const Place place = along_iota(source, {view.strides, view.offset});
-  for (size_t d = 0; d < place.strides.size(); ++d) {
+  const AccessMap map = along_iota(source, {view.strides, view.offset});
+  for (size_t d = 0; d < map.strides.size(); ++d) {
     if (view.extents[d].is_one()) continue;
-    if (place.strides[d] != (d == dim ? 1 : 0)) return false;
+    if (map.strides[d] != (d == dim ? 1 : 0)) return false;
   }
-  return place.offset == 0;
+  return map.offset == 0;
 }
 
 /// column <= row, of a whole matrix.

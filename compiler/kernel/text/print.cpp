@@ -16,7 +16,7 @@ namespace gradus::kernel {
 namespace {
 
 /// Words that stand where an axis may stand.
-const std::set<std::string> kReserved = {"n", "max", "ceil", "step", "held", "panels", "whole"};
+const std::set<std::string> kReserved = {"n", "max", "ceil", "step", "held", "panels", "padded"};
 
 }  // namespace
 
@@ -236,7 +236,7 @@ std::string Printer::load(const Load& load) const {
   std::string out = value(load.result) + " = load " + access(load.from);
   if (load.where.valid()) {
     out += fmt::format(" where {} else {}", value(load.where),
-                       constant(load.otherwise, kernel_.values[load.result]));
+                       constant(load.default_value, kernel_.values[load.result]));
   }
   out += " : ";
   return out += dtype(load.result);
@@ -268,7 +268,7 @@ void Printer::loop(int depth, const Loop& loop) {
                                  axis(loop.axis), range(loop.from, loop.to));
   if (loop.step != 1) text += fmt::format(" step {}", loop.step);
   if (loop.held) text += " held";
-  if (loop.whole) text += " whole";
+  if (loop.padded) text += " padded";
   const char* separator = " -> ";
   for (const FoldResult& fold : loop.folds) {
     text += fmt::format("{}{} = {} : {}", separator, value(fold.result), op_def(fold.op).name,
@@ -280,9 +280,10 @@ void Printer::loop(int depth, const Loop& loop) {
 }
 
 void Printer::tile(int depth, const Tile& tile) {
-  line(depth, fmt::format("tile {} {} step {}, {} {} step {}{}", axis(tile.i),
-                          range(tile.i_from, tile.i_to), tile.i_step, axis(tile.j),
-                          range(tile.j_from, tile.j_to), tile.j_step, tile.whole ? " whole" : ""));
+  line(depth,
+       fmt::format("tile {} {} step {}, {} {} step {}{}", axis(tile.i),
+                   range(tile.i_from, tile.i_to), tile.i_step, axis(tile.j),
+                   range(tile.j_from, tile.j_to), tile.j_step, tile.padded ? " padded" : ""));
   line(depth + 1, micro(tile.micro));
   if (tile.epilogue.empty()) return;
   line(depth + 1, "at last");
@@ -383,8 +384,8 @@ std::string print_schedule(const Schedule& s, ClusterClass cls) {
   }
   const char* packs[] = {"none", "left", "right", "both"};
   return fmt::format("{{mr={} nv={} mc={} nc={} kc={} pack={} epilogue={}{}}}", s.mr, s.nv, s.mc,
-                     s.nc, s.kc, packs[s.pack_left + 2 * s.pack_right], s.strip ? "strip" : "tile",
-                     s.swapped ? " swapped=true" : "");
+                     s.nc, s.kc, packs[s.pack_left + 2 * s.pack_right],
+                     s.block_epilogue ? "block" : "tile", s.swapped ? " swapped=true" : "");
 }
 
 std::string print_kernel(const Kernel& kernel) { return Printer(kernel, false).print(); }

@@ -192,8 +192,8 @@ void Reader::schedule_field() {
     (name.text == "held" ? s.held : s.swapped) = is("true");
     if (!accept("true")) expect("false");
   } else if (name.text == "epilogue") {
-    s.strip = is("strip");
-    if (!accept("strip")) expect("tile");
+    s.block_epilogue = is("block");
+    if (!accept("block")) expect("tile");
   } else if (name.text == "pack") {
     s.pack_left = is("left") || is("both");
     s.pack_right = is("right") || is("both");

@@ -88,7 +88,7 @@ Stmt Reader::load() {
   if (accept("where")) {
     load.where = value();
     expect("else");
-    load.otherwise = operand().constant;
+    load.default_value = operand().constant;
   }
   return {load};
 }
@@ -122,7 +122,7 @@ Stmt Reader::loop(LoopKind kind, int depth) {
   loop.to = bound();
   if (accept("step")) loop.step = integer();
   if (accept("held")) loop.held = true;
-  if (accept("whole")) loop.whole = true;
+  if (accept("padded")) loop.padded = true;
   size_t end = at_;
   at_ = 1;
   loop.axis = define_axis();
@@ -193,7 +193,7 @@ Stmt Reader::tile(int depth) {
   tile.j_to = bound();
   expect("step");
   tile.j_step = integer();
-  tile.whole = accept("whole");
+  tile.padded = accept("padded");
   end_line();
   if (line_ >= lines_.size() || lines_[line_].depth != depth + 1) {
     problem(lines_[line_ - 1].tokens[0].span,

@@ -1,4 +1,4 @@
-// What launches of one function may differ in. A function reads these from its launch's numbers
+// What launches of one function may differ in. A function reads these from its launch's arguments
 // instead of having them in its code, so that initialisers of all sizes are one function, and
 // dropout of each layer too.
 #pragma once
@@ -16,7 +16,7 @@ namespace gradus::codegen {
 /// The loop over items of a kernel that reads nothing and fills one or more rows of elements; null
 /// for all others. It runs once: constants need not stand in its code.
 template <typename AnyKernel>
-auto filling_loop(AnyKernel& kernel) -> decltype(std::get_if<kernel::Loop>(&kernel.body[0].body)) {
+auto fill_loop(AnyKernel& kernel) -> decltype(std::get_if<kernel::Loop>(&kernel.body[0].body)) {
   for (const kernel::Slot& slot : kernel.slots) {
     if (slot.dir != kernel::SlotDir::Out || slot.extents.size() != 1) return nullptr;
     if (slot.space != kernel::SlotSpace::Buffer || slot.extents[0].batch) return nullptr;
@@ -30,10 +30,10 @@ auto filling_loop(AnyKernel& kernel) -> decltype(std::get_if<kernel::Loop>(&kern
   return lanes->to.cap->terms.empty() && lanes->to.cap->per_n == 0 ? items : nullptr;
 }
 
-/// Calls `visit` with each such number of a kernel: int64_t& or double& (of an f32 constant).
+/// Calls `visit` with each such constant of a kernel: int64_t& or double& (of an f32 constant).
 template <typename AnyKernel, typename Visit>
-void for_numbers(AnyKernel& kernel, Visit visit) {
-  bool fills = filling_loop(kernel) != nullptr;
+void for_arguments(AnyKernel& kernel, Visit visit) {
+  bool fills = fill_loop(kernel) != nullptr;
   auto on_operand = [&](auto& operand) {
     if (!operand.value.valid() && operand.dtype == DType::F32) visit(operand.constant);
   };
@@ -51,13 +51,13 @@ void for_numbers(AnyKernel& kernel, Visit visit) {
   });
 }
 
-inline int64_t launch_number(int64_t value) { return value; }
-inline int64_t launch_number(double value) {
+inline int64_t launch_argument(int64_t value) { return value; }
+inline int64_t launch_argument(double value) {
   return std::bit_cast<int32_t>(static_cast<float>(value));
 }
 
-/// The numbers of a launch of `kernel`, in the order of for_numbers.
-std::vector<int64_t> launch_numbers(const kernel::Kernel& kernel);
+/// The arguments of a launch of `kernel`, in the order of for_arguments.
+std::vector<int64_t> launch_arguments(const kernel::Kernel& kernel);
 /// Kernels of equal key are one function.
 std::string function_key(const kernel::Kernel& kernel);
 

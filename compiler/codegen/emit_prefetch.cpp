@@ -21,7 +21,6 @@ using llvm::Value;
 
 namespace {
 
-
 /// The length of a loop over all rows of an item's matrices, which may come in bands; -1: another.
 int64_t rows_of(const kernel::Loop& loop) {
   const kernel::Affine& end = loop.to.cap ? *loop.to.cap : loop.to.value;
@@ -47,14 +46,14 @@ std::vector<KernelEmitter::Matrix> KernelEmitter::matrices_of_item(int64_t rows)
     const kernel::Slot& slot = kernel_.slots[kernel::SlotId(i)];
     size_t items = next_item_.size();
     if (slot.space == kernel::SlotSpace::Worker || slot.extents.size() != items + 2) continue;
-    bool turned = slot.strides[items] == 1;
-    Dim across = slot.extents[turned ? items : items + 1];
-    Dim down = slot.extents[turned ? items + 1 : items];
+    bool transposed = slot.strides[items] == 1;
+    Dim across = slot.extents[transposed ? items : items + 1];
+    Dim down = slot.extents[transposed ? items + 1 : items];
     bool sized = !across.batch && !down.batch && down.value == rows;
-    if (!sized || (!turned && slot.strides[items + 1] != 1)) continue;
+    if (!sized || (!transposed && slot.strides[items + 1] != 1)) continue;
     if (!seen.insert({slot.value, slot.result, slot.offset}).second) continue;
     int64_t size = dtype_size(slot.dtype);
-    found.push_back({i, slot.strides[turned ? items + 1 : items] * size, across.value * size});
+    found.push_back({i, slot.strides[transposed ? items + 1 : items] * size, across.value * size});
     bytes += rows * across.value * size;
   }
   if (bytes > target_.l2_bytes / 2) found.clear();
@@ -88,20 +87,20 @@ Value* KernelEmitter::beyond(Value* pointer, int64_t bytes) {
 }
 
 /// Whether a kernel goes through more than the L2 cache keeps for it from the kernels before.
-bool KernelEmitter::comes_from_far() const {
+bool KernelEmitter::exceeds_l2() const {
   return kernel_.cost.bytes > static_cast<double>(target_.l2_bytes) / 2;
 }
 
 /// Rows that lie along k are read from end to end by all tiles of a row, then left for others that
 /// no stream leads to. Each tile asks for its share of the next; after the last it looks beyond
 /// them, which is harmless.
-void KernelEmitter::find_next_rows(const MicroTile& micro, Value* first, Factor& left) {
+void KernelEmitter::find_next_rows(const MicroTile& micro, Value* first, GemmOperand& left) {
   constexpr int64_t kProductsOfPrefetch = 4;
   const kernel::Tile& tile = *micro.tile;
   const kernel::Slot& slot = kernel_.slots[tile.micro.left.slot];
   const kernel::Affine &from = tile.j_from, &to = tile.j_to.value;
   const bool known = tile.j_to.divisor == 1 && to.terms == from.terms && to.per_n == from.per_n;
-  if (!known || !comes_from_far()) return;
+  if (!known || !exceeds_l2()) return;
   if (left.step > kCacheLine || slot.space == kernel::SlotSpace::Worker) return;
   const int64_t tiles = std::max<int64_t>(1, ceil_div(to.constant - from.constant, tile.j_step));
   const int64_t products = tile.i_step * tile.j_step / target_.lanes;
@@ -117,37 +116,38 @@ void KernelEmitter::find_next_rows(const MicroTile& micro, Value* first, Factor&
 /// A left operand read by columns takes a new line at every step of k, often of a page of its own;
 /// and beside it, the processor loses sight of a right operand that goes through blocks of long
 /// rows.
-void KernelEmitter::prefetch_columns(const Factor& left, const Factor& right, Value* k,
+void KernelEmitter::prefetch_columns(const GemmOperand& left, const GemmOperand& right, Value* k,
                                      int64_t steps, unsigned locality, llvm::Instruction* hoist) {
-  auto ahead = [&](const Factor& factor, size_t part) {
-    Value* now = gep(factor.roots[part], k, factor.step, hoist);
-    int64_t bytes = factor.offsets[part] + steps * factor.step;
+  auto prefetch_part = [&](const GemmOperand& operand, size_t part) {
+    Value* now = gep(operand.roots[part], k, operand.step, hoist);
+    int64_t bytes = operand.offsets[part] + steps * operand.step;
     prefetch(beyond(now, bytes), locality);
   };
-  ahead(left, 0);
+  prefetch_part(left, 0);
   const bool wide = target_.registers >= 32;
   if (!wide || right.lane != 1 || right.step <= right.offsets.back() + kCacheLine) return;
   for (size_t vector = 0; vector < right.roots.size(); ++vector) {
-    if (right.offsets[vector] % kCacheLine == 0) ahead(right, vector);
+    if (right.offsets[vector] % kCacheLine == 0) prefetch_part(right, vector);
   }
 }
 
 /// The last steps look beyond the operands, which is harmless.
-void KernelEmitter::prefetch_factors(const MicroTile& micro, const Factor& left,
-                                     const Factor& right, Value* k, llvm::Instruction* hoist) {
+void KernelEmitter::prefetch_operands(const MicroTile& micro, const GemmOperand& left,
+                                      const GemmOperand& right, Value* k,
+                                      llvm::Instruction* hoist) {
   // Steps that lines take to come from the L2 cache, and from further to there.
-  constexpr int64_t kNear = 16, kFar = 64, kNarrow = 4;
+  constexpr int64_t kFromL2 = 16, kFromMemory = 64, kFromL2Narrow = 4;
   for (int64_t row = 0; row < left.next_rows; ++row) {
     Value* now = ir_.CreateGEP(ir_.getInt8Ty(), left.next, scaled(k, left.step, hoist));
     prefetch(beyond(now, row * left.next_stride), 2);
   }
   bool wide = target_.registers >= 32;
   // Lines a whole way of the cache apart have too few places for what a small tile runs through.
-  bool crowded = !wide && left.step % (target_.l1_bytes / target_.l1_ways) == 0;
-  if (left.step <= kCacheLine || crowded) return;
-  prefetch_columns(left, right, k, wide ? kNear : kNarrow, 3, hoist);
+  bool conflicts = !wide && left.step % (target_.l1_bytes / target_.l1_ways) == 0;
+  if (left.step <= kCacheLine || conflicts) return;
+  prefetch_columns(left, right, k, wide ? kFromL2 : kFromL2Narrow, 3, hoist);
   const bool long_sum = micro.tile->micro.k0.valid();
-  if (wide && long_sum && comes_from_far()) prefetch_columns(left, right, k, kFar, 2, hoist);
+  if (wide && long_sum && exceeds_l2()) prefetch_columns(left, right, k, kFromMemory, 2, hoist);
 }
 
 }  // namespace gradus::codegen
