@@ -3,7 +3,7 @@
 //   leaf names are unique within a kind; `of` names a node before;
 //   results name existing nodes, updates a param or state of the same type;
 //   accumulators are rank-0 floats; the loss has rank 0;
-//   no result depends on a seed but through the cotangents of an own derivative.
+//   no result depends on a seed but through the cotangents of a custom vjp.
 // Stage Joint and later: no derivative nodes, no seed leaves.
 // Stage Ordered: every sum says its order; a sum in lanes reduces trailing fixed dimensions.
 #include <fmt/format.h>
@@ -63,11 +63,11 @@ class Verifier {
     note_seed(id, node);
   }
 
-  /// A seed stands for a cotangent; outside of the cotangents of an own derivative there is none.
+  /// A seed stands for a cotangent; outside of the cotangents of a custom vjp there is none.
   void note_seed(NodeId id, const Node& node) {
     if (node.op == OpKind::Seed) free_seeds_.insert(id);
     if (free_seeds_.empty()) return;
-    const bool own = node.op == OpKind::OwnDerivative;
+    const bool own = node.op == OpKind::CustomVjp;
     const std::span<const NodeId> read(node.operands.data(), own ? 1 : node.operands.size());
     const auto is_free = [&](NodeId operand) { return free_seeds_.count(operand) > 0; };
     if (std::ranges::any_of(read, is_free)) free_seeds_.insert(id);
@@ -161,7 +161,7 @@ class Verifier {
       return;
     }
     if (free_seeds_.count(result.value) > 0) {
-      return fail(result.value, "a result that a seed outside of an own derivative makes");
+      return fail(result.value, "a result that a seed outside of a custom vjp makes");
     }
     const TensorType& type = graph_.type(result.value);
     if (!names_[result.kind].insert(result.name).second && result.kind != ResultKind::Value) {
@@ -202,7 +202,7 @@ class Verifier {
   std::vector<TensorType> operands_;  // types of those of the node at hand, memory used again
   std::map<OpKind, std::unordered_set<std::string_view>> leaves_;
   std::unordered_map<std::string_view, const TensorType*> variables_;
-  std::set<NodeId> free_seeds_;  // values that a seed makes, but for own derivatives
+  std::set<NodeId> free_seeds_;  // values that a seed makes, but for custom vjps
   std::map<ResultKind, std::unordered_set<std::string_view>> names_;
 };
 

@@ -102,12 +102,12 @@ TEST(Verify, joint_has_no_derivative_nodes) {
   EXPECT_NE(verify_text(text, Stage::Ordered), "");
   Graph seed = graph_of(
       "graph @f { %x = input \"x\" : f32[] %0 = seed : f32[] %1 = mul %0, %x : f32[] "
-      "%2 = own_derivative %x, %0, %x, %1 : f32[] return %2 }");
+      "%2 = custom_vjp %x, %0, %x, %1 : f32[] return %2 }");
   EXPECT_EQ(verify(seed, Stage::Source), "");
   EXPECT_EQ(verify(seed, Stage::Joint), "node 1 (seed): a derivative node after differentiation");
   seed.results[0].value = NodeId(2);
   EXPECT_EQ(verify(seed, Stage::Source),
-            "node 2 (mul): a result that a seed outside of an own derivative makes");
+            "node 2 (mul): a result that a seed outside of a custom vjp makes");
 }
 
 TEST(Verify, ordered_sums_say_their_order) {
