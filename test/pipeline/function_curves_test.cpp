@@ -97,7 +97,7 @@ TEST(FunctionCurves, DerivativesAreThoseOfDualNumbersAtEverySample) {
                            "1 / (x - 9)"}) {
     expect_dual_numbers(text, 2, -8, 8);
   }
-  // The parts of softplus have corners at 0, which its own derivative knows to be none of the
+  // The parts of softplus have corners at 0, which its custom vjp knows to be none of the
   // whole.
   for (const char* text : {"softplus(x)", "mish(x)", "log_sigmoid(x)"}) {
     expect_dual_numbers(text, 2, -8, 8, {0});
