@@ -33,9 +33,14 @@
 //               ...
 //               store y[i,j], %3
 //
-// Values are scalars outside `lanes`, vectors over the lane axis inside it, and register tiles under
-// `micro`; a scalar used inside is repeated. Every float operation is the graph's, rounded once:
-// nothing here may change a bit.
+// Values are scalars outside `lanes`, vectors over the lane axis inside it, and register tiles
+// under `micro`; a scalar used inside is repeated. Every float operation is the graph's, rounded
+// once: nothing here may change a bit.
+//
+// In Halide's words: `par` is parallel, `seq` serial, `lanes` vectorized; producers stand inline
+// where they are read, or are stored once for an item in a `worker` slot (compute_at the items). In
+// BLIS's words: `pack` fills panels, `tile` is the macrokernel's two loops, `micro` the
+// microkernel.
 #pragma once
 
 #include <cstdint>
@@ -71,7 +76,8 @@ struct Affine {
   friend bool operator==(const Affine&, const Affine&) = default;
 };
 
-/// min(ceil(value / divisor), cap): the end of a loop.
+/// min(ceil(value / divisor), cap): the end of a loop. A block of a blocked loop ends at `block +
+/// step max extent`: the last one is cut short.
 struct Bound {
   Affine value;
   int64_t divisor = 1;
@@ -80,7 +86,8 @@ struct Bound {
 };
 
 enum class SlotDir : uint8_t { In, Out, InOut };
-/// Buffer: a value of the program (input, parameter, output, arena ...). Worker: scratch of one worker.
+/// Buffer: a value of the program (input, parameter, output, arena ...). Worker: scratch of one
+/// worker.
 enum class SlotSpace : uint8_t { Buffer, Worker };
 
 struct Slot {
@@ -92,7 +99,9 @@ struct Slot {
   std::vector<int64_t> strides;  // in elements; one per extent
   int64_t offset = 0;            // elements from the start of the buffer
   NodeId value;                  // Buffer: whose buffer; a Param/State leaf for updates in place
-  std::vector<SlotId> may_share; // inputs whose buffer this output may take (each read before written, same index)
+  /// Inputs whose buffer this output may take in place: every element is read before the one of the
+  /// same index is written.
+  std::vector<SlotId> may_share;
   int32_t result = -1;           // Buffer, out: the own buffer of this result (index into Graph::results),
                                  // written by a copy cluster; `value` then says what is copied
   int64_t worker_offset = 0;     // Worker: bytes from the start of the worker's scratch, 64-aligned
@@ -103,8 +112,9 @@ struct Index {
   ValueId loaded;  // valid: an integer value that is added
   friend bool operator==(const Index&, const Index&) = default;
 };
-/// One index per slot extent. A slot that a Pack fills is read with two, row and column of the matrix:
-/// element [column / width][row][column % width] of its three extents.
+/// One index per slot extent, so that each can be checked against its own. A slot that a Pack fills
+/// is read with two, row and column of the matrix: element [column / width][row][column % width] of
+/// its three extents.
 struct Access {
   SlotId slot;
   std::vector<Index> indices;
@@ -144,7 +154,8 @@ struct Store {
 };
 
 /// A result of a lanes loop: the fold of `fold` statements in its body, in the order `lanes`
-/// (graph/sum_order.h) for Sum; Max, Min and Argmax do not depend on an order. Visible after the loop.
+/// (graph/sum_order.h) for Sum; Max, Min and Argmax do not depend on an order. Visible after the
+/// loop.
 struct FoldResult {
   ValueId result;  // Argmax: i32, the index along the axis
   OpKind op = OpKind::Sum;
@@ -168,19 +179,37 @@ struct Loop {
   Affine from;
   Bound to;
   int64_t step = 1;
-  /// Loops that follow each other may share an axis: a rows kernel has one column axis for all its lanes
-  /// loops. Lanes: values computed in the body stay in registers for the next lanes loops of the same range
-  /// ("held"); those refer to them by their ids. The range is constant and short.
+  /// Loops that follow each other may share an axis: a rows kernel has one column axis for all its
+  /// lanes loops. Lanes: values computed in the body stay in registers for the next lanes loops of
+  /// the same range ("held"); those refer to them by their ids. The range is constant and short.
   bool held = false;
-  /// Lanes: nothing but whole vectors runs; elements of the last one beyond `to` exist, and change no fold.
+  /// Lanes: only whole vectors run, no tail. Lanes of the last one beyond `to` are padded lanes:
+  /// their elements exist in the slots, and change no fold (0 in a sum, -inf in a maximum).
   bool padded = false;
   std::vector<FoldResult> folds;
   std::vector<Stmt> body;
 };
 
-/// tile i from..to step mr, j from..to step nc: the grid of register tiles; j runs along lanes.
+/// tile i from..to step mr, j from..to step nr: the grid of register tiles; j runs along lanes.
 /// The body is one Micro, then the statements of its epilogue. Where ranges of j and k depend on i,
 /// they are those of the tile's first row.
+///
+///                    j ->  nv vectors
+///                 +----------------+
+///              k  |  right[k, j..] |   loaded as vectors
+///          +----+ +----------------+
+///     i    |left| | mr x nr sums   |   in registers over all of k, each in ascending k
+///     mr   |    | |                |
+///          +----+ +----------------+
+///            one element at a time, repeated in all lanes
+///
+/// Where K is cut, sums wait in scratch between blocks. A chunk is part of the sum's definition
+/// (graph/sum_order.h), a block is the schedule's choice, so blocks do not straddle chunks:
+///
+///     k       0      512     1024    1536    2048
+///             |-----------chunk------|-----------chunk----- ...
+///     carry     write  read    write  read               sums of the chunk at hand
+///     totals               write              add        sums of the chunks before it
 struct Micro {
   ValueId result;
   AxisId k;
@@ -205,14 +234,21 @@ struct Tile {
   Affine j_from;
   Bound j_to;
   int64_t j_step = 16;   // columns of a tile: nv * lanes
-  /// Nothing but whole tiles runs along j; what lies beyond `j_to` may be read and stored, and is not needed.
+  /// Only whole tiles run along j: columns beyond `j_to` are padded lanes. They may be read and
+  /// stored, and nobody needs them.
   bool padded = false;
   Micro micro;
   std::vector<Stmt> epilogue;  // runs once per tile, when the last block of K is done
 };
 /// pack to = from[...]: copies rows x columns of a matrix into panels, layout
 /// [ceil(columns / width)][row][width], the last panel filled with zeros. `rows` is the inner
-/// dimension k, `columns` is j (or i, for the left operand).
+/// dimension k, `columns` is j (or i, for the left operand). Width 4:
+///
+///        j ->             panel 0   panel 1
+///     k  a b c d e f      a b c d   e f 0 0     in memory: a b c d g h i j e f 0 0 k l 0 0
+///     |  g h i j k l      g h i j   k l 0 0
+///
+/// A microkernel then reads a panel from end to end: one stream, few pages, no conflict misses.
 struct Pack {
   SlotId to;
   Access from;           // at (row_axis, column_axis)
@@ -225,8 +261,8 @@ struct Pack {
   int64_t width = 16;
 };
 
-/// if %condition: the body runs where a scalar bool holds. Never inside a lanes loop; its body may hold
-/// lanes loops. Values made inside are not seen outside.
+/// if %condition: the body runs where a scalar bool holds. Never inside a lanes loop; its body may
+/// hold lanes loops. Values made inside are not seen outside.
 struct If {
   ValueId condition;
   std::vector<Stmt> body;

@@ -1,6 +1,14 @@
 // The interpreter: statement by statement, a lanes loop in blocks of up to 256 lanes, arithmetic by
 // the operator table's rules on the exact scalar builder, sums by graph/sum_order.h. Scratch is
 // poisoned before each item, so that no item lives on what another left.
+//
+// It is the meaning of kernel text: generated code must give the same bits (test/run). So it shares
+// no code with the emitter but the scalar rules and the orders of sums, and it checks what the
+// emitter trusts: every index against its extent, every byte against its buffer.
+//
+// A lanes loop runs in blocks of lanes, not in vectors: what a statement gives must not depend on
+// the vector width. A fold gathers the elements of all blocks and reduces them once, in the one
+// order.
 #include "kernel/run.h"
 
 #include <fmt/format.h>
@@ -403,7 +411,8 @@ Bits Interpreter::reduce(const FoldResult& fold, const std::vector<Bits>& elemen
   return total;
 }
 
-/// The chain over k from `start`. Addresses are linear in k, so the ends are checked for all.
+/// The chain over k from `start`. Addresses are linear in k, so the ends are checked for all: that
+/// leaves two loads and one step for each term, which is what makes whole models affordable here.
 float Interpreter::inner(const Micro& micro, int64_t from, int64_t to, float start) {
   if (from >= to) return start;
   auto at = [&](const Access& access, int64_t k) {
@@ -449,10 +458,13 @@ bool Interpreter::product(const Micro& micro, InnerRange range, float& result) {
   return false;
 }
 
+/// Element by element, not tile by tile: a tile's shape must not matter. Only ranges that depend on
+/// i are those of the tile's first row, as kernel.h says.
 void Interpreter::execute(const Tile& tile) {
   const int64_t i_from = value_of(tile.i_from);
   const int64_t i_to = value_of(tile.i_to);
   for (int64_t i = i_from; i < i_to; ++i) {
+    // Ranges of k and j see the first row of the tile, all else the row itself.
     axes_[tile.i] = i - (i - i_from) % tile.i_step;
     const InnerRange inner{value_of(tile.micro.k_from), value_of(tile.micro.k_to)};
     const int64_t j_to = value_of(tile.j_to);

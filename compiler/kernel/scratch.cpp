@@ -1,4 +1,6 @@
-// Offsets of worker slots: one after the other.
+// Offsets of worker slots: one after the other. Slots of one kernel all live until its item ends,
+// so there is nothing to share but between the parts of a strip (kernel/build/strip.cpp). Each
+// begins on a cache line, and the slack lets a vector load run over its end.
 #include "kernel/scratch.h"
 
 #include <algorithm>

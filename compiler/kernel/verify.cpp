@@ -3,6 +3,13 @@
 //   loops: `par` outermost and perfectly nested, `lanes` innermost; an axis stands in one loop at a
 //   time; values: defined once, before their uses, in a scope that encloses them (or held); types:
 //   those of the operator's row; accesses have an index per extent, stores follow the lanes.
+//
+// What it cannot see are values of indices: whether an access stays in its slot depends on data and
+// on n. The interpreter checks that at run time (run.cpp).
+//
+// One walk in text order. A value is Undefined, then Visible from its statement to the end of its
+// scope; a held one can be Visible again in later lanes loops of the same range; then Gone. A value
+// is thus never read where another iteration, or none, has made it.
 #include <fmt/format.h>
 
 #include <type_traits>
@@ -165,6 +172,7 @@ void Verifier::writable(SlotId id) const {
           [&] { return fmt::format("slot `{}` is written but declared `in`", slot.name); });
 }
 
+/// Lanes that store to one element would race: which of them stays is nobody's choice.
 bool Verifier::follows(const Access& access, AxisId axis) const {
   for (const Index& index : access.indices) {
     // A loaded index may differ in each lane; what it is made of is not asked here.
@@ -217,6 +225,8 @@ void Verifier::check(const Loop& loop) {
   leave(loop.axis);
 }
 
+/// Values of held loops are lent to a loop of the same range: vector v there is vector v here. With
+/// another range a value's lanes would be other columns.
 void Verifier::lanes_body(const Loop& loop) {
   std::vector<ValueId> borrowed;
   for (const HeldValue& value : held_) {

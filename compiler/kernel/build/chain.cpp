@@ -1,12 +1,23 @@
 // Chains: sums over leading dimensions, ascending, one accumulator for each column. An item is a
-// block of columns (of one chunk of rows); its accumulators are a row of scratch. Columns that are no
-// more than a block have no loop of blocks.
+// block of columns (of one chunk of rows); its accumulators are a row of scratch. Columns that are
+// no more than a block have no loop of blocks.
 //
 //   par j0 0..512 step 64                            par q 0..8; par j0 ...        (partial sums)
 //     lanes j j0..j0+64 max 512: store acc[j-j0], -0.0
 //     seq f 0..n                                     seq f q*16..q*16+16 max n
 //       lanes j ...: acc[j-j0] += x[f,j]
 //     lanes j ...: what follows the sums, stores
+//
+// Invariant: an accumulator meets its column's elements in ascending order, one after the other, so
+// the sum is the same for every block size (order `chain` of graph/sum_order.h). Vectors hold
+// neighbouring columns, never parts of one sum:
+//
+//        j ->                 each row adds to all accumulators; rows are read as they lie
+//     f  x x x x | x x x x
+//     |  x x x x | x x x x    long columns are cut in chunks (split-reductions, opt/): then an
+//     v  x x x x | x x x x    item is a chunk of rows, and another cluster adds the chunks' sums
+//        -------   -------
+//        a a a a   a a a a    accumulators: scratch in L1, or registers (codegen/register_slots.h)
 #include <algorithm>
 #include <limits>
 
@@ -114,7 +125,8 @@ class ChainBuilder {
     if (column_.valid()) builder_.close_loop();
   }
 
-  /// What the fold of no elements is; integers have no infinity.
+  /// What the fold of no elements is. Of a float sum it is -0: x + -0 is x for every x, while -0 +
+  /// +0 is +0. Integers have no infinity.
   Operand start_of(const Node& node, DType dtype) const {
     if (node.op == OpKind::Sum || node.op == OpKind::PartialSum) {
       return constant_operand(dtype, is_float(dtype) ? -0.0 : 0.0);
@@ -216,7 +228,8 @@ class ChainBuilder {
     if (!is_partial()) builder_.store_yields(builder_.cluster().yields, point_);
     close_columns();
   }
-  /// [chunks, kept...]
+  /// Partial sums lie as [chunks, kept...]: the cluster that adds them goes over leading dimensions
+  /// again.
   void store_partial(NodeId sum, Operand total) {
     std::vector<Dim> extents{graph_.type(sum).shape[0]};
     std::vector<int64_t> strides{1};

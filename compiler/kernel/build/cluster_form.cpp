@@ -2,6 +2,11 @@
 //
 // Builders look at members, at layout nodes through which these read, and at the type of what lies
 // behind. Only causal masks are traced further, by find_bands: there its answer is written.
+//
+// Invariant: whatever a schedule or a builder asks of the graph is in the key. A builder that asks
+// something new must add it here, else two different kernels share a key and one is lost. Nodes are
+// numbered in the order of first mention (as in a canonical form of a graph), so the blocks of a
+// deep model, equal but for their nodes, write equal keys.
 #include "kernel/build/cluster_form.h"
 
 #include <bit>

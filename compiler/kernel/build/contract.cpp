@@ -5,10 +5,23 @@
 //       pack right, pack left
 //       tile i, j
 //         micro %a = sum k ... carry         // partial tiles wait in scratch
-//         at last: epilogue                  // or: store %a to the band
-//     seq i, lanes j: epilogue               // strip: over the finished band
+//         at last: epilogue                  // in registers; or: store %a to the block's scratch
+//     seq i, lanes j: epilogue               // block epilogue: over the finished block
 //
-// With roles swapped i runs over columns of the result: a strip is then transposed, seq j, lanes i.
+// With roles swapped i runs over columns of the result: a block epilogue then transposes, seq j,
+// lanes i.
+//
+// Loops, from outside in, are those of BLIS but for their order: rows and columns are cut first, as
+// blocks of C are the items, and K inside of them. So no two items add to one element, sums need no
+// atomics, and a thread's scratch holds one block:
+//
+//     part   [mc, nc]            C of the block: partial sums, or the product before its epilogue
+//     total  [mc, nc]            sums of earlier chunks, where K is longer than one
+//     right  [nc / nr][kc][nr]   panels of B
+//
+// Where the epilogue stands: in the tile it costs no loads, but its values compete with the
+// accumulators for registers, and it is written out mr * nv times; after the block it is one lanes
+// loop, and the block is still in L2.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -93,7 +106,7 @@ class ContractBuilder {
   int64_t capacity_;
   std::vector<AxisId> batch_axes_;
   BlockedAxis i_, j_, k_;
-  std::optional<SlotId> partial_;  // the tiles that wait for the next block or for the strip
+  std::optional<SlotId> partial_;  // tiles that wait for the next block of K or for the epilogue
   std::optional<SlotId> totals_;
   int open_par_ = 0;
 
@@ -193,7 +206,7 @@ Access ContractBuilder::pack(const MatrixOperand& operand, const char* name,
   return access;
 }
 
-/// The element of the result that the tile or strip stands at.
+/// The element of the result that the tile or the block epilogue stands at.
 Point ContractBuilder::point() const {
   std::vector<AxisId> axes = batch_axes_;
   axes.resize(shape_.batch.size() + 2);

@@ -1,5 +1,13 @@
 // How one member becomes statements: pointwise rows as they are, layout and indexed rows as guarded
 // or addressed loads.
+//
+// Layout rows move nothing. Reshape, transpose, broadcast and slice are read through a view; pads
+// and joins become a load under a guard, so that what lies outside is never read:
+//
+//     pad x by 2 below            concat(x, y)
+//     i:  0 1 2 3 4 5             i:  0 1 2 3 4
+//         0 0 x x x x                 x x x y y        select(i < 3, x[i], y[i-3])
+//         guard 2 <= i, x[i-2]
 #include <fmt/format.h>
 
 #include "graph/op.h"
@@ -187,6 +195,8 @@ Operand KernelBuilder::emit_take_along(NodeId member, const Point& point) {
   return read(source, indices);
 }
 
+/// Written where it is read: an element is the value if its coordinate is the index, else 0. So the
+/// gradient of take_along needs no scatter, and fuses like any pointwise row.
 Operand KernelBuilder::emit_put_along(NodeId member, const Point& point) {
   const Node& node = (*graph_)[member];
   const size_t axis = static_cast<size_t>(node.attrs.integer(AttrName::Axis));

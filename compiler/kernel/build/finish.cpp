@@ -1,3 +1,20 @@
+// Two analyses of a finished loop tree.
+//
+// In place (offer_sharing): an output may take a dead input's buffer if no load sees what the store
+// has overwritten. That holds where
+//   - both slots are the same bytes under the same indices, with one store and no other view;
+//   - every load of the input stands before the store in the text, at the same indices: an
+//     iteration reads its element before it writes it;
+//   - no two iterations store to one element (separates): no iteration overwrites what a later one
+//     loads.
+// A load before the store's lanes loop may have another index along the lanes: the whole row was
+// read before its first element is stored. Tiles and packs read whole blocks; they never qualify.
+//
+//     lanes c: m = max x[r,c]          reads the row
+//     lanes c: e = exp(x[r,c] - m)     reads x[r,c], then stores y[r,c]: y may take x's buffer
+//
+// Cost (count_cost): statements times trips, at capacity. It decides nothing but whether a launch
+// is worth threads and whether its operands exceed the L2 cache, so averages are good enough.
 #include "kernel/build/finish.h"
 
 #include <algorithm>
@@ -143,7 +160,9 @@ void count_operation(OpKind op, Cost& cost, double times) {
 }
 
 /// Work of a kernel's text at `rows` rows. A block that an outer axis begins and its whole range
-/// caps is on average as long as the range over the number of blocks.
+/// caps is on average as long as the range over the number of blocks: of 100 in blocks of 64, two
+/// blocks of 50. A range that ends at an outer axis counts as at the middle of that axis's range: a
+/// triangle of n rows has n * n / 2 elements.
 class Work {
  public:
   explicit Work(int64_t rows) : rows_(static_cast<double>(rows)) {}

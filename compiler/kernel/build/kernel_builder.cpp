@@ -1,3 +1,19 @@
+// Statements find their own depth: this is where loop-invariant code is hoisted, so no later pass
+// moves anything.
+//
+//   blocks_[0]        the kernel's body
+//   blocks_[1..p]     par loops                     floor() = p: nothing goes above it, as code
+//   blocks_[p+1..]    seq, lanes, tile bodies       before the items would run in no item
+//
+// Invariant: depths_[v] is the outermost block in which v's value does not change; a statement
+// stands at the maximum of its operands' depths and of the blocks whose axes its indices name. As
+// blocks are open from the outside in and statements are only appended, a definition always stands
+// before its uses.
+//
+// Values are numbered like this (local value numbering, Cocke & Schwartz): what a member is at a
+// point, or what an access loads, is looked up in the open blocks first. A value found there was
+// made at or above this block, so it is still the same. When a block closes, what it knew is
+// forgotten, unless it is held: then a later loop over the same axis may read it.
 #include "kernel/build/kernel_builder.h"
 
 #include <fmt/format.h>
@@ -121,6 +137,7 @@ void KernelBuilder::close_loop() {
   blocks_.pop_back();
   Loop loop = std::move(block.loop);
   for (const FoldResult& fold : loop.folds) depths_[fold.result] = blocks_.size() - 1;
+  // What a held loop computed stays known to the block around: the next loops of its range use it.
   const bool held = loop.held;
   append({std::move(loop)});
   if (held) blocks_.back().held.push_back(std::move(block));
@@ -150,6 +167,7 @@ ValueId KernelBuilder::fold(OpKind op, Operand value, DType result) {
   return into;
 }
 
+/// The innermost par loop. Code above it would stand outside of the items: only items are run.
 size_t KernelBuilder::floor() const {
   size_t depth = 0;
   for (size_t i = 1; i < blocks_.size(); ++i) {
@@ -196,6 +214,8 @@ NodeId KernelBuilder::buffer_of(NodeId value) const {
   return stored_in(*clustering_, value);
 }
 
+/// One slot for each (buffer, view). Two views of one buffer are two slots: an index has a meaning
+/// only together with its slot's extents and strides.
 SlotId KernelBuilder::buffer_slot(NodeId value, SlotDir dir, std::vector<Dim> extents,
                                   std::vector<int64_t> strides, int64_t offset) {
   const NodeId buffer = buffer_of(value);
@@ -224,6 +244,8 @@ SlotId KernelBuilder::worker_slot(const std::string& name, DType dtype,
   return kernel_.slots.push_back(make_worker_slot(name, std::move(extents), dtype));
 }
 
+/// Dimensions in which the map does not step are left out: a broadcast operand has fewer extents
+/// than the space, and its load is hoisted out of the loops that it does not depend on.
 Access KernelBuilder::access(NodeId value, SlotDir dir, const AccessMap& map, const Point& point) {
   std::vector<Dim> extents;
   std::vector<int64_t> strides;
@@ -254,6 +276,7 @@ Access KernelBuilder::access(const View& view, SlotDir dir, const std::vector<In
 
 // Statements.
 
+/// Every operation is pure, so it may stand as far out as its operands allow.
 Operand KernelBuilder::let(OpKind op, std::vector<Operand> operands, DType dtype, int64_t stream) {
   size_t depth = floor();
   for (const Operand& operand : operands) depth = std::max(depth, depth_of(operand));
@@ -289,6 +312,7 @@ Operand KernelBuilder::load(Access from, std::optional<ValueId> where, double de
   const auto same = [&](const KnownLoad& known) {
     return known.from.slot == from.slot && known.from.indices == from.indices;
   };
+  // Loads under a guard are not looked up: another guard may fail where this one holds.
   if (!where) {
     for (const Block& block : blocks_) {
       for (const KnownLoad& known : block.loads) {
@@ -309,6 +333,7 @@ Operand KernelBuilder::load(Access from, std::optional<ValueId> where, double de
   return value;
 }
 
+/// Neither hoisted nor reused: the slot is written in the same loop (accumulators, stashes).
 Operand KernelBuilder::load_here(Access from) {
   const DType dtype = kernel_.slots[from.slot].dtype;
   const ValueId result = make_value(dtype);
@@ -338,6 +363,8 @@ Index KernelBuilder::at(const AccessMap& map, const Point& point) {
 
 // Members.
 
+/// A member that is folded along a dimension does not depend on where the loops stand in it: its
+/// key leaves that entry out, so that all columns of a row find the one value.
 std::vector<Index> KernelBuilder::key_of(NodeId member, const Point& point) const {
   const bool all = level_of(*graph_, space_, member) == Level::Full;
   std::vector<Index> key;
@@ -347,6 +374,7 @@ std::vector<Index> KernelBuilder::key_of(NodeId member, const Point& point) cons
   return key;
 }
 
+/// In the open blocks, then in the held loops that closed beside this one and have its axis.
 std::optional<Operand> KernelBuilder::remembered(NodeId member,
                                                  const std::vector<Index>& at) const {
   const auto find = [&](const Block& block) -> std::optional<Operand> {
@@ -375,6 +403,8 @@ bool KernelBuilder::is_bound(NodeId member, const Point& point) const {
   return remembered(member, key_of(member, point)).has_value();
 }
 
+/// Demand-driven: emitting a member emits what it reads first, at the same point. The recursion
+/// ends at buffers and at values that are bound (folds, tiles); a cluster has no cycles.
 Operand KernelBuilder::value_of(NodeId member, const Point& point) {
   std::vector<Index> key = key_of(member, point);
   if (const auto known = remembered(member, key)) return *known;
@@ -425,6 +455,8 @@ void KernelBuilder::store(NodeId value, const AccessMap& map, const Point& point
   append({Store{access(value, SlotDir::Out, map, point), what}});
 }
 
+/// All values first, then all stores: an update overwrites a parameter that another value still
+/// reads at this point.
 void KernelBuilder::store_yields(const std::vector<NodeId>& yields, const Point& point) {
   std::vector<Operand> values;
   for (NodeId yield : yields) values.push_back(value_of(yield, point));
@@ -445,6 +477,8 @@ void KernelBuilder::store_moved(NodeId value, const Point& point, Operand what) 
   }
 }
 
+/// The kernel is named after its anchor; what the loop tree implies (in-place candidates, offsets
+/// in scratch, cost) is found from the finished statements, not kept up to date while they grow.
 Kernel KernelBuilder::finish(const Schedule& schedule, int64_t capacity) {
   GRADUS_CHECK(blocks_.size() == 1, "all blocks are closed");
   kernel_.body = std::move(blocks_.front().loop.body);

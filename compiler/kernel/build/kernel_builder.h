@@ -72,9 +72,9 @@ class KernelBuilder {
   /// of a fold or of a micro.
   void bind(NodeId member, const Point& point, ValueId value);
   bool is_bound(NodeId member, const Point& point) const;
-  /// Stores these members at this point: yields in their buffers (an update in its leaf), moved ones
-  /// where they go. All values stand before the first store: a leaf that one of them overwrites is
-  /// read by others.
+  /// Stores these members at this point: yields in their buffers (an update in its leaf), moved
+  /// ones where they go. All values stand before the first store: a leaf that one of them
+  /// overwrites is read by others.
   void store_yields(const std::vector<NodeId>& yields, const Point& point);
   /// Stores into the buffer of `value`; `map` as in access.
   void store(NodeId value, const AccessMap& map, const Point& point, Operand what);

@@ -3,6 +3,11 @@
 //   all accesses linear over one dimension        par r 0..total step block; lanes i r..r+block
 //   short inner dimension                         par r 0..rows step s; seq ...; lanes c 0..columns
 //   long inner dimension                          par rows; par c0 step block; lanes c c0..c0+block
+//
+// The space has merged what is contiguous already (cluster/space_line.h), so lanes run as long as
+// any order allows. An item is about `block` elements in all three: whole short rows, or a piece of
+// a long one. Outer dimensions are par loops of one row each; the item number runs over all of
+// them.
 #include <algorithm>
 
 #include "kernel/build/classes.h"

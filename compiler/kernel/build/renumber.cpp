@@ -1,4 +1,6 @@
-// One overload for each kind of statement; what has no number is not mentioned.
+// One overload for each kind of statement; what has no number is not mentioned. Indices are changed
+// before their access, so that the access's own change (another slot, another form) sees new
+// numbers only.
 #include "kernel/build/renumber.h"
 
 #include <algorithm>

@@ -9,6 +9,14 @@
 //           lanes c j0..j0+64 max 512                        // sums y[f,c]
 //
 // Blocks are counted at capacity: sums of chunks that a smaller batch leaves empty are stored too.
+//
+// Why: a bias gradient is a column sum over what a product has just written. Alone it would read
+// all of it again from memory; behind each block it finds the block in the L2 cache.
+//
+// Invariant: a block is a whole number of chunks, and each chunk is summed by one item in ascending
+// rows. So the additions and their order are those of the two kernels one after the other. The two
+// kernels' axes become one: where the product has its row axis i0 in steps of mc, and the sums have
+// a chunk q, the strip has ib, with i0 = ib * mc and q from ib * mc / chunk.
 #include <algorithm>
 
 #include "graph/op.h"

@@ -1,7 +1,18 @@
 // Rows clusters: an item is some rows, a row is a few loops over its columns. Each loop computes
-// the members of its stage, folds what is folded there and stores what is yielded there. Members
-// that a later loop reads are held in registers, computed again from loads, or (expensive ones)
-// stashed in a row of scratch.
+// the members of its stage, folds what is folded there and stores what is yielded there.
+//
+//   seq r                                     softmax, backward
+//     lanes c: %s = sum(dy * y)               stage 0
+//     lanes c: dx = (dy - %s) * y, store      stage 1: dy * y is computed again
+//
+// A member that a later loop reads comes back in one of three ways, cheapest first:
+//   held      all loops have one short constant range: its vectors stay in registers
+//   repeated  it is computed again from loads, which the L1 cache holds
+//   stashed   it is expensive (a call or a division): stored to a row of scratch, loaded back
+// All three give the same bits, as every operation is deterministic.
+//
+// The order of a fold over lanes is fixed (32 accumulators, graph/sum_order.h), whatever the vector
+// width; a row's loops cannot be fused further, as each fold needs all columns.
 #include <algorithm>
 
 #include "graph/op.h"
@@ -58,6 +69,7 @@ class RowsBuilder {
         build_loop(stage);
       }
     }
+    // One element for a row, known after the last loop.
     std::vector<NodeId> row_yields;
     for (NodeId yield : builder_.cluster().yields) {
       if (!is_full(yield)) row_yields.push_back(yield);

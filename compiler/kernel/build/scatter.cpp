@@ -1,6 +1,16 @@
 // Scatter-add: an item owns a block of table rows, zeroes it, and walks all source rows in
 // ascending order, adding those that fall into its block. Cumulative sums: one running chain per
 // column.
+//
+//     par v0 0..rows step 8                   par j0 ...
+//       seq v, lanes: table[v,..] = 0           lanes j: total[j] = 0
+//       seq s                                   seq k
+//         if v0 <= index[s] < v0 + 8              lanes j: total[j] += x[k,j]; y[k,j] = total[j]
+//           lanes d: table[index[s],d] += x[s,d]
+//
+// Invariant: a table row is written by one item alone, and its additions come in the order of the
+// source rows. So there are no atomics and no races, and repeated indices add up in one order
+// however many threads run.
 #include <algorithm>
 
 #include "kernel/build/classes.h"

@@ -7,8 +7,24 @@
 //     seq r0 ...; lanes ...                 // their softmax
 //     seq i0 ...; tile ...                  // its product with the values
 //
-// Under a causal mask (kernel/triangle.h) rows are cut in bands as high as a register tile. Of a
-// band, columns beyond its last row are neither computed nor read:
+// Why: n scores of n rows are the largest tensor of attention, and each is used twice. For one head
+// at a time they fit a cache, so they never go to memory (as in FlashAttention, Dao et al. 2022,
+// but with whole rows: softmax is that of the graph, not rescaled block by block, hence the same
+// bits).
+//
+// Invariant: items are independent. A part reads of a value between parts only its own item's
+// elements; fusion has checked that (fuse/fuse_strips.h). So an access to such a value loses its
+// item indices, and the value's buffer becomes a slot of scratch for one item:
+//
+//     buffer  [n, heads, L, L] at (b0, b1, i, j)      ->      item [L, L] at (i, j)
+//
+// Scratch of one worker, values between parts first:
+//
+//     | region 0        | region 1  |   scratch of a part's own     |
+//     | scores, weights | dweights  | packs, partial tiles, stashes |
+//
+// Under a causal mask (kernel/schedule/triangle.h) rows are cut in bands as high as a register
+// tile. Of a band, columns beyond its last row are neither computed nor read:
 //
 //   scores, and their cotangents   j < i + rows        shares @ values       k < i + rows
 //   rows of softmax                c < r0 + rows       transposed shares     k >= i
@@ -31,7 +47,6 @@
 namespace gradus::kernel {
 
 namespace {
-
 
 /// A value that passes between parts, in scratch of one item. Values share a region where one is
 /// done with before the other begins, or where the part that reads the one last offers its place.
@@ -178,6 +193,8 @@ void StripBuilder::cut_tiles(const Cluster& part, Kernel& kernel) const {
   });
 }
 
+/// Lanes loops of a band's rows end with the band. What they leave out is the identity of each
+/// fold.
 void StripBuilder::cut_rows(Kernel& kernel) const {
   const int64_t rows = input_.schedule.rows;
   const Loop* bands = std::get_if<Loop>(&kernel.body.front().body);
@@ -244,7 +261,8 @@ SlotId StripBuilder::shared_slot(const Slot& slot) {
 }
 
 /// An access to a value's buffer as one to the item in scratch: steps through the buffer are steps
-/// along the value's dimensions, those along items fall away.
+/// along the value's dimensions, those along items fall away. The buffer is dense, so an offset is
+/// a number in the mixed radix of the extents: its digits are the indices, found by division.
 void StripBuilder::enter_inner(const Slot& from, Access& access) const {
   const Shape& shape = graph_.type(from.value).shape;
   const std::vector<int64_t> dense = memory_strides(shape);
@@ -330,7 +348,9 @@ bool StripBuilder::may_follow(const Inner& later, const Inner& earlier) const {
   return earlier.last == later.first && std::ranges::find(offers_, offer) != offers_.end();
 }
 
-/// Each value takes the first region whose values it may follow.
+/// Linear scan over the values in the order of their first parts, as in register allocation: each
+/// takes the first region whose values it may follow, else a region of its own. A region is named
+/// by the first value in it, and only values of one form share it, so it needs no offsets within.
 void StripBuilder::share_regions() {
   for (size_t i = 0; i < inner_.size(); ++i) {
     for (size_t region = 0; region < i && inner_[i].region == i; ++region) {

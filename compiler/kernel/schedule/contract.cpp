@@ -1,5 +1,29 @@
 // Blocks, packs and the place of the epilogue, by rule. Measured on AVX2 and AVX-512 hosts; the
 // rules read the target's caches, never its thread count.
+//
+// Invariant: a schedule decides when an element of C is computed and where operands wait, never in
+// which order its terms are added (graph/sum_order.h). Any schedule that passes the check at the
+// end of this file gives the same bits.
+//
+// The loops are those of Goto & van de Geijn, "Anatomy of High-Performance Matrix Multiplication"
+// (ACM TOMS 34, 2008), as BLIS names them (Van Zee & van de Geijn, ACM TOMS 41, 2015):
+//
+//                nc                     kc             nc
+//           +-----------+            +------+     +-----------+
+//       mc  |     C     |   +=   mc  |  A   |  kc |     B     |
+//           |  +--+     |            |======|     |  ||       |
+//           |  |mr|     |         mr |======|     |  || nr = nv * lanes
+//           +--+--+-----+            +------+     +-----------+
+//
+//   mr x nr   the register tile: its sums stay in registers over kc steps
+//   kc x nr   a micro-panel of B: stays in L1 while the rows of A go by
+//   kc x nc   a block of B: stays in half of L2 while mc rows use it
+//   mc x nc   an item: what one thread takes
+//
+// What differs from a BLAS, and why:
+//   - A is not packed. Items are independent, so each would pack its own copy.
+//   - B is packed by each item alone, so only where enough rows (mc) use the copy.
+//   - kc divides a chunk of the sum, as a chunk's end is where its total is rounded.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,9 +41,9 @@ namespace gradus::kernel {
 
 namespace {
 
+// An epilogue of more operations spills accumulators of the tile: it then runs over the block.
 constexpr int kTileEpilogueOps = 8;
 constexpr int64_t kRowsOfBlock = 512;
-
 
 bool wide_registers(const Target& target) { return target.registers >= 32; }
 
@@ -32,7 +56,13 @@ Cache l1(const Target& target) { return {target.l1_bytes, target.l1_ways}; }
 /// The L2 cache. No target says its ways; most have 8 or more.
 Cache l2(const Target& target) { return {target.l2_bytes, 8}; }
 
-/// Whether `count` rows that lie `stride` elements apart fall into too few sets of a cache.
+/// Whether `count` lines that lie `stride` elements apart evict each other although the cache has
+/// room: conflict misses, as in Lam, Rothberg & Wolf, "The Cache Performance and Optimizations of
+/// Blocked Algorithms" (ASPLOS 1991). Lines a stride apart visit sets / gcd(sets, stride) sets, and
+/// each set keeps as many as it has ways.
+///
+///   64 sets, stride of 16 lines: only sets 0, 16, 32, 48 are used, 4 * ways lines fit
+///   64 sets, stride of 17 lines: all sets in turn, 64 * ways lines fit
 bool has_conflict_misses(int64_t count, int64_t stride, Cache cache) {
   int64_t sets = std::max<int64_t>(1, cache.bytes / kCacheLine / cache.ways);
   int64_t bytes = stride * 4;
@@ -67,8 +97,9 @@ bool left_by_columns(const ContractShape& shape) {
   return shape.left.outer_stride() == 1 && shape.left.inner_stride() * 4 > kCacheLine;
 }
 
-/// Whether a copy of the right operand serves enough rows, and its rows lie so far apart that those
-/// of a block fill half of the L2 cache's ways with few of its columns.
+/// Whether packing B pays even where both operands are read down their columns: many rows use the
+/// copy, and the rows of B lie so far apart that those of a block take half of the L2 cache while
+/// only a few columns of them are used.
 bool packing_b_pays(const ContractShape& shape, const Sizes& size, const Target& target) {
   constexpr int64_t kManyRows = 512;
   const int64_t reach = column_steps(target) * shape.right.inner_stride() * 4;
@@ -76,7 +107,12 @@ bool packing_b_pays(const ContractShape& shape, const Sizes& size, const Target&
 }
 
 /// Whether rows of tiles run down the columns of both operands, for longer than the L1 cache keeps
-/// the left one's lines for the next tile.
+/// the left one's lines for the next tile. As in the product for a weight's gradient, x' * dy:
+///
+///      j ->                       each step of k reads mr neighbours of a row of x and nr of a row
+///   k  x[k, i..i+mr]              of dy: one line of x for 16 elements, of which the tile uses mr.
+///   |  dy[k, j..j+nr]             The next tile of rows wants the rest of the line: it must still
+///   v                             be in L1, hence kc of so many lines as fill half of it.
 bool runs_down_columns(const ContractShape& shape, const Sizes& size, const Target& target) {
   return wide_registers(target) && left_by_columns(shape) && shape.right_runs_along_lanes() &&
          size.k > column_steps(target) && !packing_b_pays(shape, size, target);
@@ -85,9 +121,10 @@ bool runs_down_columns(const ContractShape& shape, const Sizes& size, const Targ
 /// The left operand is read where it lies, by rows or by columns: a copy costs more than the lines
 /// that it would save, as every block of columns would make its own.
 ///
-/// The right operand is packed if its lanes are no neighbours, or if enough rows use it and it
-/// comes from further than the L2 cache, or has rows that push each other out of a small L1 cache.
-/// Where tiles run down the columns of both, what comes is asked for in time, and no copy pays.
+/// The right operand is packed if its lanes are not contiguous, or if enough rows use it and it
+/// does not fit the L2 cache, or if its rows have conflict misses in a small L1 cache. Where tiles
+/// run down the columns of both, prefetches bring what comes (codegen/emit_prefetch.cpp), and no
+/// copy pays.
 bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
                       const Target& target) {
   if (!shape.right_runs_along_lanes()) return true;
@@ -105,7 +142,8 @@ int64_t kept_steps(const ContractShape& shape, const Target& target) {
 }
 
 int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& target) {
-  // Where the run-time batch decides about K, blocks must not straddle a chunk of the sum.
+  // Where the run-time batch decides about K, blocks must not straddle a chunk of the sum. A K that
+  // is a little too long for one block is left whole: each further block loads and stores C again.
   constexpr int64_t kLong = 512;
   if (runs_down_columns(shape, size, target)) return column_steps(target);
   if (left_by_columns(shape) && size.k > kLong) return kept_steps(shape, target);
@@ -131,7 +169,13 @@ int64_t block_for(int64_t size, int64_t unit, int64_t count) {
 
 /// Cuts blocks further until there is something for every thread: columns first where a pack of the
 /// right operand alone would be repeated for each block of rows, else rows. The other side is cut
-/// only while items are few, as every cut reads or packs an operand once more.
+/// only while items are few, as every cut reads or packs an operand once more:
+///
+///   +-----+-----+   cut by columns: A is read twice, each half of B once
+///   |  0  |  1  |
+///   +-----+-----+   cut by rows: B is read (and packed) twice, each half of A once
+///   |  2  |  3  |
+///   +-----+-----+
 void cut_for_threads(Schedule& s, const Sizes& size, int64_t width) {
   constexpr int64_t kFew = 8;
   const int64_t wanted = ceil_div(wanted_items(size), size.products);
@@ -154,9 +198,13 @@ void cut_for_threads(Schedule& s, const Sizes& size, int64_t width) {
   }
 }
 
-/// Few columns leave lanes idle. Where rows of the left operand are neighbours, lanes may run along
-/// them instead; the strip then turns the product round, which costs about a gather for each row.
-/// Products by the batch stay as they are: strips of attention share their rows.
+/// Few columns leave lanes idle. Where elements of the left operand are contiguous along its rows,
+/// lanes may run along M instead (C' = B' * A'); the epilogue over the block then transposes C,
+/// which costs about a gather for each row. Batched products stay as they are: a strip of attention
+/// needs all its products in one orientation.
+///
+///   n = 10, 16 lanes:   m rows of  xxxxxxxxxx......     or   10 rows of  xxxxxxxxxxxxxxxx ...
+///                       6 of 16 lanes idle                   no lane idle
 bool wants_lanes_along_rows(const ContractShape& shape, const Sizes& size, const Target& target) {
   constexpr double kCyclesOfTurn = 30;
   if (!shape.batch.empty() || shape.left.outer_stride() != 1 || shape.columns.is_one())
@@ -167,7 +215,7 @@ bool wants_lanes_along_rows(const ContractShape& shape, const Sizes& size, const
   return static_cast<double>(size.k) * idle / target.fma_per_cycle > kCyclesOfTurn;
 }
 
-/// Blocks of a product that runs down columns: each reads its part of both operands from far away
+/// Blocks of a product that runs down columns: each reads its rows of both operands from memory
 /// once, so that a smaller one costs more than a further thread gains.
 void choose_columns(Schedule& s, const Sizes& size, int64_t width) {
   constexpr int64_t kRows = 64, kColumns = 128;
@@ -188,6 +236,8 @@ void choose_blocks(Schedule& s, const Sizes& size, const Target& target) {
 
 }  // namespace
 
+/// From the inside out: orientation, register tile, kc, pack, epilogue, then mc and nc. Each choice
+/// takes the earlier ones as given, and none is looked at again.
 Schedule schedule_contract(const Graph& graph, const Cluster& cluster, const Target& target,
                            int64_t capacity) {
   Schedule s;
@@ -216,6 +266,8 @@ Schedule schedule_contract(const Graph& graph, const Cluster& cluster, const Tar
   return s;
 }
 
+/// What the builder and the microkernel rely on. Schedules that tuning or a test made up are held
+/// to it as those of the rules are.
 std::optional<std::string> check_contract_schedule(const Graph& graph, const Cluster& cluster,
                                                    const Schedule& s, const Target& target) {
   for (NodeId member : cluster.members) {

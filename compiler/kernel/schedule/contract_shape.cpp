@@ -1,4 +1,8 @@
 // Reads the shape of a product from its row of the operator table and its operands' views.
+//
+// Every contraction is seen as C[b, i, j] = sum over k of A[b, i, k] * B[b, k, j]. A transposed
+// operand is a view with its strides exchanged; nothing is moved. Swapped is the same sum from the
+// other side, C'[j, i] = sum over k of B'[j, k] * A'[k, i]: the terms and their order are equal.
 #include "kernel/schedule/contract_shape.h"
 
 #include <algorithm>

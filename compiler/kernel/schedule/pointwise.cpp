@@ -1,4 +1,8 @@
 // Pointwise clusters: how many elements are an item, and how many vectors an iteration takes.
+//
+// Nothing is used twice, so memory decides: an item is long enough that its start is not felt and
+// short enough to leave some for each thread. Vectors that run side by side hide latency; in a long
+// body there is enough to run side by side already, and more would spill.
 #include <algorithm>
 
 #include "cluster/cluster_space.h"

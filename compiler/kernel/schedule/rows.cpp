@@ -1,4 +1,12 @@
 // Rows and chains: how many rows are an item, and whether a row stays in registers.
+//
+// A rows cluster (XLA's row reduction) goes over a row several times, once for each stage. A short
+// row of fixed length is read once and kept in registers between its loops; a longer one is read
+// again, from the L1 cache.
+//
+// A chain (XLA's column reduction) goes down the columns. Its items are blocks of columns: wide
+// enough that each row gives whole cache lines, at least 64 columns, and narrow enough that the
+// accumulators (one for each column) stay in the L1 cache.
 #include <algorithm>
 
 #include "graph/op.h"
@@ -63,6 +71,7 @@ Schedule schedule_rows(const Graph& graph, const Cluster& cluster, const Target&
   const ClusterSpace space = space_of(graph, cluster);
   const int64_t length = folded_length(space);
   schedule.held = fits_registers(graph, cluster, space, target);
+  // As many rows as make an item worth its launch, but never fewer than kItems items.
   schedule.rows = std::max<int64_t>(1, kElementsPerItem / std::max<int64_t>(1, length));
   const int64_t rows = kept_length(space, capacity);
   schedule.rows = std::max<int64_t>(1, std::min(schedule.rows, rows / kItems));

@@ -1,4 +1,23 @@
 // One look at every access of the strip; whatever does not fit means no bands at all.
+//
+// Under a causal mask the square matrices of attention are lower triangles. Rows go in bands as
+// high as the register tile, and each band stops at the diagonal element of its last row:
+//
+//           j ->
+//     i     ##........   band 0      # computed: all columns up to the band's end
+//     |     ##........               . neither computed, stored nor read
+//     v     ####......   band 1
+//           ####......
+//           ######....   band 2
+//
+// Invariant: an element that is not computed is read by nobody. So bands are all or nothing: one
+// reader that goes over whole rows (a sum of columns, an output, a transposed view) reads what was
+// never written, and then no part is cut.
+//
+// Who may read a matrix of the strip:
+//   rows of softmax      a fold whose identity stands above the diagonal, over the band's columns
+//   weights @ values     k ends at the diagonal     (terms beyond are 0 * v)
+//   weights' @ dout      k starts at the diagonal   (terms before are 0 * dout)
 #include "kernel/schedule/strip_bands.h"
 
 #include "cluster/cluster_space.h"
@@ -78,6 +97,8 @@ class BandFinder {
     return true;
   }
 
+  /// The product's own result may be trimmed, its left operand may be a triangle, or both. On the
+  /// right a triangle is refused: its k would end at the column, which differs within a tile.
   bool product_fits(const Cluster& part) {
     const ContractShape product = contract_shape(graph_, part, false);
     const bool cut = is_matrix(part.anchor) && read_by_rows_alone(part);

@@ -1,4 +1,16 @@
 // Candidates per register file and their estimate.
+//
+// A step of k does mr * nv multiply-adds on nv vectors of B and mr broadcast elements of A:
+//
+//             b0   b1    nv vectors, loaded once a step
+//        a0 [ c00  c01 ]
+//        a1 [ c10  c11 ]   mr * nv accumulators: chains of FMAs that do not wait for each other
+//        a2 [ c20  c21 ]
+//        a3 [ c30  c31 ]   one broadcast element at a time
+//
+// Registers: mr * nv + min(mr, nv) + 1 must be there. Latency: with 2 FMAs a cycle of 4 cycles
+// each, 8 chains keep the units busy. Loads: mr + nv a step against mr * nv multiply-adds, so
+// squarer tiles load less. The estimate takes the largest of these three bounds.
 #include "kernel/schedule/tile.h"
 #include "support/round.h"
 
@@ -10,9 +22,9 @@ namespace gradus::kernel {
 namespace {
 
 // Accumulators, the shorter side of the tile and one element of the longer fit the registers; 3x4
-// would take all of 16, and spills. The first is the usual one. With 32 registers that is a small
-// one: it hides the latency all the same, most sizes are multiples of its sides, and rows that lie
-// a power of two apart do not push each other out of the L1 cache.
+// would take all of 16, and spills. The first is the default. With 32 registers that is a small
+// one: it hides the latency all the same, most sizes are multiples of its sides, and its few rows,
+// where they lie a power of two apart, have no conflict misses in the L1 cache.
 constexpr TileShape kTiles16[] = {{4, 3},  {6, 2}, {5, 2}, {4, 2}, {3, 3}, {2, 6},
                                   {1, 12}, {3, 2}, {2, 4}, {1, 8}, {2, 2}, {6, 1},
                                   {4, 1},  {1, 4}, {2, 1}, {1, 2}, {1, 1}};
@@ -20,7 +32,6 @@ constexpr TileShape kTiles32[] = {{8, 2},  {8, 3},  {12, 2}, {4, 4}, {10, 2}, {9
                                   {14, 2}, {6, 4},  {9, 3},  {4, 6}, {2, 8},  {1, 12}, {6, 2},
                                   {4, 2},  {16, 1}, {12, 1}, {8, 1}, {2, 4},  {1, 8},  {4, 1},
                                   {2, 2},  {1, 4},  {2, 1},  {1, 2}, {1, 1}};
-
 
 /// Cycles of one tile of so many vectors.
 double cycles_of_tile(int64_t rows, int64_t vectors, int64_t inner, const Target& target) {

@@ -1,4 +1,12 @@
-// Rules by operator, as each says something of its own about 0 and -inf.
+// What stands above the diagonal, by induction over the operators: a select under a causal mask
+// puts a number there, and each operator says what it makes of 0 or -inf.
+//
+//   scores = where(mask, q @ k', -inf)     above: -inf
+//   shifted = scores - max                 above: -inf   (the maximum of a row is finite)
+//   weights = exp(shifted) / sum           above: 0
+//
+// Only 0 and -inf are followed: a sum may leave out zeros, a maximum -inf. Each rule holds where
+// the other operands are finite; the header says what is outside of the law of bits.
 #include "kernel/schedule/triangle.h"
 
 #include <cmath>
@@ -66,6 +74,7 @@ Above above_diagonal(const Graph& graph, NodeId value) {
   const auto operand = [&](size_t k) { return of_operand(graph, node, k); };
   const auto zero = [&](size_t k) { return operand(k) == Above::Zero; };
   const auto zero_if = [](bool holds) { return holds ? Above::Zero : Above::Unknown; };
+  // A list of operators, as each says something of its own about 0 and -inf.
   switch (node.op) {
     case OpKind::Select:
       if (selects_causal(graph, value)) return operand(2);

@@ -1,5 +1,8 @@
 // Kernel text out. Axes and values are numbered in the order of the text, so that reading the text
 // and printing it again gives the same bytes; equal names are made different by a number.
+//
+// The canonical form leaves out all that does not reach the code: names, costs, nodes. Kernels
+// whose canonical texts are equal share one function.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -1,5 +1,9 @@
 // Kernel text in: affine sums, slots and whole kernels. Whatever the text, the answer is a
 // kernel that verifies or a message with its place.
+//
+// Recursive descent with one token of look-ahead, one function for each line of the grammar. It
+// accepts what print.cpp writes and little else, so that print(read(text)) is the text again.
+// Numbers are bounded where they are read: later passes multiply them without asking.
 #include <fmt/format.h>
 
 #include <cstdlib>

@@ -1,4 +1,5 @@
-// Characters of kernel text to tokens.
+// Characters of kernel text to tokens. Depth comes from the spaces before a line, so the text needs
+// no brackets; a token never crosses a line's end.
 #include "kernel/text/token.h"
 
 #include <fmt/format.h>
