@@ -1,4 +1,5 @@
-// Code in a file: the same module as in the process, written as object, assembly or IR text.
+// Code in a file: the same module as in the process, written as object, assembly or IR text. One
+// module, one thread: its bytes depend on the program and the target alone.
 #include <fmt/format.h>
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Verifier.h>
@@ -34,8 +35,8 @@ llvm::Constant* array_of(llvm::LLVMContext& context, const plan::Buffer& buffer)
   return array_of<double>(context, buffer.constant);
 }
 
-/// Dense constants of the graphs, by the names that the header knows them by. In this process the runner of the
-/// step holds them.
+/// Dense constants of the graphs, by the names that the header knows them by. In this process the
+/// runner of the step holds them.
 void emit_constants(llvm::Module& module, const Unit& unit) {
   for (const plan::Buffer& buffer : unit.program->buffers) {
     if (buffer.kind != plan::BufferKind::Constant) continue;

@@ -1,4 +1,8 @@
 // Written as text; compiled by C and C++ compilers with all warnings in the tests.
+//
+// The header repeats the layout of gradus_frame, so that a user needs no file of ours; a guard lets
+// it stand beside gradus/runtime.h. The struct of variables has an array for each, padded to 64
+// bytes: vector loads may run over an array's end by less than that.
 #include "codegen/c_header.h"
 
 #include <fmt/format.h>

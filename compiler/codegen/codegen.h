@@ -1,4 +1,13 @@
 // From program and plan to machine code. No LLVM type leaves this folder.
+//
+//     emit_program   step function: checks, table of launches
+//     emit_kernel    a kernel's function: items, statements      emit_loop, emit_fold   lanes loops
+//     emit_micro     register tiles, with emit_epilogue          emit_pack              panels
+//     emit_access    addresses, loads, stores                    emit_prefetch          lines ahead
+//     scalar_llvm    arithmetic                                  module, jit, aot       to objects
+//
+// Nothing is decided here that could change a bit; what is decided (prefetches, registers, masks)
+// is decided by the target and the kernel's text alone.
 #pragma once
 
 #include <cstdint>

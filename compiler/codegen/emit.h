@@ -9,7 +9,16 @@
 // on items [begin, end) of the `par` loops.
 //
 // Addresses are base + sum of (axis * bytes) + constant, added from the outermost axis inwards;
-// each partial sum is made once, where its axis becomes known, and shared by all accesses (`gep`).
+// each partial sum is made once, where its axis becomes known, and shared by all accesses (`gep`):
+//
+//     function    p0 = base of the slot
+//       loop i      p1 = p0 + i * 2048                 shared by all that reads this row
+//         loop k      p2 = p1 + k * 4
+//           ...         load [p2], load [p2 + 32], load [p2 + 64]
+//
+// So hoisting and strength reduction need no pass of LLVM's: an instruction is put at the hoist
+// point of the innermost axis that it depends on. A hoist point is the jump into a block; whatever
+// stands before it runs once for each entry of the block, not once for each statement in it.
 #pragma once
 
 #include <llvm/IR/IRBuilder.h>
@@ -29,7 +38,8 @@
 namespace gradus::codegen {
 
 /// The value of an axis at the place of emission: base + delta. What is computed from the base may
-/// be placed before `hoist`.
+/// be placed before `hoist`. Vectors of an unrolled loop share the base and differ in delta, so
+/// that they share one address register and differ in its displacement.
 struct AxisValue {
   llvm::Value* base = nullptr;  // null: zero
   int64_t delta = 0;
@@ -46,7 +56,8 @@ struct Linear {
   int64_t coefficient(kernel::AxisId axis) const;
 };
 
-/// The vector at hand in a lanes loop or a tile: `live` lanes from the axis's value on.
+/// The vector at hand in a lanes loop or a tile: `live` lanes from the axis's value on. The others
+/// are dead: computed like the live ones, never stored and never folded.
 struct Lanes {
   kernel::AxisId axis;          // invalid: scalar code
   llvm::Value* mask = nullptr;  // null: all lanes live
@@ -140,7 +151,8 @@ class KernelEmitter {
   int64_t vectors_per_iteration(const kernel::Loop& loop) const;
   bool uses_registers(const std::vector<kernel::Stmt>& body, size_t slot) const;
   bool works_on_held(const kernel::Loop& loop) const;
-  /// The place where what depends on values known here may be computed.
+  /// Ends the block with a jump to a new one and answers the jump: what depends on values known
+  /// here and on nothing later is inserted before it.
   llvm::Instruction* new_hoist_point();
   void emit_vector(const kernel::Loop& loop, Lanes lanes);
   Value* mask_below(Value* count);  // lanes l < count, i64

@@ -1,6 +1,16 @@
 // Where elements lie, and how vectors of them are read and written. Nothing outside a slot is
 // touched: what a vector has too many is masked, or done in smaller pieces where masked stores are
 // slow.
+//
+//     stride along the lanes    load                      store
+//     0                         one element, repeated     refused: lanes would race
+//     1                         vector                    vector
+//     other, or loaded index    gather                    scatter
+//
+//     vector of 5 live lanes of 8:   masked load, or pieces   [x x x x] [x]   of 4 and 1
+//
+// Dead lanes are not read even where the memory behind them exists: it may be another thread's, or
+// beyond the end of a page. Bools are one byte in memory and one bit as values.
 #include <fmt/format.h>
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
@@ -78,6 +88,9 @@ Linear KernelEmitter::linear(const kernel::Access& access) const {
   return sum;
 }
 
+/// One product for each (base, factor), made at the hoist point of the base's axis; `gep` below
+/// does the same for the sum with a pointer. Both tables stand for common subexpression
+/// elimination: what is found in them was emitted at a point that dominates every use.
 Value* KernelEmitter::scaled(Value* base, int64_t bytes, llvm::Instruction* hoist) {
   if (bytes == 1) return base;
   Value*& product = products_[{base, bytes, hoist}];
@@ -106,6 +119,8 @@ Value* KernelEmitter::gep(Value* pointer, int64_t bytes) {
                                ir_.getInt64(static_cast<uint64_t>(bytes)));
 }
 
+/// Terms are added from the outermost axis inwards, so that accesses of one row share all but the
+/// innermost sum; constants come last, as a displacement of the load.
 Value* KernelEmitter::address(kernel::SlotId slot, Linear linear) {
   int64_t size = dtype_size(kernel_.slots[slot].dtype);
   Value* pointer = bases_[slot.index()];

@@ -1,5 +1,13 @@
 // The statements under a microkernel, on the finished tile while it is in registers. What depends
 // on the column alone is done once a vector, what depends on the row alone once a row.
+//
+//     nothing   scale = 1 / n                        once a tile
+//     column    bias[j]                              once a vector, kept for all rows
+//     row       mask[i]                              once a row
+//     both      relu(c[i,j] * scale + bias[j])       once a row and vector, then the store
+//
+// Invariant: statements keep their order within a group, and a group runs after all that its
+// statements can read: the sets that they depend on only grow along a chain of uses.
 #include <algorithm>
 
 #include "codegen/emit.h"

@@ -1,6 +1,20 @@
 // Folds of a lanes loop. A sum has exactly 32 accumulators, held in as many vectors as that takes;
 // lane l + 16 joins lane l, then + 8, + 4, + 2, + 1. Absent elements take no part. Other folds use
 // the same vectors; their result does not depend on an order.
+//
+//     elements   0 1 2 ... 31 | 32 33 ... 63 | 64 ...        lane i mod 32, ascending
+//
+//     16 lanes   [ 0 ........ 15 ] [ 16 ....... 31 ]         two vectors
+//     8 lanes    [ 0 .. 7 ] [ 8 .. ] [ 16 .. ] [ 24 .. ]     four
+//
+//     halving    vector v += vector v + half                 16, (8) lanes apart: no shuffle
+//                then within the last vector                 (8), 4, 2, 1 lanes apart: shuffles
+//
+// Invariant: the tree of additions is that of graph/sum_order.h for every vector width; a target
+// only decides where vectors end and shuffles begin.
+//
+// Padded and masked lanes keep their accumulator by a select. Adding a 0 would do for most sums,
+// but -0 + 0 is 0, and a NaN in a dead lane would spread.
 #include <llvm/IR/Constants.h>
 
 #include <limits>
@@ -30,6 +44,7 @@ DType folded_dtype(const kernel::Kernel& kernel, const kernel::Loop& loop, kerne
   check_failed(__FILE__, __LINE__, "fold", "a fold result that nothing is folded into");
 }
 
+/// -0 is the identity of a float sum: x + -0 is x, also where x is -0.
 double identity_of(OpKind op, DType dtype) {
   if (op == OpKind::Sum) return is_float(dtype) ? -0.0 : 0.0;
   bool least = op != OpKind::Min;
@@ -67,6 +82,7 @@ std::vector<Value*> KernelEmitter::fold_identities() const {
   return out;
 }
 
+/// Accumulators lie one fold after the other; an argmax has its indices behind its values.
 void KernelEmitter::start_folds(const kernel::Loop& loop) {
   folds_.clear();
   size_t first = 0;
@@ -202,8 +218,9 @@ void KernelEmitter::add_chunk(std::vector<Value*>& totals, Value* chunk) {
   }
 }
 
-/// Sums of more than 16384 elements, in the order of `sum_lanes`. Level 0 adds elements in 32 lanes;
-/// level l adds the totals of level l - 1 in 32 lanes, each of 4096^l elements or what is left:
+/// Sums of more than 16384 elements, in the order of `sum_lanes`. Level 0 adds elements in 32
+/// lanes; level l adds the totals of level l - 1 in 32 lanes, each of 4096^l elements or what is
+/// left:
 ///
 ///   level 2:  | 4096 chunks            | 4096 chunks            | the rest |
 ///   level 1:  | 4096 | 4096 | ... 4096 | 4096 | ... ...    4096 | .. | 17  |

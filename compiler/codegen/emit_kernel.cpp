@@ -1,4 +1,12 @@
 // The function of a kernel: frame and slot bases, the loop over items, plain statements.
+//
+// Par loops are one loop over item numbers: row-major, so item = (b0 * count1 + b1) * count2 + b2.
+// The caller deals ranges [begin, end) of numbers to threads. The axes of `begin` are found by
+// division, and each next item's by counting on with carries, as an odometer does: divisions cost
+// tens of cycles each, and stand outside of the loop.
+//
+// Invariant: items touch disjoint elements, so ranges may run on any thread in any order; a
+// worker's scratch is written before it is read within an item.
 #include <fmt/format.h>
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
@@ -44,7 +52,8 @@ KernelEmitter::KernelEmitter(llvm::Module& module, const Target& target,
   });
 }
 
-/// Where loops have one axis, what holds for all of them.
+/// Where loops have one axis, what holds for all of them. Ranges that are known here make caps
+/// vanish (caps), remainders constant (remainders) and masks constants.
 void KernelEmitter::note_range(const Loop& loop) {
   bool constant = loop.from.terms.empty() && loop.from.per_n == 0;
   if (constant) axis_steps_[loop.axis] = {loop.from.constant, loop.step};
@@ -66,6 +75,7 @@ std::optional<int64_t> KernelEmitter::last_of(const Loop& loop) const {
   return constant ? last - (last - loop.from.constant) % loop.step : last;
 }
 
+/// By interval arithmetic, upper ends only: terms with negative coefficients would need lower ends.
 std::optional<int64_t> KernelEmitter::largest(const kernel::Affine& affine) const {
   if (affine.per_n != 0) return std::nullopt;
   int64_t sum = affine.constant;
@@ -77,6 +87,7 @@ std::optional<int64_t> KernelEmitter::largest(const kernel::Affine& affine) cons
   return sum;
 }
 
+/// In doubt, yes: a cap that never cuts costs a compare, a missing one reads out of bounds.
 bool KernelEmitter::caps(const kernel::Bound& bound) const {
   if (!bound.cap) return false;
   bool constant =
@@ -324,6 +335,8 @@ void KernelEmitter::emit_item_loop(const std::vector<const Loop*>& nest) {
             });
 }
 
+/// Counts on from the innermost axis; an axis that reaches its end starts again and carries. The
+/// outermost never starts again: what lies after the last item is not run, only prefetched.
 std::vector<Value*> KernelEmitter::item_after(const std::vector<const Loop*>& nest,
                                               const std::vector<Value*>& at,
                                               const std::vector<Value*>& from,
@@ -359,8 +372,10 @@ Scalar KernelEmitter::wrap(const kernel::Operand& operand) {
 
 void KernelEmitter::define(kernel::ValueId id, Value* value) { values_[id] = value; }
 
-/// A call of one function per width of the index: twenty rounds at each place would be most of the
-/// code of an initialiser.
+/// Threefry-2x32 with twenty rounds (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3",
+/// SC 2011): the draw is a function of seed, stream, step and index alone, so no state passes
+/// between elements, and any order and any thread gives the same bits. A call of one function per
+/// width of the index: the rounds at each place would be most of the code of an initialiser.
 Scalar KernelEmitter::random_bits(Scalar seed, Scalar stream, Scalar step, Scalar index) {
   llvm::Type* type = scalars_.value(index)->getType();
   llvm::Type* word = ir_.getInt32Ty();

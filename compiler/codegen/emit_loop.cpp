@@ -1,5 +1,24 @@
 // Loops: a block that tests at its end, with values carried in phis; and lanes loops, which run in
 // vectors: several an iteration, then what is left, the last vector masked.
+//
+//     before:  enters = from < to; br enters, loop, done
+//     loop:    at = phi [from, before], [moved, latch]      carried = phi [..], [..]
+//              br next                                      <- hoist point of the loop's axis
+//     next:    body
+//     latch:   moved = at + step; br moved < to, loop, done
+//     done:    carried after the loop = phi
+//
+// A lanes loop of 16 lanes over 77 columns, unroll 2, without and with folds:
+//
+//     | v0 v1 | v0 v1 | v0 |mmm   |      main loop; single vectors; one masked vector
+//     | v0 v1 | v0 v1 | v0 | v1m  |      the rest goes to the accumulators of its place
+//
+// Invariant: element i of a fold goes to accumulator i mod 32 (graph/sum_order.h), whatever the
+// unroll factor. So with folds an iteration has exactly the vectors that hold 32 lanes, and what is
+// left continues at the same vectors; without, any number will do.
+//
+// Where the length is a constant, all of it is written out as far as it pays: masks are constants,
+// and slots in registers need a place in the code for each of their vectors.
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
 
@@ -87,7 +106,7 @@ void KernelEmitter::emit_if(Value* condition, const std::function<void()>& body)
   ir_.SetInsertPoint(join);
 }
 
-/// An `if` whose body may change the accumulators.
+/// An `if` whose body may change the accumulators: after it each is a phi of before and after.
 void KernelEmitter::emit_if_folding(Value* condition, const std::function<void()>& body) {
   std::vector<Value*> before = accumulators_;
   llvm::BasicBlock* origin = ir_.GetInsertBlock();
@@ -142,6 +161,8 @@ void KernelEmitter::emit_lanes(const Loop& loop) {
   finish_folds();
 }
 
+/// Known where both ends move alike: from r0 to r0 + 8 is 8 long, wherever r0 stands. A cap that
+/// may cut it must be constant too.
 std::optional<int64_t> KernelEmitter::constant_length(const Loop& loop) const {
   const kernel::Affine &from = loop.from, &to = loop.to.value;
   bool known = loop.to.divisor == 1 && to.terms == from.terms && to.per_n == from.per_n;
@@ -166,7 +187,7 @@ Value* KernelEmitter::end_of_vectors(Value* from, Value* to) {
 
 /// Vectors of one iteration of the main loop: as many as hold the 32 lanes of a sum, so that each
 /// has its accumulator; else as the schedule says, and fewer where the body is long: there is
-/// enough in it that may run side by side.
+/// enough instruction-level parallelism in it, and more vectors would spill.
 int64_t KernelEmitter::vectors_per_iteration(const Loop& loop) const {
   if (!loop.folds.empty()) return static_cast<int64_t>(fold_vectors());
   int64_t most = loop.body.size() <= kShortBody ? 8 : loop.body.size() <= kLongBody ? 2 : 1;

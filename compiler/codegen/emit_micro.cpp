@@ -2,8 +2,25 @@
 // in registers over all of an inner loop, which loads nv vectors of the right operand and repeats
 // mr elements of the left, in ascending k.
 //
-// The last tile of rows reads the last row again for those that are missing and stores none of
-// them; the last columns are masked. Where K is cut in blocks, partial tiles wait in scratch.
+//     for k:   b0 = load B[k, 0..]   b1 = load B[k, 1..]
+//              a = broadcast A[0, k]     c00 += a * b0     c01 += a * b1
+//              a = broadcast A[1, k]     c10 += a * b0     c11 += a * b1
+//              ...                                           mr * nv independent chains
+//
+// Invariant: each sum of C is one chain of multiply-adds in ascending k, rounded once a step. The
+// tile's shape decides which sums run side by side, never the order within one. k is therefore
+// neither unrolled into several accumulators nor split between threads.
+//
+// At the edges of the grid, code for a whole tile serves as well:
+//
+//     +----+----+--+      columns: as many vectors as are left, the last one masked; each remainder
+//     |    |    |m |      that there can be has code of its own
+//     +----+----+--+
+//     | rr | rr |rm|      rows: those beyond the last read the last row again and are not stored
+//     +----+----+--+
+//
+// So no load leaves its operand. Where K is cut in blocks, partial tiles wait in scratch:
+// tile_start loads them, finish_blocks stores them or runs the epilogue.
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
 
@@ -17,7 +34,8 @@ namespace gradus::codegen {
 
 using llvm::Value;
 
-/// The value modulo `modulus`, where it is the same at every iteration of the loops around.
+/// The value modulo `modulus`, where it is the same at every iteration of the loops around: each
+/// term moves in multiples of the modulus, so only its start counts.
 std::optional<int64_t> KernelEmitter::residue(const Linear& linear, int64_t modulus) const {
   if (linear.per_n % modulus != 0) return std::nullopt;
   int64_t sum = linear.constant;
@@ -30,7 +48,9 @@ std::optional<int64_t> KernelEmitter::residue(const Linear& linear, int64_t modu
   return (sum % modulus + modulus) % modulus;
 }
 
-/// What may be left over when the range is cut in steps; -1 among them: anything.
+/// What may be left over when the range is cut in steps; -1 among them: anything. A range that ends
+/// at its block or at the extent has two: 0 inside, and the extent's own remainder in the last
+/// block. Each gets code of its own, with constant masks.
 std::vector<int64_t> KernelEmitter::remainders(const kernel::Affine& from, const kernel::Bound& to,
                                                int64_t step) const {
   std::set<int64_t> found;
@@ -242,7 +262,8 @@ std::vector<Value*> KernelEmitter::load_tile(const MicroTile& micro, const kerne
   return out;
 }
 
-/// Zeros, or the partial tile that an earlier block of K left.
+/// Zeros, or the partial tile that an earlier block of K left. A chunk of the sum starts at +0
+/// again: what was summed before it waits in `totals`.
 std::vector<Value*> KernelEmitter::tile_start(const MicroTile& micro) {
   const kernel::Micro& product = micro.tile->micro;
   auto* type = llvm::FixedVectorType::get(scalars_.type(kernel_.values[product.result]),
@@ -276,8 +297,9 @@ Value* KernelEmitter::multiply_add(Value* a, Value* b, Value* c) {
       scalars_.mul_add(scalars_.wrap(a, dtype), scalars_.wrap(b, dtype), scalars_.wrap(c, dtype)));
 }
 
-/// One step of k. The shorter side of the tile is loaded as a whole, the longer one element at a
-/// time: that takes the fewest registers beside the sums.
+/// One step of k, an outer product. The shorter side of the tile is loaded as a whole, the longer
+/// one element at a time: that takes min(mr, nv) + 1 registers beside the sums. The order is kept
+/// by the code generator (module.cpp): loads moved forward would spill accumulators.
 std::vector<Value*> KernelEmitter::inner_step(const MicroTile& micro, const GemmOperand& left,
                                               const GemmOperand& right, Value* k,
                                               llvm::Instruction* hoist, std::vector<Value*> sums) {
@@ -337,7 +359,8 @@ void KernelEmitter::emit_inner(MicroTile& micro) {
   }
 }
 
-/// The body for each row that is there; rows ascend, so the first missing one ends it.
+/// The body for each row that is there; rows ascend, so the first missing one ends it. One test a
+/// row, and none where the tiles divide the rows.
 void KernelEmitter::for_rows(const MicroTile& micro, const std::function<void(int64_t)>& body) {
   llvm::BasicBlock* done = micro.rows ? new_block("rows") : nullptr;
   for (int64_t row = 0; row < micro.tile->i_step; ++row) {
@@ -393,6 +416,13 @@ void KernelEmitter::add_totals(MicroTile& micro, Value* condition) {
 }
 
 /// After one block of K: the epilogue if it was the last, else the partial tile goes to scratch.
+///
+///     end of block      end of chunk     of K        what happens
+///     yes               no               no          sums -> carry
+///     yes               yes              no          totals + sums -> totals
+///     yes               yes              yes         totals + sums -> epilogue
+///
+/// The first chunk has no totals to add: adding 0 to it could change the sign of a zero.
 void KernelEmitter::finish_blocks(MicroTile& micro) {
   const kernel::Micro& product = micro.tile->micro;
   if (!product.k0.valid()) return emit_epilogue(micro);

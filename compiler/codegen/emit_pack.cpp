@@ -1,6 +1,20 @@
 // Packing: a matrix is copied into panels of `width` columns, rows one after the other within a
 // panel, the last panel filled up with zeros. Rows of a source whose columns lie side by side are
 // copied in vectors; a source whose rows lie side by side is transposed in square blocks.
+//
+// As in Goto & van de Geijn (2008), section 4: the copy costs one read and one write for each
+// element of B, and the microkernel then reads it mc / mr times from consecutive lines. The zeros
+// let it read whole vectors in the last panel; their products land in lanes that are never stored.
+//
+// A block of 4 x 4 is transposed in two stages, each swapping the off-diagonal squares:
+//
+//     a b c d        a b | i j        a e i m
+//     e f g h   ->   e f | m n   ->   b f j n
+//     i j k l        ----+----        c g k o
+//     m n o p        c d | k l        d h l p
+//                    g h | o p
+//
+// log2(size) stages of `size` shuffles, where one element at a time takes size * size loads.
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
 

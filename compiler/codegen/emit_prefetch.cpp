@@ -1,10 +1,27 @@
-// Asking for lines before they are needed, where the processor foresees nothing.
+// Prefetches, where the hardware prefetchers foresee nothing. They follow streams within a page;
+// kernels that jump from row to row over many pages give them no stream.
 //
 // A strip asks for the next item's rows while it computes this one's: its matrices are parts of
 // rows that lie pages apart. The work between is long enough for them to come into the L2 cache.
 //
+//     time ->   | item 0: scores | softmax | product | item 1: scores | ...
+//                 prefetch rows of item 1 -------------^ used here
+//
 // A product asks in its loop over k for what it will read of its operands: rows of the left one
 // that the next row of tiles takes, or the next steps where it goes down columns.
+//
+//     left operand, rows along k                    down columns, step k reads one line
+//       tile row 0  [=========>      ]  k             k      x  used now
+//       tile row 1  [................]                k+16   x  into L1: the way from L2
+//       each of the t tiles of row 0 asks for         k+64   x  into L2: the way from memory
+//       1/t of the rows of row 1
+//
+// Distances are steps of k. A step of a full tile takes some 8 cycles: 16 steps cover the latency
+// of the L2 cache several times, 64 steps that of memory once. Nearer ones come too late; farther
+// ones are evicted again before their use (Mowry, Lam & Gupta, ASPLOS 1992).
+//
+// Prefetches never fault, so none is guarded: beyond the last row or step they ask for lines that
+// nobody reads. They change no value, and are left out where the data are cache-resident.
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/Intrinsics.h>
 
@@ -86,7 +103,9 @@ Value* KernelEmitter::beyond(Value* pointer, int64_t bytes) {
   return ir_.CreateGEP(ir_.getInt8Ty(), pointer, ir_.getInt64(static_cast<uint64_t>(bytes)));
 }
 
-/// Whether a kernel goes through more than the L2 cache keeps for it from the kernels before.
+/// Whether a kernel goes through more than the L2 cache keeps for it from the kernels before: half
+/// of it, as the other half holds what is written. Else its operands are cache-resident, and a
+/// prefetch only takes a load slot.
 bool KernelEmitter::exceeds_l2() const {
   return kernel_.cost.bytes > static_cast<double>(target_.l2_bytes) / 2;
 }
@@ -114,8 +133,8 @@ void KernelEmitter::find_next_rows(const MicroTile& micro, Value* first, GemmOpe
 }
 
 /// A left operand read by columns takes a new line at every step of k, often of a page of its own;
-/// and beside it, the processor loses sight of a right operand that goes through blocks of long
-/// rows.
+/// and beside it, the hardware prefetcher loses the stream of a right operand that goes through
+/// blocks of long rows. One prefetch for each line: vectors that share a line ask once.
 void KernelEmitter::prefetch_columns(const GemmOperand& left, const GemmOperand& right, Value* k,
                                      int64_t steps, unsigned locality, llvm::Instruction* hoist) {
   auto prefetch_part = [&](const GemmOperand& operand, size_t part) {
@@ -142,7 +161,8 @@ void KernelEmitter::prefetch_operands(const MicroTile& micro, const GemmOperand&
     prefetch(beyond(now, row * left.next_stride), 2);
   }
   bool wide = target_.registers >= 32;
-  // Lines a whole way of the cache apart have too few places for what a small tile runs through.
+  // Lines a whole way of the cache apart fall into one set: what is prefetched would evict what is
+  // in use (conflict misses), as all of it has to fit the set's few ways.
   bool conflicts = !wide && left.step % (target_.l1_bytes / target_.l1_ways) == 0;
   if (left.step <= kCacheLine || conflicts) return;
   prefetch_columns(left, right, k, wide ? kFromL2 : kFromL2Narrow, 3, hoist);

@@ -1,4 +1,5 @@
-// Targets as plain numbers: the host with its caches, or a CPU by LLVM's name.
+// Targets as plain numbers: the host with its caches, or a CPU by LLVM's name. Schedules read these
+// numbers alone, so that a table of them (frozen in tests) stands for a machine.
 #include <fmt/format.h>
 #include <llvm/ADT/StringMap.h>
 #include <llvm/MC/MCSubtargetInfo.h>
@@ -79,8 +80,8 @@ std::string host_features() {
   return text;
 }
 
-/// Instructions that come out of plain arithmetic, loads and stores. What is asked for by name alone
-/// (encryption, matrix tiles, control of the system) is in no code of ours.
+/// Instructions that come out of plain arithmetic, loads and stores. What is asked for by name
+/// alone (encryption, matrix tiles, control of the system) is in no code of ours.
 bool is_used_by_code(llvm::StringRef feature) {
   static constexpr llvm::StringRef kFamilies[] = {"sse", "ssse", "avx", "bmi", "fma"};
   static constexpr llvm::StringRef kSingle[] = {"cx16", "evex512", "f16c", "gfni",  "lzcnt",

@@ -1,5 +1,11 @@
 // Code in this process: the objects that the code generator writes, now or in an earlier run, are
 // linked by ORC. They refer to nothing outside of themselves. Between runs they are one archive.
+//
+//     kernels -> partition -> module 0 | module 1 | ...   one thread, one context each
+//                             object 0 | object 1 | ...   -> archive -> cache
+//                                        linked by ORC    -> step functions
+//
+// Objects from the cache are linked as fresh ones are, so a hit behaves as a miss, only sooner.
 #include <fmt/format.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/Object/Archive.h>

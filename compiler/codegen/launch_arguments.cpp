@@ -1,3 +1,5 @@
+// Arguments are found twice, by the launch and by the function, with one walk over the kernel: that
+// both see them in the same order is all that ties them together.
 #include "codegen/launch_arguments.h"
 
 #include "kernel/text.h"
@@ -10,6 +12,7 @@ std::vector<int64_t> launch_arguments(const kernel::Kernel& kernel) {
   return arguments;
 }
 
+/// The kernel with every argument set to 0: kernels that differ in arguments alone have equal keys.
 std::string function_key(const kernel::Kernel& kernel) {
   kernel::Kernel blank = kernel;
   for_arguments(blank, [](auto& value) { value = 0; });

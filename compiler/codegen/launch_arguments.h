@@ -1,6 +1,13 @@
 // What launches of one function may differ in. A function reads these from its launch's arguments
 // instead of having them in its code, so that initialisers of all sizes are one function, and
 // dropout of each layer too.
+//
+//     kernel text    random_bits %i {stream=7}      lanes i i0..i0+1024 max 50176
+//     argument                          7                               50176
+//
+// Only what costs nothing is sent so: a stream is one operand of a call, and a fill runs once.
+// Sizes of other kernels stay constants in the code, as remainders, masks and unrolling depend on
+// them.
 #pragma once
 
 #include <bit>

@@ -1,5 +1,8 @@
 // The code generator runs at level Less and without IR passes: kernels come vectorised and tiled,
-// and passes that know better about loops only undo it.
+// and passes that know better about loops only undo it. What passes would do is done where the
+// kernel's structure is known: hoisting and strength reduction by hoist points (emit.h), common
+// addresses by tables (emit_access.cpp), promotion to registers (register_slots.cpp), masks and
+// remainders as constants (emit_micro.cpp, emit_loop.cpp).
 #include "codegen/module.h"
 
 #include <fmt/format.h>
@@ -39,8 +42,8 @@ void initialize_llvm() {
     // Loads and multiply-adds of a register tile are emitted in the order in which they fit the
     // registers; moving the loads forward spills accumulators inside the k loop.
     set_option("enable-misched", "false");
-    // Looks for scalar logic to be moved into mask registers; kernels have none (the same code comes
-    // out), and the look costs a fortieth of the time.
+    // Looks for scalar logic to be moved into mask registers; kernels have none (the same code
+    // comes out), and the look costs a fortieth of the time.
     set_option("disable-x86-domain-reassignment", "true");
   });
 }

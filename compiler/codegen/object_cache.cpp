@@ -145,6 +145,9 @@ std::string ObjectCache::path_of(const std::string& key) const {
   return fmt::format("{}/{}{}", folder_, key, kEntry);
 }
 
+/// Whatever is wrong with an entry, it is a miss. The checks go from the cheap ones to the hash,
+/// and all of them look at the file that was opened: between two looks a name could change its
+/// file.
 std::optional<std::vector<char>> ObjectCache::find(const std::string& key) const {
   // A pipe of that name must not make the run wait.
   File file(::open(path_of(key).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
@@ -161,6 +164,8 @@ std::optional<std::vector<char>> ObjectCache::find(const std::string& key) const
   return object;
 }
 
+/// Written under another name, then renamed: POSIX makes the rename atomic, so readers see no half
+/// entry, and of two writers of one key the later one stays, with equal bytes.
 void ObjectCache::keep(const std::string& key, std::string_view object) const {
   if (static_cast<int64_t>(object.size() + kHeaderBytes) > limit_ || !make_folder(folder_)) return;
   std::string partial = fmt::format("{}/{}{}XXXXXX", folder_, key, kPartial);
@@ -174,6 +179,8 @@ void ObjectCache::keep(const std::string& key, std::string_view object) const {
     ::unlink(partial.c_str());
 }
 
+/// Least recently used first, by the times that hits renew. Processes may remove the same entries
+/// at once: one of them then finds nothing to remove, and that is no failure.
 void ObjectCache::remove_oldest() const {
   std::vector<Entry> entries = list_entries(folder_);
   int64_t bytes = 0;

@@ -1,4 +1,7 @@
 // Every field is hashed with its length before it, so that no two lists of fields run together.
+//
+// Invariant: what the emitter reads is hashed. Too much costs a miss; too little runs the code of
+// another program. So whole texts and whole tables go in, not digests of what seems to matter.
 #include "codegen/object_key.h"
 
 #include <elf.h>

@@ -1,9 +1,21 @@
 // A slot may live in registers if
-//  - all that touches it are loads and stores in lanes loops of one constant range, whose vector v of
-//    lanes is the slot's vector v; lanes beyond the range hold anything then, and nobody reads them.
-//    Or none of it is in a lanes loop, and the slot is one element;
-//  - what touches it first is a store, in all loops that the others run in too: no load comes before it;
+//  - all that touches it are loads and stores in lanes loops of one constant range, whose vector v
+//    of lanes is the slot's vector v; lanes beyond the range are dead: they hold anything, and
+//    nobody reads them. Or none of it is in a lanes loop, and the slot is one element;
+//  - what touches it first is a store, in all loops that the others run in too: no load comes
+//    before it;
 //  - nothing in the kernel is conditional, or a tile.
+//
+// It is scalar promotion of memory (as LLVM's mem2reg does it) before there is IR: there the slots
+// are reached by computed addresses of scratch, which no such pass promotes.
+//
+//     lanes j 0..64: store acc[j], -0.0          acc is 64 floats: 4 vectors of 16 lanes
+//     seq f:                                     phi a0..a3
+//       lanes j 0..64: acc[j] += x[f,j]            a0 += x[f, 0..16], a1 += ...
+//     lanes j 0..64: store y[j], acc[j]          store a0, ...
+//
+// Without it each step would load what the step before stored: store-to-load forwarding, some five
+// cycles, beside each addition.
 #include "codegen/register_slots.h"
 
 #include <algorithm>

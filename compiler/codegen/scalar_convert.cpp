@@ -40,7 +40,12 @@ Scalar LlvmScalars::bitcast(Scalar x, DType to) {
 }
 
 /// The product of two f32 is exact in f64. The sum is rounded to odd there, so that rounding it
-/// again to f32 gives what one rounding of the exact sum gives.
+/// again to f32 gives what one rounding of the exact sum gives: round-to-odd keeps a sticky bit,
+/// and two rounds are one if the wide format has two bits more (Boldo & Melquiond, "Emulation of
+/// FMA and Correctly Rounded Sums", IEEE TC 57, 2008).
+///
+///   error = exact sum - rounded sum, by TwoSum (Knuth, TAOCP 2, 4.2.2): six additions
+///   inexact and even: move one unit towards the exact sum, which makes it odd
 Value* LlvmScalars::fma_by_doubles(Value* x, Value* y, Value* z) {
   llvm::Type* wide = like(x, DType::F64);
   llvm::Type* pattern = like(x, DType::I64);
@@ -74,7 +79,8 @@ Value* LlvmScalars::power_of_two(Value* exponent, DType dtype) {
   return ir_->CreateBitCast(pattern, like(exponent, dtype));
 }
 
-/// Three factors; those that carry x far down stop short of the last, so that only the last rounds.
+/// Three factors, as one of them reaches only from 2^-1022 to 2^1023; those that carry x far down
+/// leave 53 (24) bits of exponent above the denormals, so that only the last factor rounds.
 Value* LlvmScalars::scale_by_steps(Value* x, Value* i, DType dtype) {
   bool wide = dtype == DType::F64;
   auto number = [&](int64_t value) {

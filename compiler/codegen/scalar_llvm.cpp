@@ -1,5 +1,10 @@
 // Elementary operations that are one instruction or a few; conversions and powers of two stand in
 // scalar_convert.cpp.
+//
+// Invariant: each operation gives the bits of the concrete builder (scalar/scalar_concrete.h), for
+// all operands, special ones included. Where LLVM leaves a case undefined (division by 0, the least
+// integer by -1, conversion of a NaN), the case is taken out by selects; where two floats may be
+// contracted, no flag allows it.
 #include "codegen/scalar_llvm.h"
 
 #include <llvm/IR/Constants.h>
@@ -61,6 +66,8 @@ llvm::Constant* LlvmScalars::constant_value(DType dtype, double value) const {
   return nullptr;
 }
 
+/// The repeat of a value stands right behind it, and is made once: inside of a loop an invariant
+/// scalar would be broadcast at every iteration, as no pass hoists.
 Value* LlvmScalars::splat(Value* value, int width) {
   if (width == 1 || value->getType()->isVectorTy()) return value;
   if (auto* constant = llvm::dyn_cast<llvm::Constant>(value)) {
@@ -142,6 +149,7 @@ Value* LlvmScalars::safe_divisor(Value* y, Value* zero, Value* minus_one) {
   return ir_->CreateSelect(ir_->CreateOr(zero, minus_one), one, y);
 }
 
+/// Integers: x / 0 is 0 and x / -1 is -x, wrapping; both would trap in the instruction.
 Scalar LlvmScalars::div(Scalar x, Scalar y) {
   auto [a, b] = match(x, y);
   if (is_float(x.dtype)) return wrap(ir_->CreateFDiv(a, b), x.dtype);
@@ -153,6 +161,7 @@ Scalar LlvmScalars::div(Scalar x, Scalar y) {
   return wrap(ir_->CreateSelect(zero, none, quotient), x.dtype);
 }
 
+/// Integers: x % 0 is x, so that x = (x / 0) * 0 + x % 0; x % -1 comes out as x % 1, which is 0.
 Scalar LlvmScalars::remainder(Scalar x, Scalar y) {
   auto [a, b] = match(x, y);
   Value* none = llvm::Constant::getNullValue(b->getType());
