@@ -1,4 +1,19 @@
 // Sources become trees of runtime::DataNode. A file is read once, whoever asks for it.
+//
+//     data {
+//       from csv("a.csv", validation: "b.csv")
+//       x = standardize(columns["age"])
+//     }
+//
+//     input x, part Main        standardize <- columns of a.csv         fits mean and deviation
+//     input x, part Validation  standardize <- columns of b.csv         takes those of Main
+//
+// The expression is the same for each part; only the files differ. --data replaces files: by name
+// that of one input, without a name that of the block's one source. Then there are no other parts,
+// as nothing says which rows of the new file they would be.
+//
+// Invariant: positions of columns, the vocabulary and the cut of windows are decided by the files
+// of this call (or by the saved weights) before any row is read, so all rows of an input are alike.
 #include "driver/data_binder.h"
 
 #include <algorithm>
@@ -41,7 +56,8 @@ DataBinder::DataBinder(Session& session, const Options& options, const SavedData
   }
 }
 
-/// --data FILE: the file of the one source. What looks like NAME=FILE and is no file was meant for an input.
+/// --data FILE: the file of the one source. What looks like NAME=FILE and is no file was meant for
+/// an input.
 void DataBinder::replace_source(const std::string& item, size_t equals) {
   std::error_code error;
   if (equals != std::string::npos && !std::filesystem::exists(item, error)) {
@@ -57,6 +73,8 @@ void DataBinder::replace_source(const std::string& item, size_t equals) {
   replacement_ = item;
 }
 
+/// Sets what the conversion below asks for (part_, input_): which file a source reads depends on
+/// both, and a source may stand anywhere in the expression.
 std::optional<DataExpression> DataBinder::expression(const std::string& input, Part part) {
   if (part != Part::Main && (replaced() || !has_part(input, part))) return std::nullopt;
   part_ = part;
@@ -92,6 +110,7 @@ const lang::DataBinding* DataBinder::find_binding(const std::string& input) cons
   return nullptr;
 }
 
+/// An input has a part if any source in its expression names a file for it.
 bool DataBinder::expression_has(const DataExpr& expr, Part part) const {
   if (expr.kind == DataExpr::Kind::Columns) {
     return from().options.count(part_option(part)) > 0;
@@ -118,6 +137,8 @@ std::string DataBinder::outputs_that_read(const std::string& input) const {
   return fmt::format(", which output{} {} read{},", names.size() == 1 ? "" : "s", fmt::join(names, ", "), names.size() == 1 ? "s" : "");
 }
 
+/// A prediction needs data only for the outputs that are asked for: the message names those that
+/// read this input, so that one can leave them out.
 void DataBinder::missing(const std::string& input) {
   const lang::ModelInput* found = nullptr;
   for (const lang::ModelInput& candidate : session_.model.inputs) {
@@ -132,6 +153,8 @@ void DataBinder::missing(const std::string& input) {
   throw CommandError(kBadFile, "no data");
 }
 
+/// Paths of a model file are relative to the file, those of the command line to the folder that it
+/// runs in. A model from standard input has no folder.
 std::string DataBinder::resolve(const std::string& path) const {
   std::filesystem::path given(path);
   if (given.is_absolute() || options_.input == "-") return path;
@@ -160,6 +183,7 @@ DataNode DataBinder::node_of(std::shared_ptr<const runtime::RowSource> source) {
   return node;
 }
 
+/// By content, not by name: a file that was renamed is still what it is.
 std::shared_ptr<const runtime::RowSource> DataBinder::open_array(const std::string& path) {
   runtime::Bytes bytes = runtime::read_bytes(path);
   bool npy = bytes.size() > 6 && bytes[0] == 0x93 && bytes[1] == 'N';
@@ -208,6 +232,8 @@ void DataBinder::set_fill(DataNode& node, const DataExpr& expr) {
   else node.number = std::get<double>(with->second);
 }
 
+/// The first text read by characters makes the vocabulary, that of the training part or of the
+/// saved weights: an index must mean the same character in all parts.
 std::shared_ptr<const runtime::TextFile> DataBinder::open_text(const std::string& path) {
   auto& text = texts_[path];
   if (text) return text;
@@ -224,6 +250,10 @@ std::shared_ptr<const runtime::TextFile> DataBinder::open_text(const std::string
   return text;
 }
 
+/// Windows for training overlap as the stride says. Those for validation and test do not but for
+/// the one element that is input of the next and target of this: every element counts once.
+///
+///     stride 1   [0..8) [1..9) [2..10)       validation   [0..8) [7..15) [14..22)
 Windows DataBinder::cut(int64_t length) {
   auto number = [&](const char* name) {
     auto found = from().options.find(name);
@@ -250,6 +280,8 @@ DataNode DataBinder::columns(const DataExpr& expr) {
                                              expr.time_from, expr.time_to));
 }
 
+/// Names are resolved once, here: rows are then read by position. A name that two columns bear is
+/// refused, as either choice would be a guess.
 std::vector<int64_t> DataBinder::positions_of(const runtime::CsvTable& table, const DataExpr& expr) {
   std::vector<int64_t> positions;
   for (const DataExpr::Selection& selection : expr.columns) {

@@ -44,7 +44,7 @@ const std::vector<Command>& commands() {
         "verify-roundtrip"}},
       {"check", "MODEL.grad", true, "gradients against finite differences in f64",
        {"trust", "seed", "batch", "set", "cpu", "no-cache", "json"}},
-      {"bench", "MODEL.grad", true, "time of a step and of each kernel, share of the machine's limit",
+      {"bench", "MODEL.grad", true, "time of a step and of each kernel, fraction of the machine's limit",
        {"batch", "threads", "least-steps", "set", "cpu", "cache", "no-cache", "compile-only", "json"}},
       {"opt", "FILE", false, "passes on graph text; clusters, kernels and plans are read, verified and printed",
        {"passes", "list-passes", "batch", "cpu", "remarks", "verify-roundtrip", "dump-after", "time-passes"}},

@@ -1,5 +1,19 @@
 // Operators on numbers, per-step numbers and tensors: which graph, which element type, and what is
 // refused, each with its own message.
+//
+// A value is known at one of three times, and an operator's result is known at the latest of its
+// operands':
+//
+//     number        while the model is read: 1 / 3, layers - 1      no node at all
+//     per step      in the step's graph, one f64: the learning rate, `step`, `batch`
+//     tensor        in the step's graph, its own element type
+//
+// Numbers have no element type: they take that of the tensor they meet, so `x * 0.5` stays f32.
+// Two tensors must agree; nothing is converted silently but numbers. Which graph is a second
+// question (Place): an initialiser, the step, or what follows a pass over all batches (metrics).
+//
+// Whole numbers are exact as long as they fit 64 bits, since sizes are computed with them; what
+// overflows goes on as a float.
 #include <fmt/format.h>
 
 #include <cmath>
@@ -11,11 +25,8 @@ namespace gradus::lang {
 
 namespace {
 
-/// The NumPy broadcast where two sizes with `batch` may meet in one shape, so that it can be told.
-std::optional<Shape> broadcast_any(const Shape& a, const Shape& b) {
-  return broadcast_shapes(a, b);
-}
-
+/// `batch` is a size that only the step knows. A shape has it once: its rows are split among
+/// threads and its memory planned as a multiple of one row.
 size_t batch_dims(const Shape& shape) {
   size_t count = 0;
   for (const Dim& dim : shape) count += dim.batch ? 1 : 0;
@@ -28,6 +39,9 @@ NodeId Elaborator::constant(Place place, const TensorType& type, double value) {
   return make(place, OpKind::Constant, {}, {{AttrName::Value, value}}, &type);
 }
 
+/// A number as a node: a constant, or a multiple of the number of rows where it was made from
+/// `batch`. A whole number that an integer type cannot hold is refused: rounding it would be
+/// silent.
 NodeId Elaborator::number_node(const Number& number, Place place, DType dtype, Span span) {
   if (number.batch) {
     if (place == Place::Init)
@@ -64,6 +78,8 @@ NodeId Elaborator::number_node(const Number& number, Place place, DType dtype, S
   return constant(place, {dtype, {}}, number.value);
 }
 
+/// The value as a node of this graph and element type. Only metrics cross from one graph to
+/// another: a value of the step that meets one of the whole pass is averaged over its rows.
 NodeId Elaborator::to_place(const Value& value, Place place, DType dtype, Span span) {
   switch (value.kind) {
     case Value::Kind::Number:
@@ -107,6 +123,9 @@ NodeId Elaborator::to_place(const Value& value, Place place, DType dtype, Span s
        fmt::format("found {}, expected {}{}", type_text(type(value)), dtype_word(dtype), hint));
 }
 
+/// In order: the first tensor decides the element type, else a per-step number makes all f64 (rates
+/// and schedules are computed there and rounded once where they meet a tensor), else all are
+/// numbers. A value of the whole pass makes floats f64 too: sums over a pass are long.
 Elaborator::Operands Elaborator::unify_operands(std::vector<const Value*> values,
                                                 const std::vector<Span>& spans) {
   Operands out;
@@ -152,12 +171,14 @@ Elaborator::Operands Elaborator::unify_operands(std::vector<const Value*> values
   return out;
 }
 
+/// NumPy's rule, and one more: the result has `batch` at most once. [batch, 1] - [batch] would be a
+/// table of all pairs of rows; it is nearly always a forgotten `x[:, 0]`, which the note says.
 void Elaborator::check_broadcast(Place place, const std::vector<NodeId>& nodes,
                                  const std::vector<Span>& spans) {
   Shape shape;
   for (size_t i = 0; i < nodes.size(); ++i) {
     const Shape& other = graph(place).type(nodes[i]).shape;
-    std::optional<Shape> both = broadcast_any(shape, other);
+    std::optional<Shape> both = broadcast_shapes(shape, other);
     if (!both) {
       fail(Diag::ShapeMismatch, span_,
            fmt::format("sizes {} and {} do not fit", shape_text(shape), shape_text(other)), {},
@@ -221,6 +242,8 @@ Value Elaborator::as_per_step(const Value& value, Span span) {
   return Value::per_step(to_place(value, Place::Step, DType::F64, span));
 }
 
+/// `int(x)`, `float(x)`. A list becomes a tensor first; a number stays one, so that it can be a
+/// size.
 Value Elaborator::convert(const Value& value, DType to, Span span) {
   if (value.is(Value::Kind::Number) || value.is(Value::Kind::Bool)) {
     if (value.is(Value::Kind::Number) && !value.number.batch) {
@@ -243,6 +266,8 @@ Value Elaborator::convert(const Value& value, DType to, Span span) {
   return out;
 }
 
+/// What an assignment, argument or result of a declared type takes: the exact type, or a number or
+/// list where a scalar or vector is declared. No broadcasting here: a declared shape is a promise.
 Value Elaborator::fit(const Value& value, const TensorType& want, Span span,
                       std::string_view what) {
   if (value.is(Value::Kind::Error)) throw Abandoned{};
@@ -307,6 +332,8 @@ OpKind arithmetic_kind(std::string_view op) {
   }
 }
 
+/// Exact by multiplication while it fits; bases of 0, 1 and -1 end the loop, however large the
+/// exponent.
 Number power_of(const Number& a, const Number& b) {
   std::optional<int64_t> exponent = b.whole();
   if (a.exact && exponent && *exponent >= 0) {
@@ -324,6 +351,7 @@ Number power_of(const Number& a, const Number& b) {
 
 }  // namespace
 
+/// A quotient of whole numbers is whole where it comes out even: `width / heads` can be a size.
 Value Elaborator::numbers(std::string_view op, const Number& a, const Number& b, Span span) {
   if (is_comparison(op)) return Value::of_bool(compares(op, a.value, b.value));
   if (op == "^") return Value::of(power_of(a, b));
@@ -340,6 +368,7 @@ Value Elaborator::numbers(std::string_view op, const Number& a, const Number& b,
   return Value::of(Number::of_float(value));
 }
 
+/// Comparisons have two operators: a > b is b < a, which holds for NaN as well (both false).
 Value Elaborator::binary(std::string_view op, const Value& a, const Value& b, Span span,
                          const std::vector<Span>& spans) {
   span_ = span;
@@ -387,6 +416,9 @@ Value Elaborator::binary(std::string_view op, const Value& a, const Value& b, Sp
   return node(arithmetic_kind(op), x, y);
 }
 
+/// A whole power is products, by squaring (Knuth, TAOCP 2, 4.6.3, right to left): at most
+/// 2 * log2(n) of them. It is defined for negative bases and for integers, where exp(n * log x) is
+/// not.
 Value Elaborator::power(const Value& base, const Value& exponent, Span span,
                         const std::vector<Span>& spans) {
   std::optional<int64_t> whole;
@@ -432,6 +464,8 @@ Value Elaborator::negate(const Value& value, Span span) {
   return wrap(operands, make(operands.place, OpKind::Neg, operands.nodes));
 }
 
+/// As in NumPy: a vector on the left is one row, on the right one column, and that dimension goes
+/// from the result again. Leading dimensions broadcast.
 Value Elaborator::matmul(const Value& a, const Value& b, Span span,
                          const std::vector<Span>& spans) {
   if (a.is(Value::Kind::List) && b.is(Value::Kind::Tensor))

@@ -271,7 +271,7 @@ constexpr Builtin kMathBuiltins[] = {
     {kEach, "erf", "x: float[...]", "float[...]", "The error function.",
      float_function<OpKind::Erf, std::erf>},
     {kEach, "normal_cdf", "x: float[...]", "float[...]",
-     "The share of the standard normal distribution below x.",
+     "The probability that a standard normal variable is below x.",
      float_function<OpKind::NormalCdf, normal_cdf_of>},
     {kEach, "normal_density", "x: float[...]", "float[...]",
      "The density of the standard normal distribution at x.",

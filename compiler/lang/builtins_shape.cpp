@@ -371,7 +371,7 @@ constexpr Builtin kShapeBuiltins[] = {
     {kShape, "size", "x: tensor, axis: int = all", "int", "The size of an axis, or how many elements x has.",
      size},
     {kJoin, "concat", "parts: list, axis: int = 0", "tensor",
-     "The parts one after the other along an axis they have: concat([a, b], axis: 1).", concat},
+     "The tensors one after the other along an axis they have: concat([a, b], axis: 1).", concat},
     {kJoin, "stack", "parts: list, axis: int = 0", "tensor",
      "Parts of equal sizes along a new axis: stack([a, b]).", stack},
     {kJoin, "split", "x: tensor, parts: int or list, axis: int = -1", "as many tensors",

@@ -219,7 +219,7 @@ const OpDef kUnaryRows[] = {
      },
      .saves = Saves::Operands,
      .scalar = [](B& b, ScalarArgs x, DType) { return b.normal_cdf(x[0]); },
-     .doc = "share of the standard normal distribution below x; derivative normal_density x"},
+     .doc = "probability that a standard normal variable is below x; derivative normal_density x"},
     {.kind = OpKind::NormalDensity,
      .name = "normal_density",
      .arity = 1,
