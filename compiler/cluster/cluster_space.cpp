@@ -2,6 +2,7 @@
 
 #include "cluster/growing_space.h"
 #include "graph/op.h"
+#include "support/check.h"
 
 namespace gradus {
 
@@ -183,6 +184,12 @@ std::optional<ClusterSpace> find_space(const Graph& graph, const Cluster& cluste
   GrowingSpace space(graph, cluster.cls, cluster.anchor, cluster.items);
   if (!space.add(cluster.members, cluster.members, {})) return std::nullopt;
   return space.space();
+}
+
+ClusterSpace space_of(const Graph& graph, const Cluster& cluster) {
+  std::optional<ClusterSpace> space = find_space(graph, cluster);
+  GRADUS_CHECK(space.has_value(), "a cluster has a space");
+  return std::move(*space);
 }
 
 }  // namespace gradus

@@ -31,6 +31,8 @@ struct ClusterSpace {
 /// The coarsest space in which every access of the cluster is linear; nothing where there is none.
 /// Contract: the dimensions of the product, [batch..., M, N], never merged.
 std::optional<ClusterSpace> find_space(const Graph& graph, const Cluster& cluster);
+/// As find_space, of a cluster that fusion has made: it has one.
+ClusterSpace space_of(const Graph& graph, const Cluster& cluster);
 
 Level level_of(const Graph& graph, const ClusterSpace& space, NodeId member);
 /// Elements of the member's own dense buffer.

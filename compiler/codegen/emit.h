@@ -248,7 +248,7 @@ class KernelEmitter {
   void store_tile(const MicroTile& micro, const kernel::Access& to);
   void finish_blocks(MicroTile& micro);
   void add_totals(MicroTile& micro, Value* condition);
-  const kernel::Access* place_in_tile(const kernel::Tile& tile, const kernel::Stmt& stmt) const;
+  const kernel::Access* tile_access(const kernel::Tile& tile, const kernel::Stmt& stmt) const;
   void prefetch_epilogue(const MicroTile& micro);
   void emit_epilogue(const MicroTile& micro);
   Depends depends(const kernel::Tile& tile, const kernel::Stmt& stmt,
@@ -261,8 +261,8 @@ class KernelEmitter {
     int64_t stride = 0;  // bytes from row to row
     int64_t bytes = 0;   // of a row
   };
-  void prefetch(Value* place, unsigned locality = 3, bool write = false);
-  std::vector<Matrix> matrices_of_item(int64_t rows) const;
+  void prefetch(Value* address, unsigned locality = 3, bool write = false);
+  std::vector<Matrix> item_matrices(int64_t rows) const;
   void prefetch_next_item(const kernel::Loop& loop, Value* row, llvm::Instruction* hoist);
   Value* beyond(Value* pointer, int64_t bytes);
   bool exceeds_l2() const;
@@ -284,7 +284,7 @@ class KernelEmitter {
   };
   void set_pack_row(const Panel& panel, Value* row, llvm::Instruction* hoist);
   void set_pack_column(const Panel& panel, int64_t column);
-  Value* panel_place(const Panel& panel, Value* row, int64_t row_delta, int64_t column);
+  Value* panel_address(const Panel& panel, Value* row, int64_t row_delta, int64_t column);
   void pack_rows(const Panel& panel, bool whole);
   void pack_row_piece(const Panel& panel, Value* row, int64_t column, int64_t piece, bool whole);
   void pack_transposed(const Panel& panel);

@@ -65,8 +65,7 @@ KernelEmitter::Depends KernelEmitter::depends(
 
 /// What a statement reads or writes if those are the tile's own elements of a matrix whose columns
 /// lie side by side.
-const kernel::Access* KernelEmitter::place_in_tile(const kernel::Tile& tile,
-                                                   const Stmt& stmt) const {
+const kernel::Access* KernelEmitter::tile_access(const kernel::Tile& tile, const Stmt& stmt) const {
   const auto* load = std::get_if<kernel::Load>(&stmt.body);
   const auto* store = std::get_if<kernel::Store>(&stmt.body);
   if (!load && !store) return nullptr;
@@ -83,7 +82,7 @@ const kernel::Access* KernelEmitter::place_in_tile(const kernel::Tile& tile,
 /// which take long enough for it to come.
 void KernelEmitter::prefetch_epilogue(const MicroTile& micro) {
   for (const Stmt& stmt : micro.tile->epilogue) {
-    const kernel::Access* access = place_in_tile(*micro.tile, stmt);
+    const kernel::Access* access = tile_access(*micro.tile, stmt);
     if (!access) continue;
     const kernel::Slot& slot = kernel_.slots[access->slot];
     const bool write = std::holds_alternative<kernel::Store>(stmt.body);

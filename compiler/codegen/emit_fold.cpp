@@ -23,6 +23,7 @@
 #include "graph/op.h"
 #include "graph/sum_order.h"
 #include "support/check.h"
+#include "support/round.h"
 
 namespace gradus::codegen {
 
@@ -268,7 +269,7 @@ void KernelEmitter::emit_level(const kernel::Loop& loop, Value* from, int64_t co
 void KernelEmitter::emit_chunks(const kernel::Loop& loop, int64_t from, int64_t count) {
   int level = 0;
   for (int64_t totals = count; totals > kSumUnchunked; ++level) {
-    totals = (totals + kSumChunk - 1) / kSumChunk;
+    totals = ceil_div(totals, kSumChunk);
   }
   emit_level(loop, ir_.getInt64(static_cast<uint64_t>(from)), count, level);
 }

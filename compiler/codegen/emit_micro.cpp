@@ -29,6 +29,7 @@
 
 #include "codegen/emit.h"
 #include "support/check.h"
+#include "support/round.h"
 
 namespace gradus::codegen {
 
@@ -126,7 +127,7 @@ void KernelEmitter::emit_columns(MicroTile micro, Value* j_from, Value* j_to) {
 void KernelEmitter::emit_micro(MicroTile micro, Value* j, llvm::Instruction* hoist,
                                int64_t columns) {
   micro.j = {j, 0, hoist, depth_};
-  micro.vectors = (columns + target_.lanes - 1) / target_.lanes;
+  micro.vectors = ceil_div(columns, target_.lanes);
   int64_t last = columns - (micro.vectors - 1) * target_.lanes;
   micro.live = micro.columns ? 0 : static_cast<int>(last);
   if (!micro.tile->micro.k0.valid()) prefetch_epilogue(micro);

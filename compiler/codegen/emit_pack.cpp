@@ -69,8 +69,8 @@ void KernelEmitter::set_pack_column(const Panel& panel, int64_t column) {
   set_axis(panel.pack->column_axis, {panel.first, column, panel.hoist, panel.depth});
 }
 
-Value* KernelEmitter::panel_place(const Panel& panel, Value* row, int64_t row_delta,
-                                  int64_t column) {
+Value* KernelEmitter::panel_address(const Panel& panel, Value* row, int64_t row_delta,
+                                    int64_t column) {
   const kernel::Slot& slot = kernel_.slots[panel.pack->to];
   int64_t size = dtype_size(slot.dtype);
   Value* bytes = ir_.CreateMul(row, ir_.getInt64(static_cast<uint64_t>(slot.strides[1] * size)));
@@ -99,7 +99,7 @@ void KernelEmitter::pack_row_piece(const Panel& panel, Value* row, int64_t colum
   auto* type = llvm::FixedVectorType::get(scalars_.memory_type(dtype), lanes);
   set_pack_column(panel, column);
   Value* from = address(panel.pack->from);
-  Value* to = panel_place(panel, row, 0, column);
+  Value* to = panel_address(panel, row, 0, column);
   Value* read = nullptr;
   if (whole) {
     read = ir_.CreateAlignedLoad(type, from, align);
@@ -170,7 +170,7 @@ void KernelEmitter::pack_block(const Panel& panel, Value* row, int64_t column, i
     }
   }
   for (int i = 0; i < size; ++i) {
-    ir_.CreateAlignedStore(lines[static_cast<size_t>(i)], panel_place(panel, row, i, column),
+    ir_.CreateAlignedStore(lines[static_cast<size_t>(i)], panel_address(panel, row, i, column),
                            align);
   }
 }
@@ -188,7 +188,7 @@ void KernelEmitter::pack_elements(const Panel& panel, Value* row_from, int64_t c
       Value* at = ir_.CreateAdd(panel.first, column);
       set_axis(pack.column_axis, {at, 0, new_hoist_point(), depth_});
       int64_t size = dtype_size(slot.dtype);
-      Value* place = ir_.CreateInBoundsGEP(ir_.getInt8Ty(), panel_place(panel, row, 0, 0),
+      Value* place = ir_.CreateInBoundsGEP(ir_.getInt8Ty(), panel_address(panel, row, 0, 0),
                                            ir_.CreateMul(column, number(slot.strides[2] * size)));
       Value* there = ir_.CreateICmpSLT(column, panel.columns);
       llvm::BasicBlock* origin = ir_.GetInsertBlock();

@@ -47,15 +47,15 @@ int64_t rows_of(const kernel::Loop& loop) {
 
 }  // namespace
 
-/// Asks for the line at `place`; locality 3 brings it into the L1 cache, 2 into the L2 cache.
-void KernelEmitter::prefetch(Value* place, unsigned locality, bool write) {
+/// Asks for the line at `address`; locality 3 brings it into the L1 cache, 2 into the L2 cache.
+void KernelEmitter::prefetch(Value* address, unsigned locality, bool write) {
   ir_.CreateIntrinsic(
       llvm::Intrinsic::prefetch, {ir_.getPtrTy()},
-      {place, ir_.getInt32(write ? 1 : 0), ir_.getInt32(locality), ir_.getInt32(1)});
+      {address, ir_.getInt32(write ? 1 : 0), ir_.getInt32(locality), ir_.getInt32(1)});
 }
 
 /// The item's matrices of so many rows: what a strip reads and writes under its item axes.
-std::vector<KernelEmitter::Matrix> KernelEmitter::matrices_of_item(int64_t rows) const {
+std::vector<KernelEmitter::Matrix> KernelEmitter::item_matrices(int64_t rows) const {
   std::vector<Matrix> found;
   std::set<std::tuple<NodeId, int32_t, int64_t>> seen;
   int64_t bytes = 0;
@@ -82,17 +82,17 @@ std::vector<KernelEmitter::Matrix> KernelEmitter::matrices_of_item(int64_t rows)
 void KernelEmitter::prefetch_next_item(const kernel::Loop& loop, Value* row,
                                        llvm::Instruction* hoist) {
   if (kernel_.cls != ClusterClass::Strip || next_item_.empty() || rows_of(loop) < 0) return;
-  for (const Matrix& matrix : matrices_of_item(rows_of(loop))) {
+  for (const Matrix& matrix : item_matrices(rows_of(loop))) {
     const kernel::Slot& slot = kernel_.slots[kernel::SlotId(matrix.slot)];
     Value* bytes = scaled(row, matrix.stride, hoist);
     for (size_t axis = 0; axis < next_item_.size(); ++axis) {
       int64_t stride = slot.strides[axis] * dtype_size(slot.dtype);
       bytes = ir_.CreateAdd(bytes, scaled(next_item_[axis], stride, next_item_known_));
     }
-    Value* place = ir_.CreateGEP(ir_.getInt8Ty(), bases_[matrix.slot], bytes);
+    Value* address = ir_.CreateGEP(ir_.getInt8Ty(), bases_[matrix.slot], bytes);
     for (int64_t line = 0; line < matrix.bytes; line += kCacheLine) {
       auto offset = ir_.getInt64(static_cast<uint64_t>(line));
-      prefetch(ir_.CreateGEP(ir_.getInt8Ty(), place, offset), 2);
+      prefetch(ir_.CreateGEP(ir_.getInt8Ty(), address, offset), 2);
     }
   }
   next_item_.clear();

@@ -70,7 +70,7 @@ class ProgramEmitter {
   };
   LaunchTable make_table(const Unit& unit);
   void emit_launches(const Unit& unit);
-  void answer_if(Value* condition, int32_t code);
+  void return_if(Value* condition, int32_t code);
   Value* field(Value* base, size_t offset, llvm::Type* type) {
     return ir_.CreateLoad(type, at(base, offset));
   }
@@ -213,7 +213,7 @@ void ProgramEmitter::emit_workers_branch(llvm::Function* function, llvm::BasicBl
 }
 
 /// Returns `code` where the condition holds.
-void ProgramEmitter::answer_if(Value* condition, int32_t code) {
+void ProgramEmitter::return_if(Value* condition, int32_t code) {
   llvm::BasicBlock* bad = block("bad", step_);
   llvm::BasicBlock* good = block("good", step_);
   ir_.CreateCondBr(condition, bad, good);
@@ -225,7 +225,7 @@ void ProgramEmitter::answer_if(Value* condition, int32_t code) {
 void ProgramEmitter::emit_row_check(int64_t capacity) {
   // n - 1 is below the capacity as an unsigned number: one test for both ends.
   Value* before = ir_.CreateSub(n_, ir_.getInt64(1));
-  answer_if(ir_.CreateICmpUGE(before, ir_.getInt64(static_cast<uint64_t>(capacity))),
+  return_if(ir_.CreateICmpUGE(before, ir_.getInt64(static_cast<uint64_t>(capacity))),
             GRADUS_BAD_ROWS);
 }
 
@@ -263,7 +263,7 @@ void ProgramEmitter::emit_index_check(const plan::Program& program, const plan::
   bad->addIncoming(found, loop);
   ir_.CreateCondBr(ir_.CreateICmpSLT(next, count), loop, done);
   ir_.SetInsertPoint(done);
-  answer_if(found, GRADUS_BAD_INDEX);
+  return_if(found, GRADUS_BAD_INDEX);
 }
 
 /// Block and byte offset per slot, then the bytes of one worker's scratch, then the kernel's own.

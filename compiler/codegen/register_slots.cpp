@@ -21,6 +21,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "support/round.h"
+
 namespace gradus::codegen {
 
 namespace {
@@ -65,7 +67,7 @@ class Finder {
     for (size_t s = 0; s < found_.size(); ++s) {
       if (!found_[s].possible || !found_[s].touched) continue;
       const int64_t length = found_[s].range.to - found_[s].range.from;
-      const int64_t count = (length + target_.lanes - 1) / target_.lanes;
+      const int64_t count = ceil_div(length, target_.lanes);
       if (count < 1 || count > target_.registers / 4 || count > left) continue;
       counts[s] = static_cast<int>(count);
       left -= counts[s];

@@ -23,6 +23,7 @@
 #include "kernel/scratch.h"
 #include "kernel/walk.h"
 #include "scalar/scalar_concrete.h"
+#include "support/round.h"
 
 namespace gradus::kernel {
 
@@ -335,7 +336,7 @@ void Interpreter::lanes(const Loop& loop) {
   for (const FoldResult& fold : loop.folds) folded_[fold.result].clear();
   int64_t from = value_of(loop.from);
   int64_t to = value_of(loop.to);
-  int64_t count = to > from ? (to - from + loop.step - 1) / loop.step : 0;
+  int64_t count = to > from ? ceil_div(to - from, loop.step) : 0;
   lane_axis_ = loop.axis;
   lane_step_ = loop.step;
   for (int64_t first = 0; first < count; first += kScalarBlock) {
@@ -486,7 +487,7 @@ void Interpreter::execute(const Pack& pack) {
   int64_t column_from = value_of(pack.column_from);
   int64_t column_to = value_of(pack.column_to);
   int64_t columns = column_to - column_from;
-  int64_t padded = (columns + pack.width - 1) / pack.width * pack.width;
+  int64_t padded = round_up(columns, pack.width);
   size_t size = static_cast<size_t>(dtype_size(slot.dtype));
   Access to{pack.to, {}};
   for (int64_t row = 0; row < row_to - row_from; ++row) {

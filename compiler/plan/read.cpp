@@ -179,16 +179,7 @@ Slot Reader::slot() {
   Slot slot;
   slot.name = name(TokenKind::Word, "the name of a slot");
   expect(":");
-  if (accept("worker")) {
-    slot.space = SlotSpace::Worker;
-    slot.dir = SlotDir::InOut;
-  } else if (accept("out")) {
-    slot.dir = SlotDir::Out;
-  } else if (accept("inout")) {
-    slot.dir = SlotDir::InOut;
-  } else if (!accept("in")) {
-    fail(peek(), "in, out, inout or worker");
-  }
+  slot_kind(slot);
   return slot;
 }
 
@@ -400,7 +391,7 @@ std::vector<PlannedProgram> Reader::read() {
 std::optional<std::vector<PlannedProgram>> read_programs(const SourceMap& sources, int32_t file,
                                                          DiagEngine& diags) {
   size_t before = diags.count();
-  std::vector<kernel::TextLine> lines = kernel::cut_lines(sources, file, diags);
+  std::vector<kernel::TextLine> lines = kernel::lex_lines(sources, file, diags);
   if (diags.count() != before) return std::nullopt;
   try {
     return Reader(std::move(lines), diags).read();

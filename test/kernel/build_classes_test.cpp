@@ -202,7 +202,7 @@ TEST(BuildRows, ARowThatIsReadAfterTheStoreKeepsItsBuffer) {
   EXPECT_NE(text.find("v2: out f32[n,100] may share x"), std::string::npos) << text;
 }
 
-TEST(BuildRows, LongRowsAreComputedAgainOrStashed) {
+TEST(BuildRows, LongRowsAreComputedAgainOrSpilled) {
   expect_bits(
       "%x = input \"x\" : f32[batch,5,133]\n"
       "%g = param \"g\" : f32[133]\n"

@@ -1,4 +1,4 @@
-// Deals clusters to the builders of their classes.
+// Dispatches clusters to the builders of their classes.
 #include "kernel/build/build.h"
 
 #include "kernel/build/classes.h"

@@ -35,7 +35,8 @@ class ChainBuilder {
   explicit ChainBuilder(const BuildInput& input)
       : input_(input),
         graph_(input.graph),
-        builder_(input.graph, input.clustering, input.cluster, space_of(input)),
+        builder_(input.graph, input.clustering, input.cluster,
+                 space_of(input.graph, input.cluster)),
         point_(builder_.space().extents.size()) {
     for (NodeId member : input.cluster.members) {
       if (op_def(graph_[member].op).cls == OpClass::Reduce) folds_.push_back({member, {}, {}});
@@ -58,11 +59,6 @@ class ChainBuilder {
     NodeId node;
     SlotId best, index;
   };
-  static ClusterSpace space_of(const BuildInput& input) {
-    const auto space = find_space(input.graph, input.cluster);
-    GRADUS_CHECK(space.has_value(), "a chain has a space");
-    return *space;
-  }
   bool is_partial() const { return graph_[builder_.cluster().anchor].op == OpKind::PartialSum; }
 
   void find_dims() {

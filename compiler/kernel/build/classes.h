@@ -1,4 +1,4 @@
-// The builders, one for each class of clusters; build_cluster deals clusters to them.
+// The builders, one for each class of clusters; build_cluster dispatches clusters to them.
 #pragma once
 
 #include "cluster/cluster_space.h"
@@ -18,7 +18,7 @@ struct BuildInput {
 };
 
 /// Matrix products: the cluster with one contraction becomes blocks, packs and a grid of register
-/// tiles whose epilogue is the rest of the cluster, in the tile or as a loop over the finished band.
+/// tiles whose epilogue is the rest of the cluster, in the tile or over the finished block.
 /// Every layout is a matter of strides: the operands are read through their views, and where the
 /// lanes axis of the right operand is not unit-stride it is packed, which transposes it.
 Kernel build_contract(const BuildInput& input);

@@ -33,6 +33,7 @@
 #include "kernel/schedule/choose.h"
 #include "kernel/schedule/contract_shape.h"
 #include "kernel/walk.h"
+#include "support/round.h"
 
 namespace gradus::kernel {
 
@@ -159,7 +160,7 @@ void ContractBuilder::open_items() {
 }
 
 void ContractBuilder::make_scratch() {
-  int64_t columns = (j_.size + width_ - 1) / width_ * width_;
+  int64_t columns = round_up(j_.size, width_);
   bool blocked = k_.block.valid();
   if (blocked || schedule_.block_epilogue) {
     partial_ = builder_.worker_slot("part", DType::F32, {i_.size, columns});
@@ -190,7 +191,7 @@ Access ContractBuilder::operand_access(const MatrixOperand& operand, const Index
 /// Copies the block at hand into panels, before the tiles; answers how the tiles read it.
 Access ContractBuilder::pack(const MatrixOperand& operand, const char* name,
                              const BlockedAxis& columns, int64_t width) {
-  int64_t panels = (columns.size + width - 1) / width;
+  int64_t panels = ceil_div(columns.size, width);
   Pack pack;
   pack.to = builder_.worker_slot(name, DType::F32, {panels, k_.size, width});
   pack.from = operand_access(operand, columns.global());

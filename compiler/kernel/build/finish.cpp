@@ -187,8 +187,8 @@ class Work {
   double blocks(const Affine& from) const {
     double blocks = 1;
     for (const Affine::Term& term : from.terms) {
-      const auto found = turns_.find(term.axis);
-      if (found != turns_.end()) blocks *= found->second;
+      const auto found = trips_.find(term.axis);
+      if (found != trips_.end()) blocks *= found->second;
     }
     return blocks;
   }
@@ -197,13 +197,13 @@ class Work {
     if (to.cap) span = std::min(span, (size(*to.cap) - size(from)) / blocks(from));
     return std::max(span, 0.0);
   }
-  /// Turns of a loop. Lanes advance by vectors, but work is counted in elements.
-  double turns(const Loop& loop) {
+  /// Trips of a loop. Lanes advance by vectors, but work is counted in elements.
+  double trips(const Loop& loop) {
     const double step = loop.kind == LoopKind::Lanes ? 1 : static_cast<double>(loop.step);
-    const double turns = span(loop.from, loop.to) / step;
-    const double whole = loop.from.terms.empty() ? std::ceil(turns) : turns;
-    turns_[loop.axis] = blocks(loop.from) * whole;
-    middles_[loop.axis] = middle(loop.from) + turns * step / 2;
+    const double trips = span(loop.from, loop.to) / step;
+    const double whole = loop.from.terms.empty() ? std::ceil(trips) : trips;
+    trips_[loop.axis] = blocks(loop.from) * whole;
+    middles_[loop.axis] = middle(loop.from) + trips * step / 2;
     return whole;
   }
   void count_tile(const Tile& tile, double times) {
@@ -215,7 +215,7 @@ class Work {
   }
 
   double rows_;
-  std::map<AxisId, double> turns_;    // of each loop around, in all its blocks
+  std::map<AxisId, double> trips_;    // of each loop around, in all its blocks
   std::map<AxisId, double> middles_;  // of their ranges, for those that begin or end at an axis
 };
 
@@ -225,7 +225,7 @@ void Work::count(const std::vector<Stmt>& body, double times) {
     if (const auto* let = std::get_if<Let>(&stmt.body)) count_operation(let->op, cost, times);
     if (std::get_if<Fold>(&stmt.body)) cost.simple += times;
     if (const auto* branch = std::get_if<If>(&stmt.body)) count(branch->body, times);
-    if (const auto* loop = std::get_if<Loop>(&stmt.body)) count(loop->body, times * turns(*loop));
+    if (const auto* loop = std::get_if<Loop>(&stmt.body)) count(loop->body, times * trips(*loop));
   }
 }
 
@@ -235,7 +235,7 @@ int64_t Work::items(const std::vector<Stmt>& body) {
   while (inside->size() == 1) {
     const auto* loop = std::get_if<Loop>(&inside->front().body);
     if (!loop || loop->kind != LoopKind::Par) break;
-    items *= turns(*loop);
+    items *= trips(*loop);
     inside = &loop->body;
   }
   return static_cast<int64_t>(std::ceil(items));

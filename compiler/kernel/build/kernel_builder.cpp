@@ -333,7 +333,7 @@ Operand KernelBuilder::load(Access from, std::optional<ValueId> where, double de
   return value;
 }
 
-/// Neither hoisted nor reused: the slot is written in the same loop (accumulators, stashes).
+/// Neither hoisted nor reused: the slot is written in the same loop (accumulators, spills).
 Operand KernelBuilder::load_here(Access from) {
   const DType dtype = kernel_.slots[from.slot].dtype;
   const ValueId result = make_value(dtype);

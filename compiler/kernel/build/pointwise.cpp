@@ -70,16 +70,11 @@ class ItemLoops {
   int opened_ = 0;
 };
 
-ClusterSpace space_of(const BuildInput& input) {
-  const auto space = find_space(input.graph, input.cluster);
-  GRADUS_CHECK(space.has_value(), "a pointwise cluster has a space");
-  return *space;
-}
-
 }  // namespace
 
 Kernel build_pointwise(const BuildInput& input) {
-  KernelBuilder builder(input.graph, input.clustering, input.cluster, space_of(input));
+  KernelBuilder builder(input.graph, input.clustering, input.cluster,
+                        space_of(input.graph, input.cluster));
   ItemLoops loops(builder, input.schedule.block);
   const Point point = loops.open();
   builder.store_yields(builder.cluster().yields, point);
@@ -119,7 +114,8 @@ SlotId copy_target(KernelBuilder& builder, const AccessMap& dense) {
 }  // namespace
 
 Kernel build_copy(const BuildInput& input) {
-  KernelBuilder builder(input.graph, input.clustering, input.cluster, space_of(input));
+  KernelBuilder builder(input.graph, input.clustering, input.cluster,
+                        space_of(input.graph, input.cluster));
   const NodeId copied = builder.cluster().anchor;
   ItemLoops loops(builder, input.schedule.block);
   const Point point = loops.open();

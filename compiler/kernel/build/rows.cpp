@@ -8,7 +8,7 @@
 // A member that a later loop reads comes back in one of three ways, cheapest first:
 //   held      all loops have one short constant range: its vectors stay in registers
 //   repeated  it is computed again from loads, which the L1 cache holds
-//   stashed   it is expensive (a call or a division): stored to a row of scratch, loaded back
+//   spilled   it is expensive (a call or a division): stored to a row of scratch, loaded back
 // All three give the same bits, as every operation is deterministic.
 //
 // The order of a fold over lanes is fixed (32 accumulators, graph/sum_order.h), whatever the vector
@@ -53,7 +53,8 @@ class RowsBuilder {
   explicit RowsBuilder(const BuildInput& input)
       : input_(input),
         graph_(input.graph),
-        builder_(input.graph, input.clustering, input.cluster, space_of(input)),
+        builder_(input.graph, input.clustering, input.cluster,
+                 space_of(input.graph, input.cluster)),
         stages_(find_stages(graph_, input.cluster, builder_.space())) {}
 
   Kernel build() {
@@ -80,11 +81,6 @@ class RowsBuilder {
   }
 
  private:
-  static ClusterSpace space_of(const BuildInput& input) {
-    const auto space = find_space(input.graph, input.cluster);
-    GRADUS_CHECK(space.has_value(), "a rows cluster has a space");
-    return *space;
-  }
   bool is_fold(NodeId id) const { return op_def(graph_[id].op).cls == OpClass::Reduce; }
   bool is_full(NodeId id) const {
     return !is_fold(id) && level_of(graph_, builder_.space(), id) == Level::Full;
@@ -139,7 +135,7 @@ class RowsBuilder {
     Loop& loop = builder_.open_loop(LoopKind::Lanes, column_, Affine::of(int64_t{0}),
                                     bound_of(builder_.space().extents.back()));
     loop.held = input_.schedule.held;
-    reload_stashes(stage);
+    reload_spills(stage);
     std::vector<std::pair<NodeId, ValueId>> folds;
     std::vector<NodeId> yields;
     const Cluster& cluster = builder_.cluster();
@@ -150,7 +146,7 @@ class RowsBuilder {
         const Operand value = builder_.operand_of(member, 0, point());
         folds.emplace_back(member, builder_.fold(node.op, value, node.type.dtype));
       } else if (is_full(member) && stages_.of[i] == stage) {
-        stash(member, stage);
+        spill(member, stage);
         if (builder_.is_yield(member)) yields.push_back(member);
       }
     }
@@ -187,28 +183,28 @@ class RowsBuilder {
     builder_.bind(fold, row_point(), result);
   }
 
-  struct Stash {
+  struct Spill {
     NodeId member;
     SlotId slot;
     int stage;
   };
   /// Keeps an expensive member for the loops that follow.
-  void stash(NodeId member, int stage) {
+  void spill(NodeId member, int stage) {
     if (input_.schedule.held || !is_expensive_to_repeat(member, stage)) return;
     const Operand value = builder_.value_of(member, point());
     if (!value.value.valid()) return;
     const int64_t length = builder_.space().extents.back().value;
     const SlotId slot =
-        builder_.worker_slot("s" + std::to_string(stashes_.size()), value.dtype, {length});
+        builder_.worker_slot("s" + std::to_string(spills_.size()), value.dtype, {length});
     builder_.append({Store{{slot, {Index{Affine::of(column_), ValueId()}}}, value}});
-    stashes_.push_back({member, slot, stage});
+    spills_.push_back({member, slot, stage});
   }
-  void reload_stashes(int stage) {
-    for (const Stash& stash : stashes_) {
-      if (!is_read_in(stash.member, stage)) continue;
+  void reload_spills(int stage) {
+    for (const Spill& spilled : spills_) {
+      if (!is_read_in(spilled.member, stage)) continue;
       const Operand value =
-          builder_.load_here({stash.slot, {Index{Affine::of(column_), ValueId()}}});
-      builder_.bind(stash.member, point(), value.value);
+          builder_.load_here({spilled.slot, {Index{Affine::of(column_), ValueId()}}});
+      builder_.bind(spilled.member, point(), value.value);
     }
   }
   bool is_expensive_to_repeat(NodeId member, int stage) const {
@@ -228,7 +224,7 @@ class RowsBuilder {
           is_fold(reader) ? stages_.of[i] == stage + 1 : is_full(reader) && stages_.of[i] == stage;
       if (!here && !needed[i]) continue;
       if (reader == member) return true;
-      if (!here && is_expensive(graph_[reader].op)) continue;  // it comes from a stash of its own
+      if (!here && is_expensive(graph_[reader].op)) continue;  // it comes from a spill of its own
       for (NodeId operand : graph_[reader].operands) {
         const NodeId source = resolve_view(graph_, operand).source;
         const auto at = std::find(cluster.members.begin(), cluster.members.end(), source);
@@ -246,7 +242,7 @@ class RowsBuilder {
   size_t row_dims_ = 0;
   std::vector<AxisId> rows_;
   AxisId column_;
-  std::vector<Stash> stashes_;
+  std::vector<Spill> spills_;
   int opened_ = 0;
 };
 

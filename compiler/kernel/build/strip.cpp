@@ -21,7 +21,7 @@
 // Scratch of one worker, values between parts first:
 //
 //     | region 0        | region 1  |   scratch of a part's own     |
-//     | scores, weights | dweights  | packs, partial tiles, stashes |
+//     | scores, weights | dweights  | packs, partial tiles, spills  |
 //
 // Under a causal mask (kernel/schedule/triangle.h) rows are cut in bands as high as a register
 // tile. Of a band, columns beyond its last row are neither computed nor read:
@@ -50,7 +50,7 @@ namespace {
 
 /// A value that passes between parts, in scratch of one item. Values share a region where one is
 /// done with before the other begins, or where the part that reads the one last offers its place.
-struct Inner {
+struct Intermediate {
   NodeId value;
   SlotId slot;
   size_t first = 0, last = 0;  // parts that store and read it
@@ -76,34 +76,34 @@ class StripBuilder {
   std::vector<AxisId> item_axes_;
   std::vector<Loop> item_loops_;
   std::vector<Stmt> body_;
-  std::vector<Inner> inner_;                       // values that pass between parts
+  std::vector<Intermediate> intermediates_;        // values that pass between parts
   std::vector<SlotId> private_;                    // scratch of single parts
-  std::vector<std::pair<SlotId, SlotId>> offers_;  // of one inner value's place to another
+  std::vector<std::pair<SlotId, SlotId>> offers_;  // of one intermediate's place to another
   std::vector<AxisId> part_items_;                 // the part's own axes of items
   size_t part_ = 0;                                // its number
   bool padded_vectors_ = false;                    // bands are computed in whole vectors
 
-  bool is_inner(NodeId value) const;
+  bool is_intermediate(NodeId value) const;
   Schedule part_schedule(const Cluster& part) const;
   Schedule contract_schedule(const Cluster& part) const;
   Kernel part_kernel(const Cluster& part) const;
-  bool bands_are_whole() const;
+  bool bands_are_padded() const;
   void add_part(Kernel part);
-  void leave_items(Kernel& part);
+  void remove_item_loops(Kernel& part);
   IdVector<SlotId, SlotId> place_slots(const Kernel& part);
   void note_offers(const Kernel& part, const IdVector<SlotId, SlotId>& places);
-  bool may_follow(const Inner& later, const Inner& earlier) const;
+  bool may_follow(const Intermediate& later, const Intermediate& earlier) const;
   void share_regions();
   void place_scratch();
   void cut_rows(Kernel& kernel) const;
   void cut_tiles(const Cluster& part, Kernel& kernel) const;
-  SlotId inner_slot(NodeId value);
+  SlotId intermediate_slot(NodeId value);
   SlotId shared_slot(const Slot& slot);
-  void enter_inner(const Slot& from, Access& access) const;
+  void enter_item(const Slot& from, Access& access) const;
   Kernel finish();
 };
 
-bool StripBuilder::is_inner(NodeId value) const {
+bool StripBuilder::is_intermediate(NodeId value) const {
   const auto holds = [value](const std::vector<NodeId>& nodes) {
     return std::binary_search(nodes.begin(), nodes.end(), value);
   };
@@ -139,7 +139,7 @@ Kernel StripBuilder::part_kernel(const Cluster& part) const {
 
 /// Whether what a band's last vector holds beyond the band has been computed: tiles over packed
 /// columns are whole, and so are rows of whole vectors.
-bool StripBuilder::bands_are_whole() const {
+bool StripBuilder::bands_are_padded() const {
   if (!bands_ || bands_->columns % input_.target.lanes != 0) return false;
   return std::ranges::all_of(strip_.parts, [&](const Cluster& part) {
     return part.cls != ClusterClass::Contract || !Bands::has(bands_->trims_columns, part.anchor) ||
@@ -158,10 +158,10 @@ Kernel StripBuilder::build() {
     loop.to = {Affine::of(item), 1, std::nullopt};
     item_loops_.push_back(std::move(loop));
   }
-  padded_vectors_ = bands_are_whole();
+  padded_vectors_ = bands_are_padded();
   for (const Cluster& part : strip_.parts) {
     Kernel kernel = part_kernel(part);
-    leave_items(kernel);
+    remove_item_loops(kernel);
     if (bands_ && part.cls == ClusterClass::Contract) cut_tiles(part, kernel);
     if (bands_ && part.cls == ClusterClass::Rows) cut_rows(kernel);
     if (part.anchor == strip_.anchor) {
@@ -209,7 +209,7 @@ void StripBuilder::cut_rows(Kernel& kernel) const {
 }
 
 /// Takes the loops over items off; the other loops over items of the part run one after the other.
-void StripBuilder::leave_items(Kernel& part) {
+void StripBuilder::remove_item_loops(Kernel& part) {
   part_items_.clear();
   for (size_t i = 0; i < item_axes_.size(); ++i) {
     Loop* loop = part.body.size() == 1 ? std::get_if<Loop>(&part.body.front().body) : nullptr;
@@ -226,8 +226,8 @@ void StripBuilder::leave_items(Kernel& part) {
 }
 
 /// Scratch for one item of a value. Its rows end with a whole tile.
-SlotId StripBuilder::inner_slot(NodeId value) {
-  for (Inner& known : inner_) {
+SlotId StripBuilder::intermediate_slot(NodeId value) {
+  for (Intermediate& known : intermediates_) {
     if (known.value != value) continue;
     known.last = part_;
     return known.slot;
@@ -239,7 +239,7 @@ SlotId StripBuilder::inner_slot(NodeId value) {
   if (extents.size() > 1 && extents.back() > 1) extents.back() = round_up(extents.back(), tile);
   const SlotId slot =
       kernel_.slots.push_back(make_worker_slot("item", std::move(extents), type.dtype));
-  inner_.push_back({value, slot, part_, part_, inner_.size()});
+  intermediates_.push_back({value, slot, part_, part_, intermediates_.size()});
   return slot;
 }
 
@@ -263,7 +263,7 @@ SlotId StripBuilder::shared_slot(const Slot& slot) {
 /// An access to a value's buffer as one to the item in scratch: steps through the buffer are steps
 /// along the value's dimensions, those along items fall away. The buffer is dense, so an offset is
 /// a number in the mixed radix of the extents: its digits are the indices, found by division.
-void StripBuilder::enter_inner(const Slot& from, Access& access) const {
+void StripBuilder::enter_item(const Slot& from, Access& access) const {
   const Shape& shape = graph_.type(from.value).shape;
   const std::vector<int64_t> dense = memory_strides(shape);
   const size_t items = strip_.items.size();
@@ -301,7 +301,8 @@ IdVector<SlotId, SlotId> StripBuilder::place_slots(const Kernel& part) {
       private_.push_back(kernel_.slots.push_back(slot));
       places.push_back(private_.back());
     } else {
-      places.push_back(is_inner(slot.value) ? inner_slot(slot.value) : shared_slot(slot));
+      places.push_back(is_intermediate(slot.value) ? intermediate_slot(slot.value)
+                                                   : shared_slot(slot));
     }
   }
   return places;
@@ -322,7 +323,7 @@ void StripBuilder::add_part(Kernel part) {
   to.slot = [&](SlotId slot) { return places[slot]; };
   to.access = [&](Access& access) {
     const Slot& from = part.slots[access.slot];
-    if (from.space == SlotSpace::Buffer && is_inner(from.value)) enter_inner(from, access);
+    if (from.space == SlotSpace::Buffer && is_intermediate(from.value)) enter_item(from, access);
     access.slot = places[access.slot];
   };
   renumber(part.body, to);
@@ -333,14 +334,15 @@ void StripBuilder::add_part(Kernel part) {
 void StripBuilder::note_offers(const Kernel& part, const IdVector<SlotId, SlotId>& places) {
   for (size_t i = 0; i < part.slots.size(); ++i) {
     const Slot& out = part.slots[SlotId(i)];
-    if (out.space == SlotSpace::Worker || !is_inner(out.value)) continue;
+    if (out.space == SlotSpace::Worker || !is_intermediate(out.value)) continue;
     for (SlotId in : out.may_share) {
-      if (is_inner(part.slots[in].value)) offers_.emplace_back(places[SlotId(i)], places[in]);
+      if (is_intermediate(part.slots[in].value))
+        offers_.emplace_back(places[SlotId(i)], places[in]);
     }
   }
 }
 
-bool StripBuilder::may_follow(const Inner& later, const Inner& earlier) const {
+bool StripBuilder::may_follow(const Intermediate& later, const Intermediate& earlier) const {
   const Slot &after = kernel_.slots[later.slot], &before = kernel_.slots[earlier.slot];
   if (after.extents != before.extents || after.dtype != before.dtype) return false;
   if (earlier.last < later.first) return true;
@@ -352,13 +354,14 @@ bool StripBuilder::may_follow(const Inner& later, const Inner& earlier) const {
 /// takes the first region whose values it may follow, else a region of its own. A region is named
 /// by the first value in it, and only values of one form share it, so it needs no offsets within.
 void StripBuilder::share_regions() {
-  for (size_t i = 0; i < inner_.size(); ++i) {
-    for (size_t region = 0; region < i && inner_[i].region == i; ++region) {
-      const bool fits = std::all_of(inner_.begin(), inner_.begin() + static_cast<ptrdiff_t>(i),
-                                    [&](const Inner& other) {
-                                      return other.region != region || may_follow(inner_[i], other);
-                                    });
-      if (fits && inner_[region].region == region) inner_[i].region = region;
+  for (size_t i = 0; i < intermediates_.size(); ++i) {
+    for (size_t region = 0; region < i && intermediates_[i].region == i; ++region) {
+      const bool fits =
+          std::all_of(intermediates_.begin(), intermediates_.begin() + static_cast<ptrdiff_t>(i),
+                      [&](const Intermediate& other) {
+                        return other.region != region || may_follow(intermediates_[i], other);
+                      });
+      if (fits && intermediates_[region].region == region) intermediates_[i].region = region;
     }
   }
 }
@@ -367,13 +370,13 @@ void StripBuilder::share_regions() {
 void StripBuilder::place_scratch() {
   share_regions();
   Kernel between;
-  std::vector<SlotId> regions(inner_.size());
-  for (const Inner& inner : inner_) {
+  std::vector<SlotId> regions(intermediates_.size());
+  for (const Intermediate& inner : intermediates_) {
     SlotId& region = regions[inner.region];
     if (!region.valid()) region = between.slots.push_back(kernel_.slots[inner.slot]);
   }
   place_worker_slots(between);
-  for (const Inner& inner : inner_) {
+  for (const Intermediate& inner : intermediates_) {
     kernel_.slots[inner.slot].worker_offset = between.slots[regions[inner.region]].worker_offset;
   }
   for (SlotId slot : private_) kernel_.slots[slot].worker_offset += between.worker_bytes;

@@ -1,4 +1,4 @@
-// Deals clusters to the rules of their classes. The rules look at sizes at capacity and at the
+// Dispatches clusters to the rules of their classes. The rules look at sizes at capacity and at the
 // target's caches and registers; the number of threads and the batch at run time play no part, so
 // that one plan and one set of kernels serve all of them.
 #include "kernel/schedule/choose.h"

@@ -7,6 +7,7 @@
 
 #include "cluster/cluster_space.h"
 #include "kernel/schedule/schedules.h"
+#include "support/round.h"
 
 namespace gradus::kernel {
 
@@ -35,7 +36,7 @@ Schedule schedule_pointwise(const Graph& graph, const Cluster& cluster, const Ta
   const int64_t elements = element_count(graph.type(cluster.anchor).shape, capacity);
   // Enough items for some threads to share, none so short that its start is felt.
   const int64_t step = int64_t{4} * target.lanes;
-  const int64_t wanted = (elements / 16 + step - 1) / step * step;
+  const int64_t wanted = round_up(elements / 16, step);
   schedule.block = std::clamp<int64_t>(wanted, 1024, reads_nothing(graph, cluster) ? 1024 : 16384);
   const size_t operations = cluster.members.size();
   schedule.unroll = operations <= 12 ? 4 : operations <= 40 ? 2 : 1;

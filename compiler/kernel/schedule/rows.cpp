@@ -9,11 +9,11 @@
 // accumulators (one for each column) stay in the L1 cache.
 #include <algorithm>
 
-#include "graph/op.h"
 #include "cluster/cluster_space.h"
+#include "graph/op.h"
 #include "kernel/schedule/schedules.h"
 #include "kernel/schedule/stages.h"
-#include "support/check.h"
+#include "support/round.h"
 
 namespace gradus::kernel {
 
@@ -21,12 +21,6 @@ namespace {
 
 constexpr int64_t kElementsPerItem = 4096;  // about 2 us of simple arithmetic
 constexpr int64_t kItems = 16;              // enough for some threads to share
-
-ClusterSpace space_of(const Graph& graph, const Cluster& cluster) {
-  const auto space = find_space(graph, cluster);
-  GRADUS_CHECK(space.has_value(), "a rows cluster has a space");
-  return *space;
-}
 
 int64_t folded_length(const ClusterSpace& space) {
   int64_t length = 1;
@@ -58,7 +52,7 @@ bool fits_registers(const Graph& graph, const Cluster& cluster, const ClusterSpa
   const int64_t length = folded_length(space);
   const Stages stages = find_stages(graph, cluster, space);
   if (stages.count < 2) return false;
-  const int64_t vectors = (length + target.lanes - 1) / target.lanes;
+  const int64_t vectors = ceil_div(length, target.lanes);
   const int64_t values = static_cast<int64_t>(stages.crossing.size()) + 1;
   return vectors <= 8 && values * vectors <= target.registers / 2;
 }
@@ -102,7 +96,7 @@ Schedule schedule_chain(const Graph& graph, const Cluster& cluster, const Target
   const int64_t chunks =
       anchor.op == OpKind::PartialSum ? anchor.type.shape[0].at(capacity) : int64_t{1};
   const int64_t blocks = std::max<int64_t>(1, kItems / chunks);
-  const int64_t wanted = (columns / blocks + step - 1) / step * step;
+  const int64_t wanted = round_up(columns / blocks, step);
   schedule.block = std::clamp<int64_t>(wanted, 64, 1024);
   return schedule;
 }

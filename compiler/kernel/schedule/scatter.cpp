@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "kernel/schedule/schedules.h"
+#include "support/round.h"
 
 namespace gradus::kernel {
 
@@ -12,7 +13,7 @@ Schedule schedule_scatter(const Graph& graph, const Cluster& cluster, const Targ
   Schedule schedule;
   const Shape& shape = graph.type(cluster.anchor).shape;
   const int64_t rows = shape.empty() ? 1 : shape[0].at(capacity);
-  schedule.rows = std::max<int64_t>(1, (rows + 15) / 16);
+  schedule.rows = std::max<int64_t>(1, ceil_div(rows, 16));
   schedule.block = int64_t{64} * target.lanes;
   return schedule;
 }

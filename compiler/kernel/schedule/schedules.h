@@ -1,5 +1,5 @@
-// Schedules by rule, one function for each class of clusters; choose_schedule deals clusters to them.
-// The number of threads plays no part: large clusters offer enough items for any.
+// Schedules by rule, one function for each class of clusters; choose_schedule dispatches clusters
+// to them. The number of threads plays no part: large clusters offer enough items for any.
 #pragma once
 
 #include <optional>

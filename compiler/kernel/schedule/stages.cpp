@@ -4,7 +4,7 @@
 //   softmax    loop 0: fold max of x
 //              loop 1: e = exp(x - max), fold sum of e
 //              loop 2: store e / sum               e crosses from loop 1 to loop 2: it is held in
-//                                                  registers, stashed, or computed again
+//                                                  registers, spilled, or computed again
 //
 // Invariant: a member's loop is the earliest in which all that it reads is known; only updates in
 // place wait for the last loop, as they overwrite what others still read.

@@ -60,7 +60,7 @@ class BandFinder {
     if (own.size() != strip_.items.size() + 2) return false;
     return own.back() == Dim::fixed(bands_.columns) && own[own.size() - 2] == own.back();
   }
-  bool is_inner(NodeId id) const {
+  bool is_intermediate(NodeId id) const {
     return (contains(strip_.members, id) || contains(strip_.repeats, id)) &&
            !contains(strip_.yields, id);
   }
@@ -76,7 +76,7 @@ class BandFinder {
       if (!reads_fit(member)) return false;
       if (fold && !fold_fits(node)) return false;
       const bool handed_on = !fold && is_matrix(member) && contains(part.yields, member);
-      if (handed_on && !is_inner(member)) return false;
+      if (handed_on && !is_intermediate(member)) return false;
     }
     return part.moves.empty();
   }
@@ -90,7 +90,7 @@ class BandFinder {
   bool reads_fit(NodeId member) const {
     for (size_t k = 0; k < graph_[member].operands.size(); ++k) {
       const View view = operand_view(graph_, member, k);
-      if (!is_inner(view.source) || !is_matrix(view.source)) continue;
+      if (!is_intermediate(view.source) || !is_matrix(view.source)) continue;
       if (operand_role(graph_[member], k) == OperandRole::Indexed) return false;
       if (view.strides != memory_strides(shape(view.source)) || view.offset != 0) return false;
     }
@@ -108,8 +108,8 @@ class BandFinder {
       return false;
     }
     const View &left = product.left.view, &right = product.right.view;
-    if (is_inner(right.source) && is_matrix(right.source)) return false;
-    if (!is_inner(left.source) || !is_matrix(left.source)) return true;
+    if (is_intermediate(right.source) && is_matrix(right.source)) return false;
+    if (!is_intermediate(left.source) || !is_matrix(left.source)) return true;
     if (above_diagonal(graph_, left.source) != Above::Zero || left.offset != 0) return false;
     if (product.inner.value > kProductChunk) return false;
     const Dim all = Dim::fixed(bands_.columns);
@@ -134,7 +134,7 @@ class BandFinder {
       if (&reader != &part && reads_any(reader, part.yields)) return false;
     }
     return std::ranges::all_of(part.yields,
-                               [&](NodeId id) { return is_inner(id) && is_matrix(id); });
+                               [&](NodeId id) { return is_intermediate(id) && is_matrix(id); });
   }
   bool reads_any(const Cluster& reader, const std::vector<NodeId>& values) const {
     return std::ranges::any_of(reader.members, [&](NodeId member) {
@@ -149,7 +149,7 @@ class BandFinder {
       if (member == part.anchor) return false;
       return std::ranges::any_of(graph_[member].operands, [&](NodeId operand) {
         const NodeId source = resolve_view(graph_, operand).source;
-        return is_inner(source) && is_matrix(source) && !contains(part.members, source);
+        return is_intermediate(source) && is_matrix(source) && !contains(part.members, source);
       });
     });
   }

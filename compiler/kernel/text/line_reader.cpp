@@ -54,4 +54,17 @@ ClusterClass LineReader::cluster_class() {
   fail(token, "the kernel's class");
 }
 
+void LineReader::slot_kind(Slot& slot) {
+  if (accept("worker")) {
+    slot.space = SlotSpace::Worker;
+    slot.dir = SlotDir::InOut;
+  } else if (accept("out")) {
+    slot.dir = SlotDir::Out;
+  } else if (accept("inout")) {
+    slot.dir = SlotDir::InOut;
+  } else if (!accept("in")) {
+    fail(peek(), "in, out, inout or worker");
+  }
+}
+
 }  // namespace gradus::kernel

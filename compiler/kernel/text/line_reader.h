@@ -11,7 +11,8 @@
 #include <vector>
 
 #include "cluster/cluster.h"
-#include "kernel/text/token.h"
+#include "kernel/kernel.h"
+#include "kernel/text/lexer.h"
 #include "support/diag.h"
 
 namespace gradus::kernel {
@@ -68,6 +69,8 @@ class LineReader {
   int64_t signed_integer() { return accept("-") ? -integer() : integer(); }
   DType dtype();
   ClusterClass cluster_class();
+  /// in, out, inout or worker.
+  void slot_kind(Slot& slot);
 };
 
 }  // namespace gradus::kernel

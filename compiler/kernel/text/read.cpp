@@ -219,16 +219,7 @@ void Reader::slot_line() {
   Slot slot;
   slot.name = std::string(name.text);
   expect(":");
-  if (accept("worker")) {
-    slot.space = SlotSpace::Worker;
-    slot.dir = SlotDir::InOut;
-  } else if (accept("out")) {
-    slot.dir = SlotDir::Out;
-  } else if (accept("inout")) {
-    slot.dir = SlotDir::InOut;
-  } else {
-    expect("in");
-  }
+  slot_kind(slot);
   slot.dtype = dtype();
   expect("[");
   while (!is("]")) {
@@ -328,7 +319,7 @@ std::vector<Kernel> Reader::read() {
 std::optional<std::vector<Kernel>> read_kernels(const SourceMap& sources, int32_t file,
                                                 DiagEngine& diags) {
   size_t before = diags.count();
-  std::vector<TextLine> lines = cut_lines(sources, file, diags);
+  std::vector<TextLine> lines = lex_lines(sources, file, diags);
   if (diags.count() != before) return std::nullopt;
   try {
     return Reader(std::move(lines), diags).read();

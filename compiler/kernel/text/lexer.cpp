@@ -1,6 +1,6 @@
 // Characters of kernel text to tokens. Depth comes from the spaces before a line, so the text needs
 // no brackets; a token never crosses a line's end.
-#include "kernel/text/token.h"
+#include "kernel/text/lexer.h"
 
 #include <fmt/format.h>
 
@@ -11,12 +11,12 @@ namespace {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
-class Cutter {
+class Lexer {
  public:
-  Cutter(std::string_view text, int32_t file, DiagEngine& diags)
+  Lexer(std::string_view text, int32_t file, DiagEngine& diags)
       : text_(text), file_(file), diags_(diags) {}
 
-  std::vector<TextLine> cut() {
+  std::vector<TextLine> lex() {
     while (at_ < text_.size() && !failed_) line();
     return std::move(lines_);
   }
@@ -47,7 +47,7 @@ class Cutter {
   void quoted();
 };
 
-void Cutter::line() {
+void Lexer::line() {
   size_t begin = at_;
   while (peek() == ' ') ++at_;
   size_t indent = at_ - begin;
@@ -71,14 +71,14 @@ void Cutter::line() {
   ++at_;
 }
 
-void Cutter::word() {
+void Lexer::word() {
   while (is_letter(peek()) || is_digit(peek()) ||
          (peek() == '.' && (is_letter(peek(1)) || is_digit(peek(1)) || peek(1) == '_'))) {
     ++at_;
   }
 }
 
-void Cutter::number() {
+void Lexer::number() {
   while (is_digit(peek())) ++at_;
   if (peek() == '.' && peek(1) != '.') {
     ++at_;
@@ -91,14 +91,14 @@ void Cutter::number() {
   }
 }
 
-void Cutter::quoted() {
+void Lexer::quoted() {
   size_t begin = at_++;
   while (peek() != '"' && peek() != '\n') at_ += peek() == '\\' && peek(1) != '\n' ? 2 : 1;
   if (peek() != '"') return fail(begin, "the quotes are not closed");
   ++at_;
 }
 
-Token Cutter::token() {
+Token Lexer::token() {
   size_t begin = at_;
   size_t text_begin = at_;
   TokenKind kind = TokenKind::Symbol;
@@ -130,8 +130,8 @@ Token Cutter::token() {
 
 }  // namespace
 
-std::vector<TextLine> cut_lines(const SourceMap& sources, int32_t file, DiagEngine& diags) {
-  return Cutter(sources.file(file).text, file, diags).cut();
+std::vector<TextLine> lex_lines(const SourceMap& sources, int32_t file, DiagEngine& diags) {
+  return Lexer(sources.file(file).text, file, diags).lex();
 }
 
 }  // namespace gradus::kernel

@@ -1,4 +1,4 @@
-// Cuts kernel and program text into lines of tokens with their depth.
+// The lexer of kernel and program text: lines of tokens with their depth.
 #pragma once
 
 #include <string_view>
@@ -30,7 +30,7 @@ struct TextLine {
 };
 
 /// Lines that hold something. An odd indentation or a strange character is told to `diags`, which
-/// ends the cutting.
-std::vector<TextLine> cut_lines(const SourceMap& sources, int32_t file, DiagEngine& diags);
+/// ends the lexing.
+std::vector<TextLine> lex_lines(const SourceMap& sources, int32_t file, DiagEngine& diags);
 
 }  // namespace gradus::kernel
