@@ -15,7 +15,7 @@ namespace {
 bool is_float_node(const Graph& graph, NodeId id) { return is_float(graph.type(id).dtype); }
 
 Differentiable differentiable(const Node& node) {
-  if (node.op == OpKind::OwnDerivative) return Differentiable::Yes;
+  if (node.op == OpKind::CustomVjp) return Differentiable::Yes;
   return op_def(node.op).differentiable;
 }
 
@@ -86,7 +86,7 @@ void find_reaching(const Graph& graph, NodeId y, Flow& flow) {
 }  // namespace
 
 std::span<const NodeId> flow_operands(const Node& node) {
-  if (node.op == OpKind::OwnDerivative) return own_derivative_parts(node).arguments;
+  if (node.op == OpKind::CustomVjp) return custom_vjp_parts(node).arguments;
   return node.operands;
 }
 
@@ -228,8 +228,8 @@ class Walk {
   void settle(Arrived& arrived) { settle(arrived, arrived.mask); }
 
   Cotangents apply_rule(NodeId id, const Node& node, std::span<const bool> wanted) {
-    if (node.op == OpKind::OwnDerivative) {
-      return own_derivative_cotangents(*builder_, id, arrived_[id].value, wanted);
+    if (node.op == OpKind::CustomVjp) {
+      return custom_vjp_cotangents(*builder_, id, arrived_[id].value, wanted);
     }
     size_t before = builder_->graph().size();
     VjpArgs args{node.operands, id, arrived_[id].value, node.attrs, wanted};

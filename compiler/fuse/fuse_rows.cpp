@@ -31,13 +31,14 @@ bool take(Drafts& drafts, DraftId seed, const std::vector<DraftId>& candidates, 
 }
 
 /// Chunked chains over the same rows that read one value go over it together.
-bool take_twins(Drafts& drafts, DraftId seed) {
+bool take_siblings(Drafts& drafts, DraftId seed) {
   bool changed = false;
   for (DraftId source : drafts.producers(seed)) {
-    for (DraftId twin : drafts.consumers_near(source, drafts[seed].anchor)) {
-      if (twin == seed || drafts[twin].cls != ClusterClass::Rows || !is_chain(drafts, twin))
+    for (DraftId sibling : drafts.consumers_near(source, drafts[seed].anchor)) {
+      if (sibling == seed || drafts[sibling].cls != ClusterClass::Rows ||
+          !is_chain(drafts, sibling))
         continue;
-      changed |= drafts.merge(seed, twin);
+      changed |= drafts.merge(seed, sibling);
     }
   }
   return changed;
@@ -68,7 +69,7 @@ void fuse_rows(Drafts& drafts) {
     for_each_seed(drafts, chains, [&](DraftId seed) {
       bool changed = take(drafts, seed, drafts.consumers(seed), true);
       changed |= take(drafts, seed, drafts.producers(seed), false);
-      if (chains) changed |= take_twins(drafts, seed);
+      if (chains) changed |= take_siblings(drafts, seed);
       return changed;
     });
   }

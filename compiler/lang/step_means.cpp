@@ -62,7 +62,7 @@ class Kinds {
       row |= kinds_[x] == Kind::Row;
     }
     if (fixed) return Kind::Fixed;
-    if (row && node.op != OpKind::OwnDerivative) {
+    if (row && node.op != OpKind::CustomVjp) {
       bool adds = node.op == OpKind::Sum || node.op == OpKind::Matmul;
       return adds ? Kind::Sum : Kind::Other;
     }
@@ -76,7 +76,7 @@ class Kinds {
       case OpKind::Convert:
       case OpKind::Sum:
       case OpKind::StopGradient:
-      case OpKind::OwnDerivative:  // its value is its first operand
+      case OpKind::CustomVjp:  // its value is its first operand
       case OpKind::Gradient:       // linear in what is differentiated; the rest is fixed
         return operand(node, 0);
       case OpKind::Add:

@@ -1,7 +1,7 @@
 // The gradient of the loss against finite differences in f64, and the generated code's gradient against
 // the f64 one. Both are taken a little beside the parameters' first values, so that zeros are not special;
 // at these values themselves, where training begins, the gradient has to be finite. Where they disagree, the operator whose rule is wrong is found by checking each row alone, and the
-// function whose own derivative is wrong by checking each call alone.
+// function whose custom vjp is wrong by checking each call alone.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 #include "codegen/codegen.h"
 #include "lang/model.h"
-#include "pipeline/check_own_derivatives.h"
+#include "pipeline/check_custom_vjps.h"
 #include "pipeline/compare_differences.h"
 #include "support/diag.h"
 #include "support/target.h"
@@ -21,7 +21,7 @@ struct GradientCheckOptions {
   uint64_t seed = 0;
   int entries = 32;     // sampled per tensor
   int directions = 4;   // random directions per tensor
-  std::vector<std::string> trusted;  // functions whose own derivative differs from the body's on purpose
+  std::vector<std::string> trusted;  // functions whose custom vjp differs from the body's on purpose
   codegen::JitOptions jit = {};
 };
 
@@ -36,7 +36,7 @@ struct TensorCheck {
 struct GradientReport {
   std::vector<TensorCheck> tensors;
   std::vector<std::string> wrong_operators;  // rows whose own derivative fails, by name
-  std::vector<OwnDerivative> wrong_functions;  // whose own derivative fails
+  std::vector<CustomVjp> wrong_functions;  // whose custom vjp fails
   std::vector<std::string> not_finite_at_start;  // parameters whose gradient is not finite where training begins
   std::vector<std::string> notes;
   int evaluations = 0;  // of the loss, for differences
