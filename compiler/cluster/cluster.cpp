@@ -68,8 +68,8 @@ bool split_inner(Run& run, const Dim& dim, int64_t& stride) {
 
 // Kinds are named here because each layout operator moves the strides in its own way.
 bool moves_strides(const Node& node) {
-  return node.op == OpKind::Transpose || node.op == OpKind::Broadcast || node.op == OpKind::Slice ||
-         node.op == OpKind::Reshape;
+  const OpDef& def = op_def(node.op);
+  return def.cls == OpClass::Layout && !def.guarded;
 }
 
 /// What `node` makes of its operand's view; nothing where strides cannot say it.
@@ -96,8 +96,6 @@ std::string_view cluster_class_name(ClusterClass cls) {
       return "strip";
     case ClusterClass::Scatter:
       return "scatter";
-    case ClusterClass::Window:
-      return "window";
     case ClusterClass::Scalar:
       return "scalar";
   }

@@ -39,7 +39,11 @@ namespace gradus {
 
 using ClusterId = Id<struct ClusterTag>;
 
-enum class ClusterClass : uint8_t { Pointwise, Rows, Contract, Strip, Scatter, Window, Scalar };
+enum class ClusterClass : uint8_t { Pointwise, Rows, Contract, Strip, Scatter, Scalar };
+/// All of them, for readers.
+inline constexpr ClusterClass kClusterClasses[] = {
+    ClusterClass::Pointwise, ClusterClass::Rows,    ClusterClass::Contract,
+    ClusterClass::Strip,     ClusterClass::Scatter, ClusterClass::Scalar};
 std::string_view cluster_class_name(ClusterClass cls);
 
 struct Cluster {

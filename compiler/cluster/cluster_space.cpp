@@ -18,20 +18,11 @@ AccessMap project(const ClusterSpace& space, Level level, const Shape& shape,
 }  // namespace
 
 OperandRole operand_role(const Node& node, size_t k) {
-  // The rows that address a buffer by data or by guarded indices, so that no single form says
-  // where.
-  switch (node.op) {
-    case OpKind::Pad:
-    case OpKind::Concat:
-      return OperandRole::Indexed;
-    case OpKind::Gather:
-    case OpKind::TakeAlong:
-      return k == 0 ? OperandRole::Indexed : OperandRole::Element;
-    case OpKind::ScatterAdd:
-      return OperandRole::Indexed;
-    default:
-      return OperandRole::Element;
-  }
+  // Where data or guards say which element of the buffer it is, no single form does.
+  const OpDef& def = op_def(node.op);
+  const bool indexed = def.guarded || def.indexing == Indexing::Scatters ||
+                       (def.indexing == Indexing::Gathers && k == 0);
+  return indexed ? OperandRole::Indexed : OperandRole::Element;
 }
 
 bool folds_along_lanes(const Graph& graph, const Node& fold) {
@@ -55,9 +46,8 @@ bool dimensions_cross(const Graph& graph, NodeId reshape) {
 }
 
 bool reads_coordinates(const Node& node) {
-  const OpClass cls = op_def(node.op).cls;
-  return (cls == OpClass::Indexed && node.op != OpKind::CumulativeSum) || node.op == OpKind::Pad ||
-         node.op == OpKind::Concat;
+  const OpDef& def = op_def(node.op);
+  return def.guarded || def.indexing != Indexing::None;
 }
 
 namespace {

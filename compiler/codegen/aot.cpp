@@ -20,19 +20,12 @@ llvm::Constant* array_of(llvm::LLVMContext& context, const std::vector<double>& 
 }
 
 llvm::Constant* array_of(llvm::LLVMContext& context, const plan::Buffer& buffer) {
-  switch (buffer.type.dtype) {
-    case DType::Bool:
-      return array_of<uint8_t>(context, buffer.constant);
-    case DType::I32:
-      return array_of<uint32_t>(context, buffer.constant);
-    case DType::I64:
-      return array_of<uint64_t>(context, buffer.constant);
-    case DType::F32:
-      return array_of<float>(context, buffer.constant);
-    case DType::F64:
-      break;
-  }
-  return array_of<double>(context, buffer.constant);
+  return visit_dtype(buffer.type.dtype, [&](auto type) {
+    using Element = typename decltype(type)::type;
+    // LLVM's arrays hold integers without a sign.
+    if constexpr (std::is_floating_point_v<Element>) return array_of<Element>(context, buffer.constant);
+    else return array_of<std::make_unsigned_t<Element>>(context, buffer.constant);
+  });
 }
 
 /// Dense constants of the graphs, by the names that the header knows them by. In this process the

@@ -46,19 +46,13 @@ std::string upper(std::string text) {
 }
 
 std::string_view c_type(DType dtype) {
-  switch (dtype) {
-    case DType::Bool:
-      return "uint8_t";
-    case DType::I32:
-      return "int32_t";
-    case DType::I64:
-      return "int64_t";
-    case DType::F32:
-      return "float";
-    case DType::F64:
-      return "double";
-  }
-  return "float";
+  return visit_dtype(dtype, [](auto type) -> std::string_view {
+    using Element = typename decltype(type)::type;
+    if constexpr (std::is_same_v<Element, float>) return "float";
+    if constexpr (std::is_same_v<Element, double>) return "double";
+    if constexpr (std::is_same_v<Element, uint8_t>) return "uint8_t";
+    return sizeof(Element) == 4 ? "int32_t" : "int64_t";
+  });
 }
 
 constexpr std::string_view kFrame = R"(#ifndef GRADUS_RUNTIME_H

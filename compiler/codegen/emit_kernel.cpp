@@ -407,24 +407,23 @@ Scalar KernelEmitter::leaf(const kernel::Let& let) {
   };
   auto low = [&](size_t offset) { return scalars_.convert(fact(offset), DType::I32); };
   DType dtype = kernel_.values[let.result];
-  switch (let.op) {
-    case OpKind::BatchSize:
+  switch (op_def(let.op).fact) {
+    case StepFact::Rows:
       return scalars_.convert(scalars_.wrap(n_, DType::I64), dtype);
-    case OpKind::StepNumber:
+    case StepFact::Step:
       return scalars_.convert(fact(offsetof(gradus_frame, step)), dtype);
-    case OpKind::StepCount:
+    case StepFact::Steps:
       return scalars_.convert(fact(offsetof(gradus_frame, steps)), dtype);
-    case OpKind::EpochNumber:
+    case StepFact::Epoch:
       return scalars_.convert(fact(offsetof(gradus_frame, epoch)), dtype);
-    case OpKind::Seed:
-      return low(offsetof(gradus_frame, seed));
-    case OpKind::RandomBits:
-      return random_bits(
-          low(offsetof(gradus_frame, seed)),
-          scalars_.wrap(ir_.CreateTrunc(argument_at(&let.stream), ir_.getInt32Ty()), DType::I32),
-          low(offsetof(gradus_frame, step)), wrap(let.operands[0]));
-    default:
+    case StepFact::None:
       break;
+  }
+  if (let.op == OpKind::RandomBits) {
+    return random_bits(
+        low(offsetof(gradus_frame, seed)),
+        scalars_.wrap(ir_.CreateTrunc(argument_at(&let.stream), ir_.getInt32Ty()), DType::I32),
+        low(offsetof(gradus_frame, step)), wrap(let.operands[0]));
   }
   check_failed(__FILE__, __LINE__, "leaf", std::string(op_def(let.op).name));
 }

@@ -63,7 +63,6 @@ void read_caches(Target& target) {
       if (ways > 0 && ways <= 64) target.l1_ways = static_cast<int>(ways);
     }
     if (level == "2") target.l2_bytes = bytes;
-    if (level == "3") target.l3_bytes = bytes;
   }
 }
 

@@ -49,13 +49,10 @@ void add_target(Hasher& hash, const Target& target) {
   hash.add(target.features);
   for (int64_t number : {int64_t{target.lanes}, int64_t{target.registers}, int64_t{target.fma},
                          int64_t{target.cheap_masks}, target.l1_bytes, int64_t{target.l1_ways},
-                         target.l2_bytes, target.l3_bytes}) {
+                         target.l2_bytes}) {
     hash.add(number);
   }
-  for (double number : {target.gigahertz, target.fma_per_cycle, target.l1_gbs, target.l2_gbs,
-                        target.l3_gbs, target.dram_gbs}) {
-    hash.add(number);
-  }
+  for (double number : {target.gigahertz, target.fma_per_cycle}) hash.add(number);
 }
 
 /// The text of a kernel leaves out its name, which becomes a symbol, and its costs, which say

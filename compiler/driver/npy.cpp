@@ -9,17 +9,6 @@ namespace gradus::driver {
 
 namespace {
 
-const char* descr(DType dtype) {
-  switch (dtype) {
-    case DType::Bool: return "|b1";
-    case DType::I32: return "<i4";
-    case DType::I64: return "<i8";
-    case DType::F32: return "<f4";
-    case DType::F64: return "<f8";
-  }
-  return "<f4";
-}
-
 std::string element_text(DType dtype, const std::byte* data, int64_t index) {
   double value = pipeline::load_element(dtype, data, index);
   if (!is_float(dtype)) return fmt::format("{}", static_cast<int64_t>(value));
@@ -31,7 +20,7 @@ std::string element_text(DType dtype, const std::byte* data, int64_t index) {
 std::string npy_bytes(DType dtype, const std::vector<int64_t>& sizes, std::span<const std::byte> data) {
   std::string shape;
   for (int64_t size : sizes) shape += fmt::format("{},", size);
-  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", descr(dtype), shape);
+  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", dtype_def(dtype).npy, shape);
   constexpr size_t kPrefix = 10, kAlign = 64;
   header.append((kAlign - (kPrefix + header.size() + 1) % kAlign) % kAlign, ' ');
   header += '\n';

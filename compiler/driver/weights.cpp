@@ -16,17 +16,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::string safetensors_dtype(DType dtype) {
-  switch (dtype) {
-    case DType::Bool: return "BOOL";
-    case DType::I32: return "I32";
-    case DType::I64: return "I64";
-    case DType::F32: return "F32";
-    case DType::F64: return "F64";
-  }
-  return "F32";
-}
-
 std::vector<int64_t> fixed_sizes(const Shape& shape) {
   std::vector<int64_t> sizes;
   for (const Dim& dim : shape) sizes.push_back(dim.value);
@@ -81,7 +70,7 @@ std::vector<runtime::NamedTensor> named_tensors(const lang::Model& model, const 
   std::vector<runtime::NamedTensor> tensors;
   for (const lang::Variable& variable : model.variables) {
     if (!store.contains(variable.path)) continue;
-    tensors.push_back({variable.path, safetensors_dtype(variable.type.dtype), fixed_sizes(variable.type.shape),
+    tensors.push_back({variable.path, std::string(dtype_def(variable.type.dtype).safetensors), fixed_sizes(variable.type.shape),
                        store.bytes(variable.path), variable.of_optimizer && variable.average_of.empty()});
   }
   return tensors;

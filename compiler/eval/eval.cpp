@@ -100,6 +100,10 @@ int64_t broadcast_offset(const Array<V>& x, const Offsets& offsets, int64_t i) {
 template <typename T>
 void eval_leaf(const Node& node, const Leaves<T>& leaves, const EvalContext& context,
                Array<Held<T>>& result) {
+  if (const StepFact fact = op_def(node.op).fact; fact != StepFact::None) {
+    return fill_numbers(static_cast<double>(step_fact(context, fact)), result);
+  }
+  // What remains is a rule of each leaf's own.
   switch (node.op) {
     case OpKind::Input:
     case OpKind::Param:
@@ -109,14 +113,6 @@ void eval_leaf(const Node& node, const Leaves<T>& leaves, const EvalContext& con
       return fill_constant<T>(node, result);
     case OpKind::Iota:
       return fill_iota(node.attrs.integer(AttrName::Axis), result);
-    case OpKind::BatchSize:
-      return fill_numbers(static_cast<double>(context.n), result);
-    case OpKind::StepNumber:
-      return fill_numbers(static_cast<double>(context.step), result);
-    case OpKind::StepCount:
-      return fill_numbers(static_cast<double>(context.steps), result);
-    case OpKind::EpochNumber:
-      return fill_numbers(static_cast<double>(context.epoch), result);
     case OpKind::RandomBits:
       return fill_random<T>(node, context, result);
     default:

@@ -99,23 +99,14 @@ Scalar load_block(ConcreteBuilder<T>& builder, const Array<Held<T>>& x, const Of
       lanes[i] = static_cast<U>(items[static_cast<size_t>(offset(i))]);
     }
   };
-  switch (x.dtype) {
-    case DType::Bool:
-      fill(uint8_t{}, x.integers);
-      break;
-    case DType::I32:
-      fill(int32_t{}, x.integers);
-      break;
-    case DType::I64:
-      fill(int64_t{}, x.integers);
-      break;
-    case DType::F32:
-      fill(typename FloatLanes<T>::F32{}, x.floats);
-      break;
-    case DType::F64:
-      fill(typename FloatLanes<T>::F64{}, x.floats);
-      break;
-  }
+  visit_dtype(x.dtype, [&](auto type) {
+    using Element = typename decltype(type)::type;
+    if constexpr (std::is_floating_point_v<Element>) {
+      fill(LaneOf<T, Element>{}, x.floats);
+    } else {
+      fill(Element{}, x.integers);
+    }
+  });
   return block;
 }
 
@@ -130,23 +121,14 @@ void store_block(ConcreteBuilder<T>& builder, Scalar block, int64_t first, Array
       items[static_cast<size_t>(first + i)] = static_cast<Item>(lanes[i]);
     }
   };
-  switch (result.dtype) {
-    case DType::Bool:
-      store(uint8_t{}, result.integers);
-      break;
-    case DType::I32:
-      store(int32_t{}, result.integers);
-      break;
-    case DType::I64:
-      store(int64_t{}, result.integers);
-      break;
-    case DType::F32:
-      store(typename FloatLanes<T>::F32{}, result.floats);
-      break;
-    case DType::F64:
-      store(typename FloatLanes<T>::F64{}, result.floats);
-      break;
-  }
+  visit_dtype(result.dtype, [&](auto type) {
+    using Element = typename decltype(type)::type;
+    if constexpr (std::is_floating_point_v<Element>) {
+      store(LaneOf<T, Element>{}, result.floats);
+    } else {
+      store(Element{}, result.integers);
+    }
+  });
 }
 
 }  // namespace gradus

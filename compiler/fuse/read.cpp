@@ -99,11 +99,8 @@ NodeId Reader::value() {
 }
 
 ClusterClass Reader::cluster_class() {
-  static constexpr ClusterClass kClasses[] = {
-      ClusterClass::Pointwise, ClusterClass::Rows,   ClusterClass::Contract, ClusterClass::Strip,
-      ClusterClass::Scatter,   ClusterClass::Window, ClusterClass::Scalar};
   std::string_view word = rest().substr(0, rest().find('('));
-  for (ClusterClass cls : kClasses) {
+  for (ClusterClass cls : kClusterClasses) {
     if (cluster_class_name(cls) != word) continue;
     at_ += word.size();
     return cls;

@@ -87,6 +87,27 @@ struct ContractDims {
 };
 using ContractRule = ContractDims (*)(std::span<const TensorType> operands, const Attrs& attrs);
 
+/// What one element costs, in vector instructions; for schedules and the cost model.
+enum class CostClass : uint8_t {
+  Moves,           // none: the element is another node's
+  Simple,          // one
+  Several,         // a few of the simple ones
+  Divide,          // a division or a square root
+  Transcendental,  // some twenty: a polynomial, a division, rounds of a generator
+};
+constexpr bool is_expensive(CostClass cost) { return cost >= CostClass::Divide; }
+
+/// How a row uses numbers that the data give.
+enum class Indexing : uint8_t {
+  None,
+  Gathers,   // reads operand 0 where operand 1 says
+  Scatters,  // adds operand 1 to the result where operand 0 says
+  Places,    // the result is operand 1 where its own index along `axis` is operand 0, else 0
+};
+
+/// Leaves that are one number of the step.
+enum class StepFact : uint8_t { None, Rows, Step, Steps, Epoch };
+
 struct OpDef {
   OpKind kind = OpKind::Input;
   std::string_view name = {};
@@ -102,12 +123,27 @@ struct OpDef {
   double identity = 0;                   // Reduce: the partial result of no elements
   ContractRule contract = nullptr;       // Contract
   bool commutative = false;
-  bool cheap = false;                    // fit to be computed again instead of stored
+  CostClass cost = CostClass::Simple;
+  Indexing indexing = Indexing::None;
+  bool guarded = false;                  // parts of the result lie outside of an operand
+  StepFact fact = StepFact::None;
   bool given_type = false;               // the result's type must be given to the builder
   std::string_view doc = {};             // one sentence and the formula, with the rule at kinks
 };
 
 const OpDef& op_def(OpKind kind);
+/// The number that `fact` names, of any record with the fields n, step, steps and epoch.
+template <typename Facts>
+int64_t step_fact(const Facts& facts, StepFact fact) {
+  switch (fact) {
+    case StepFact::Rows: return facts.n;
+    case StepFact::Step: return facts.step;
+    case StepFact::Steps: return facts.steps;
+    case StepFact::Epoch: return facts.epoch;
+    case StepFact::None: break;
+  }
+  return 0;
+}
 std::span<const OpDef* const> all_ops();
 /// By text name; nothing where there is none.
 std::optional<OpKind> op_from_name(std::string_view name);

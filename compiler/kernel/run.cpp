@@ -227,25 +227,13 @@ Scalar Interpreter::to_scalar(const Operand& operand) {
 
 Scalar Interpreter::leaf(const Let& let) {
   DType dtype = kernel_.values[let.result];
-  switch (let.op) {
-    case OpKind::BatchSize:
-      return integer_to_builder(dtype, context_.n);
-    case OpKind::StepNumber:
-      return integer_to_builder(dtype, context_.step);
-    case OpKind::StepCount:
-      return integer_to_builder(dtype, context_.steps);
-    case OpKind::EpochNumber:
-      return integer_to_builder(dtype, context_.epoch);
-    case OpKind::Seed:
-      return builder_.bits(context_.seed);
-    case OpKind::RandomBits: {
-      Scalar index = to_scalar(let.operands[0]);
-      return random_bits_scalar(builder_, builder_.bits(context_.seed),
-                                builder_.bits(static_cast<uint32_t>(let.stream)),
-                                builder_.bits(static_cast<uint32_t>(context_.step)), index);
-    }
-    default:
-      break;
+  const StepFact fact = op_def(let.op).fact;
+  if (fact != StepFact::None) return integer_to_builder(dtype, step_fact(context_, fact));
+  if (let.op == OpKind::RandomBits) {
+    Scalar index = to_scalar(let.operands[0]);
+    return random_bits_scalar(builder_, builder_.bits(context_.seed),
+                              builder_.bits(static_cast<uint32_t>(let.stream)),
+                              builder_.bits(static_cast<uint32_t>(context_.step)), index);
   }
   check_failed(__FILE__, __LINE__, "leaf", std::string(op_def(let.op).name));
 }

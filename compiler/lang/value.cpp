@@ -84,28 +84,12 @@ std::string site_path(const Site& site) {
   return above.empty() || above.ends_with('@') ? above + site.name : above + "." + site.name;
 }
 
-std::string_view dtype_word(DType dtype) {
-  switch (dtype) {
-    case DType::Bool:
-      return "bool";
-    case DType::I32:
-      return "int";
-    case DType::I64:
-      return "i64";
-    case DType::F32:
-      return "float";
-    case DType::F64:
-      return "f64";
-  }
-  return "";
-}
+std::string_view dtype_word(DType dtype) { return dtype_def(dtype).word; }
 
 std::optional<DType> dtype_of_word(std::string_view word) {
-  if (word == "float" || word == "f32") return DType::F32;
-  if (word == "int" || word == "i32") return DType::I32;
-  if (word == "bool") return DType::Bool;
-  if (word == "f64") return DType::F64;
-  if (word == "i64") return DType::I64;
+  for (const DTypeDef& def : all_dtypes()) {
+    if (word == def.word || word == def.name) return def.dtype;
+  }
   return std::nullopt;
 }
 

@@ -38,19 +38,9 @@ std::optional<Elements> elements_of(const Graph& graph, NodeId id) {
 using Exact = ConcreteBuilder<float>;
 
 double lane(Exact& builder, Scalar x) {
-  switch (x.dtype) {
-    case DType::Bool:
-      return *builder.lanes<uint8_t>(x);
-    case DType::I32:
-      return *builder.lanes<int32_t>(x);
-    case DType::I64:
-      return static_cast<double>(*builder.lanes<int64_t>(x));
-    case DType::F32:
-      return static_cast<double>(*builder.lanes<float>(x));
-    case DType::F64:
-      return *builder.lanes<double>(x);
-  }
-  return 0;
+  return visit_dtype(x.dtype, [&](auto type) {
+    return static_cast<double>(*builder.lanes<typename decltype(type)::type>(x));
+  });
 }
 
 /// The operator on one element of each operand.

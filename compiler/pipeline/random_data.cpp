@@ -45,24 +45,15 @@ void fill_random(Random& random, const lang::ModelInput& input, std::span<std::b
 }
 
 void store_element(DType dtype, std::byte* array, int64_t index, double value) {
-  switch (dtype) {
-    case DType::Bool: return put<uint8_t>(array, index, value);
-    case DType::I32: return put<int32_t>(array, index, value);
-    case DType::I64: return put<int64_t>(array, index, value);
-    case DType::F32: return put<float>(array, index, value);
-    case DType::F64: return put<double>(array, index, value);
-  }
+  visit_dtype(dtype, [&](auto type) {
+    put<typename decltype(type)::type>(array, index, value);
+  });
 }
 
 double load_element(DType dtype, const std::byte* array, int64_t index) {
-  switch (dtype) {
-    case DType::Bool: return get<uint8_t>(array, index);
-    case DType::I32: return get<int32_t>(array, index);
-    case DType::I64: return get<int64_t>(array, index);
-    case DType::F32: return get<float>(array, index);
-    case DType::F64: return get<double>(array, index);
-  }
-  return 0;
+  return visit_dtype(dtype, [&](auto type) -> double {
+    return get<typename decltype(type)::type>(array, index);
+  });
 }
 
 }  // namespace gradus::pipeline

@@ -50,13 +50,9 @@ void fill(std::byte* to, const std::vector<double>& values) {
 }
 
 void fill_constant(std::byte* to, const plan::Buffer& buffer) {
-  switch (buffer.type.dtype) {
-    case DType::Bool: return fill<uint8_t>(to, buffer.constant);
-    case DType::I32: return fill<int32_t>(to, buffer.constant);
-    case DType::I64: return fill<int64_t>(to, buffer.constant);
-    case DType::F32: return fill<float>(to, buffer.constant);
-    case DType::F64: return fill<double>(to, buffer.constant);
-  }
+  visit_dtype(buffer.type.dtype, [&](auto type) {
+    fill<typename decltype(type)::type>(to, buffer.constant);
+  });
 }
 
 }  // namespace

@@ -62,19 +62,10 @@ Scalar ConcreteBuilder<T>::fresh(DType dtype) {
 // Calls `function` with a value of the lane type of `dtype`.
 template <typename T, typename Function>
 static Scalar with_lane_type(DType dtype, Function function) {
-  switch (dtype) {
-    case DType::Bool:
-      return function(uint8_t{});
-    case DType::I32:
-      return function(int32_t{});
-    case DType::I64:
-      return function(int64_t{});
-    case DType::F32:
-      return function(typename FloatLanes<T>::F32{});
-    case DType::F64:
-      return function(typename FloatLanes<T>::F64{});
-  }
-  return {};
+  return visit_dtype(dtype, [&](auto type) {
+    using Element = typename decltype(type)::type;
+    return function(LaneOf<T, Element>{});
+  });
 }
 
 template <typename T>

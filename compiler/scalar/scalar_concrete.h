@@ -30,6 +30,12 @@ struct FloatLanes<float> {
   using F64 = double;
 };
 
+/// What holds an element of memory type `Element`: floats as FloatLanes says, all others themselves.
+template <typename T, typename Element>
+using LaneOf = std::conditional_t<
+    std::is_same_v<Element, float>, typename FloatLanes<T>::F32,
+    std::conditional_t<std::is_same_v<Element, double>, typename FloatLanes<T>::F64, Element>>;
+
 template <typename T>
 class ConcreteBuilder final : public ScalarBuilder {
  public:

@@ -20,11 +20,9 @@ struct Target {
   int64_t l1_bytes = 32 << 10;
   int l1_ways = 8;
   int64_t l2_bytes = 512 << 10;
-  int64_t l3_bytes = 32 << 20;
   // Estimates for the cost model, per core.
   double gigahertz = 3.5;
   double fma_per_cycle = 2;        // vector FMA issued per cycle
-  double l1_gbs = 400, l2_gbs = 150, l3_gbs = 80, dram_gbs = 20;
 };
 
 /// Frozen tables that tests name: "test-avx2", "test-avx512". Nothing where `name` is another.

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <charconv>
 
 #include "support/check.h"
@@ -13,16 +12,12 @@ namespace gradus {
 
 namespace {
 
-struct DTypeInfo {
-  DType dtype;
-  std::string_view name;
-  int64_t size;
+constexpr DTypeDef kDTypes[] = {
+#define DTYPE(type, Element, name, word, npy, safetensors) \
+  {DType::type, sizeof(Element), name, word, npy, safetensors},
+#include "tensor/dtype.def"
+#undef DTYPE
 };
-constexpr std::array<DTypeInfo, 5> kDTypes = {{{DType::Bool, "bool", 1},
-                                               {DType::I32, "i32", 4},
-                                               {DType::I64, "i64", 8},
-                                               {DType::F32, "f32", 4},
-                                               {DType::F64, "f64", 8}}};
 constexpr int64_t kMaxCount = int64_t{1} << 62;
 
 std::optional<int64_t> checked_product(int64_t a, int64_t b) {
@@ -44,16 +39,19 @@ std::optional<Dim> dim_from_string(std::string_view text) {
 
 }  // namespace
 
-std::string_view dtype_name(DType dtype) { return kDTypes[static_cast<size_t>(dtype)].name; }
+const DTypeDef& dtype_def(DType dtype) { return kDTypes[static_cast<size_t>(dtype)]; }
+std::span<const DTypeDef> all_dtypes() { return kDTypes; }
+
+std::string_view dtype_name(DType dtype) { return dtype_def(dtype).name; }
 
 std::optional<DType> dtype_from_name(std::string_view name) {
-  for (const DTypeInfo& info : kDTypes) {
-    if (info.name == name) return info.dtype;
+  for (const DTypeDef& def : kDTypes) {
+    if (def.name == name) return def.dtype;
   }
   return std::nullopt;
 }
 
-int64_t dtype_size(DType dtype) { return kDTypes[static_cast<size_t>(dtype)].size; }
+int64_t dtype_size(DType dtype) { return dtype_def(dtype).bytes; }
 bool is_float(DType dtype) { return dtype == DType::F32 || dtype == DType::F64; }
 bool is_integer(DType dtype) { return dtype == DType::I32 || dtype == DType::I64; }
 

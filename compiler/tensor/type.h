@@ -4,13 +4,42 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace gradus {
 
-enum class DType : uint8_t { Bool, I32, I64, F32, F64 };
+enum class DType : uint8_t {
+#define DTYPE(type, Element, name, word, npy, safetensors) type,
+#include "tensor/dtype.def"
+#undef DTYPE
+};
+
+/// A row of dtype.def.
+struct DTypeDef {
+  DType dtype;
+  int64_t bytes;
+  std::string_view name, word;
+  std::string_view npy, safetensors;
+};
+const DTypeDef& dtype_def(DType dtype);
+std::span<const DTypeDef> all_dtypes();
+
+/// Calls `function` with std::type_identity<Element>: whatever differs by the type in memory.
+template <typename Function>
+decltype(auto) visit_dtype(DType dtype, Function&& function) {
+  switch (dtype) {
+#define DTYPE(type, Element, name, word, npy, safetensors) \
+  case DType::type:                                        \
+    return function(std::type_identity<Element>());
+#include "tensor/dtype.def"
+#undef DTYPE
+  }
+  __builtin_unreachable();
+}
 
 std::string_view dtype_name(DType dtype);                       // "bool", "i32", "f32" ...
 std::optional<DType> dtype_from_name(std::string_view name);

@@ -116,6 +116,7 @@ const OpDef kIndexedRows[] = {
        return {g.make(OpKind::ScatterAdd, {a.operands[1], a.cotangent}, {}, &type), NodeId()};
      },
      .saves = Saves::Operands,
+     .indexing = Indexing::Gathers,
      .doc = "row index[i] of the table for each i; the derivative adds repeats, ascending"},
     {.kind = OpKind::ScatterAdd,
      .name = "scatter_add",
@@ -127,6 +128,7 @@ const OpDef kIndexedRows[] = {
        return {NodeId(), g.make(OpKind::Gather, {a.cotangent, a.operands[0]})};
      },
      .saves = Saves::Operands,
+     .indexing = Indexing::Scatters,
      .given_type = true,
      .doc = "a table whose row r is the sum, from +0, of the updates i with index[i] = r, "
             "ascending in i"},
@@ -142,6 +144,7 @@ const OpDef kIndexedRows[] = {
        return {g.make(OpKind::PutAlong, {a.operands[1], a.cotangent}, a.attrs, &type), NodeId()};
      },
      .saves = Saves::Operands,
+     .indexing = Indexing::Gathers,
      .doc = "one element along `axis` for each of the other indices"},
     {.kind = OpKind::PutAlong,
      .name = "put_along",
@@ -154,6 +157,7 @@ const OpDef kIndexedRows[] = {
        return {NodeId(), g.make(OpKind::TakeAlong, {a.cotangent, a.operands[0]}, a.attrs)};
      },
      .saves = Saves::Operands,
+     .indexing = Indexing::Places,
      .given_type = true,
      .doc = "zeros but for the values at their index along `axis`"},
     {.kind = OpKind::CumulativeSum,

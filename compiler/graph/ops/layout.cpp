@@ -216,7 +216,7 @@ const OpDef kLayoutRows[] = {
      .vjp = [](G& g, const A& a) -> Cotangents {
        return {g.reshape(a.cotangent, g.type(a.operands[0]).shape)};
      },
-     .cheap = true,
+     .cost = CostClass::Moves,
      .given_type = true,
      .doc = "the same elements in row-major order, other sizes"},
     {.kind = OpKind::Transpose,
@@ -227,7 +227,7 @@ const OpDef kLayoutRows[] = {
      .shape = transpose_shape,
      .differentiable = Differentiable::Yes,
      .vjp = transpose_vjp,
-     .cheap = true,
+     .cost = CostClass::Moves,
      .doc = "dimension i of the result is dimension perm[i] of x"},
     {.kind = OpKind::Broadcast,
      .name = "broadcast",
@@ -238,7 +238,7 @@ const OpDef kLayoutRows[] = {
      .vjp = [](G& g, const A& a) -> Cotangents {
        return {g.unbroadcast(a.cotangent, g.type(a.operands[0]).shape)};
      },
-     .cheap = true,
+     .cost = CostClass::Moves,
      .given_type = true,
      .doc = "x repeated, as in NumPy"},
     {.kind = OpKind::Slice,
@@ -249,7 +249,7 @@ const OpDef kLayoutRows[] = {
      .shape = slice_shape,
      .differentiable = Differentiable::Yes,
      .vjp = slice_vjp,
-     .cheap = true,
+     .cost = CostClass::Moves,
      .given_type = true,
      .doc = "element i of each dimension is element start + i step of x"},
     {.kind = OpKind::Pad,
@@ -262,7 +262,7 @@ const OpDef kLayoutRows[] = {
      .vjp = [](G& g, const A& a) -> Cotangents {
        return {part(g, a.cotangent, g.type(a.operands[0]).shape, a.attrs.integers(AttrName::Low))};
      },
-     .cheap = true,
+     .guarded = true,
      .doc = "x with `low` zeros before and `high` after, per dimension"},
     {.kind = OpKind::Concat,
      .name = "concat",
@@ -272,7 +272,7 @@ const OpDef kLayoutRows[] = {
      .shape = concat_shape,
      .differentiable = Differentiable::Yes,
      .vjp = concat_vjp,
-     .cheap = true,
+     .guarded = true,
      .doc = "operands one after the other along `axis`"},
 };
 

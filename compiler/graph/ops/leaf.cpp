@@ -21,18 +21,13 @@ ShapeResult any_given(std::span<const TensorType>, const Attrs&, const TensorTyp
 
 /// Whether an element of `dtype` can be `value`.
 bool representable(DType dtype, double value) {
-  switch (dtype) {
-    case DType::Bool:
-      return value == 0 || value == 1;
-    case DType::I32:
-      return value >= -0x1p31 && value < 0x1p31 && value == std::floor(value);
-    case DType::I64:
-      return value >= -0x1p63 && value < 0x1p63 && value == std::floor(value);
-    case DType::F32:
-    case DType::F64:
-      return true;
-  }
-  return false;
+  return visit_dtype(dtype, [value](auto type) {
+    using Element = typename decltype(type)::type;
+    if constexpr (std::is_floating_point_v<Element>) return true;
+    if constexpr (std::is_same_v<Element, uint8_t>) return value == 0 || value == 1;
+    constexpr double kEnd = std::is_same_v<Element, int32_t> ? 0x1p31 : 0x1p63;
+    return value >= -kEnd && value < kEnd && value == std::floor(value);
+  });
 }
 
 ShapeProblem wrong_element(DType dtype, double value) {
@@ -114,41 +109,39 @@ const OpDef kLeafRows[] = {
      .name = "constant",
      .attrs = kConstantAttrs,
      .shape = constant_shape,
-     .cheap = true,
      .given_type = true,
      .doc = "`value` everywhere, or `values` in row-major order"},
     {.kind = OpKind::Iota,
      .name = "iota",
      .attrs = kAxisAttr,
      .shape = iota_shape,
-     .cheap = true,
      .given_type = true,
      .doc = "the index along `axis`"},
     {.kind = OpKind::BatchSize,
      .name = "batch_size",
      .shape = scalar_leaf<DType::F32>,
-     .cheap = true,
+     .fact = StepFact::Rows,
      .doc = "n, the rows of this step"},
     {.kind = OpKind::StepNumber,
      .name = "step_number",
      .shape = scalar_leaf<DType::F64>,
-     .cheap = true,
+     .fact = StepFact::Step,
      .doc = "the number of this step, from 1"},
     {.kind = OpKind::StepCount,
      .name = "step_count",
      .shape = scalar_leaf<DType::F64>,
-     .cheap = true,
+     .fact = StepFact::Steps,
      .doc = "the planned number of steps"},
     {.kind = OpKind::EpochNumber,
      .name = "epoch_number",
      .shape = scalar_leaf<DType::F64>,
-     .cheap = true,
+     .fact = StepFact::Epoch,
      .doc = "the number of this epoch, from 1"},
     {.kind = OpKind::RandomBits,
      .name = "random_bits",
      .attrs = kStreamAttr,
      .shape = bits_shape,
-     .cheap = true,
+     .cost = CostClass::Transcendental,
      .given_type = true,
      .doc = "Threefry-2x32-20 of key (seed, stream) and counter (step, index): "
             "row-major, the batch outermost"},

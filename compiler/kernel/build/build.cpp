@@ -24,8 +24,6 @@ Kernel build_cluster(const BuildInput& input) {
       return build_scalar(input);
     case ClusterClass::Strip:
       return cluster.items.empty() ? build_row_strip(input) : build_strip(input);
-    case ClusterClass::Window:
-      break;
   }
   GRADUS_CHECK(false, "a cluster of a class that has a builder");
 }

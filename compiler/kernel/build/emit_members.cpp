@@ -18,16 +18,13 @@ namespace gradus::kernel {
 
 Operand KernelBuilder::emit(NodeId member, const Point& point) {
   const Node& node = (*graph_)[member];
-  // The rows that are no arithmetic; everything else is a statement with the row's own name.
+  if (op_def(node.op).cost == CostClass::Moves) {
+    const bool crossing = node.op == OpKind::Reshape && dimensions_cross(*graph_, member);
+    return crossing ? emit_crossing(member, point) : operand_of(member, 0, point);
+  }
+  // Rows that are no arithmetic have loads and guards of their own; everything else is a statement
+  // with the row's name.
   switch (node.op) {
-    case OpKind::Reshape:
-      if (dimensions_cross(*graph_, member)) return emit_crossing(member, point);
-      return operand_of(member, 0, point);
-    case OpKind::StopGradient:
-    case OpKind::Transpose:
-    case OpKind::Broadcast:
-    case OpKind::Slice:
-      return operand_of(member, 0, point);
     case OpKind::Pad:
       return emit_pad(member, point);
     case OpKind::Concat:

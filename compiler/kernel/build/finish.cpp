@@ -131,29 +131,16 @@ bool may_share(const Kernel& kernel, const std::vector<Touch>& touches, SlotId i
 }
 
 void count_operation(OpKind op, Cost& cost, double times) {
-  switch (op) {
-    case OpKind::Div:
-    case OpKind::IntDiv:
-    case OpKind::Mod:
-    case OpKind::Sqrt:
+  switch (op_def(op).cost) {
+    case CostClass::Divide:
       cost.divide += times;
       return;
-    case OpKind::Exp:
-    case OpKind::Expm1:
-    case OpKind::Log:
-    case OpKind::Log1p:
-    case OpKind::Sin:
-    case OpKind::Cos:
-    case OpKind::Tanh:
-    case OpKind::Sigmoid:
-    case OpKind::Erf:
-    case OpKind::NormalCdf:
-    case OpKind::NormalDensity:
-    case OpKind::Pow:
-    case OpKind::RandomBits:
+    case CostClass::Transcendental:
       cost.transcendental += times;
       return;
-    default:
+    case CostClass::Moves:
+    case CostClass::Simple:
+    case CostClass::Several:
       cost.simple += times;
       return;
   }

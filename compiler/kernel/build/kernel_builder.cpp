@@ -427,6 +427,8 @@ Operand KernelBuilder::operand_of(NodeId member, size_t k, const Point& point) {
 Operand KernelBuilder::read(NodeId source, const AccessMap& map, const Point& point) {
   const Node& node = (*graph_)[source];
   const DType dtype = node.type.dtype;
+  if (op_def(node.op).fact != StepFact::None) return let(node.op, {}, dtype);
+  // Leaves without memory say their element by its place alone, each in its own way.
   switch (node.op) {
     case OpKind::Constant:
       if (is_buffer(node)) break;
@@ -439,12 +441,6 @@ Operand KernelBuilder::read(NodeId source, const AccessMap& map, const Point& po
       const Operand index = index_of(at(map, point));
       return let(OpKind::RandomBits, {index}, dtype, node.attrs.integer(AttrName::Stream));
     }
-    case OpKind::BatchSize:
-    case OpKind::StepNumber:
-    case OpKind::StepCount:
-    case OpKind::EpochNumber:
-    case OpKind::Seed:
-      return let(node.op, {}, dtype);
     default:
       break;
   }

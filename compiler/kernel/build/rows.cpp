@@ -25,29 +25,6 @@ namespace gradus::kernel {
 
 namespace {
 
-bool is_expensive(OpKind op) {
-  // The math functions, and division, as expensive as some of them.
-  switch (op) {
-    case OpKind::Exp:
-    case OpKind::Expm1:
-    case OpKind::Log:
-    case OpKind::Log1p:
-    case OpKind::Sin:
-    case OpKind::Cos:
-    case OpKind::Tanh:
-    case OpKind::Sigmoid:
-    case OpKind::Erf:
-    case OpKind::NormalCdf:
-    case OpKind::NormalDensity:
-    case OpKind::Pow:
-    case OpKind::Div:
-    case OpKind::Sqrt:
-      return true;
-    default:
-      return false;
-  }
-}
-
 class RowsBuilder {
  public:
   explicit RowsBuilder(const BuildInput& input)
@@ -188,8 +165,8 @@ class RowsBuilder {
     SlotId slot;
     int stage;
   };
-  /// Keeps an expensive member for the loops that follow.
-  void spill(NodeId member, int stage) {
+  /// Keeps a dear member for the loops that follow.
+  void stash(NodeId member, int stage) {
     if (input_.schedule.held || !is_expensive_to_repeat(member, stage)) return;
     const Operand value = builder_.value_of(member, point());
     if (!value.value.valid()) return;
@@ -208,7 +185,7 @@ class RowsBuilder {
     }
   }
   bool is_expensive_to_repeat(NodeId member, int stage) const {
-    if (!is_expensive(graph_[member].op)) return false;
+    if (!is_expensive(op_def(graph_[member].op).cost)) return false;
     for (int later = stage + 1; later < stages_.count; ++later) {
       if (is_read_in(member, later)) return true;
     }
@@ -224,7 +201,7 @@ class RowsBuilder {
           is_fold(reader) ? stages_.of[i] == stage + 1 : is_full(reader) && stages_.of[i] == stage;
       if (!here && !needed[i]) continue;
       if (reader == member) return true;
-      if (!here && is_expensive(graph_[reader].op)) continue;  // it comes from a spill of its own
+      if (!here && is_expensive(op_def(graph_[reader].op).cost)) continue;  // it comes from a stash of its own
       for (NodeId operand : graph_[reader].operands) {
         const NodeId source = resolve_view(graph_, operand).source;
         const auto at = std::find(cluster.members.begin(), cluster.members.end(), source);

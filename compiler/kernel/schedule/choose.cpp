@@ -26,8 +26,6 @@ Schedule choose_schedule(const Graph& graph, const Cluster& cluster, const Targe
     case ClusterClass::Strip:
       return cluster.items.empty() ? schedule_row_strip(graph, cluster, target, capacity)
                                    : schedule_strip(graph, cluster, target, capacity);
-    case ClusterClass::Window:
-      break;
   }
   GRADUS_CHECK(false, "a cluster of a class that has a schedule");
 }

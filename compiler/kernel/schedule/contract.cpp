@@ -65,7 +65,7 @@ Cache l2(const Target& target) { return {target.l2_bytes, 8}; }
 ///   64 sets, stride of 17 lines: all sets in turn, 64 * ways lines fit
 bool has_conflict_misses(int64_t count, int64_t stride, Cache cache) {
   int64_t sets = std::max<int64_t>(1, cache.bytes / kCacheLine / cache.ways);
-  int64_t bytes = stride * 4;
+  int64_t bytes = stride * kElementBytes;
   if (bytes < kCacheLine) return false;
   int64_t lines = bytes / kCacheLine;
   return count > cache.ways * sets / std::gcd(sets, lines);
@@ -94,7 +94,7 @@ int64_t column_steps(const Target& target) {
 
 /// Whether each step of the sum brings another line of the left operand.
 bool left_by_columns(const ContractShape& shape) {
-  return shape.left.outer_stride() == 1 && shape.left.inner_stride() * 4 > kCacheLine;
+  return shape.left.outer_stride() == 1 && shape.left.inner_stride() * kElementBytes > kCacheLine;
 }
 
 /// Whether packing B pays even where both operands are read down their columns: many rows use the
@@ -102,7 +102,7 @@ bool left_by_columns(const ContractShape& shape) {
 /// only a few columns of them are used.
 bool packing_b_pays(const ContractShape& shape, const Sizes& size, const Target& target) {
   constexpr int64_t kManyRows = 512;
-  const int64_t reach = column_steps(target) * shape.right.inner_stride() * 4;
+  const int64_t reach = column_steps(target) * shape.right.inner_stride() * kElementBytes;
   return size.m >= kManyRows && 2 * reach >= target.l2_bytes;
 }
 
@@ -129,7 +129,7 @@ bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
                       const Target& target) {
   if (!shape.right_runs_along_lanes()) return true;
   if (runs_down_columns(shape, size, target)) return false;
-  if (size.m >= 96 && size.k * size.n * 4 > target.l2_bytes) return true;
+  if (size.m >= 96 && size.k * size.n * kElementBytes > target.l2_bytes) return true;
   bool conflicts = has_conflict_misses(kc, shape.right.inner_stride(), l1(target));
   return conflicts && size.m >= 48 && !wide_registers(target);
 }

@@ -5,7 +5,7 @@
 // other side, C'[j, i] = sum over k of B'[j, k] * A'[k, i]: the terms and their order are equal.
 #include "kernel/schedule/contract_shape.h"
 
-#include <algorithm>
+
 #include <utility>
 
 #include "graph/op.h"
@@ -43,22 +43,15 @@ bool stores_along_columns(const Graph& graph, const Cluster& cluster) {
 }
 
 int simple_epilogue_ops(const Graph& graph, const Cluster& cluster) {
-  static constexpr OpKind kSimple[] = {
-      OpKind::Neg,   OpKind::Abs,      OpKind::Add,     OpKind::Sub,
-      OpKind::Mul,   OpKind::Fma,      OpKind::Maximum, OpKind::Minimum,
-      OpKind::Equal, OpKind::NotEqual, OpKind::Less,    OpKind::LessEqual,
-      OpKind::And,   OpKind::Or,       OpKind::Not,     OpKind::Select};
-  static constexpr OpKind kFree[] = {OpKind::StopGradient, OpKind::Reshape, OpKind::Transpose,
-                                     OpKind::Broadcast, OpKind::Slice};
   int count = 0;
   for (NodeId member : cluster.members) {
     if (member == cluster.anchor) continue;
     const Node& node = graph[member];
     // What is a scalar is computed once before the loops.
     if (node.type.is_scalar()) continue;
-    if (std::find(std::begin(kFree), std::end(kFree), node.op) != std::end(kFree)) continue;
-    bool simple = std::find(std::begin(kSimple), std::end(kSimple), node.op) != std::end(kSimple);
-    if (!simple) return -1;
+    const OpDef& def = op_def(node.op);
+    if (def.cost == CostClass::Moves) continue;
+    if (def.cls != OpClass::Pointwise || def.cost != CostClass::Simple) return -1;
     ++count;
   }
   return count;

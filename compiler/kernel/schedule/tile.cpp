@@ -41,7 +41,7 @@ double cycles_of_tile(int64_t rows, int64_t vectors, int64_t inner, const Target
   double products = static_cast<double>(rows * vectors) / target.fma_per_cycle;
   double loads = static_cast<double>(rows + vectors) / 2;
   double step = std::max({products, loads, kLatency});
-  int64_t bytes = vectors * target.lanes * 4;
+  int64_t bytes = vectors * target.lanes * kElementBytes;
   if (bytes * inner > target.l1_bytes / 2) {
     step = std::max(step, static_cast<double>(bytes) / kBytesFromL2);
   }

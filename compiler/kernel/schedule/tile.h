@@ -7,6 +7,9 @@
 
 namespace gradus::kernel {
 
+/// Of an element of a product: kernels of contractions are f32.
+inline constexpr int64_t kElementBytes = sizeof(float);
+
 struct TileShape {
   int64_t mr = 6;
   int64_t nv = 2;

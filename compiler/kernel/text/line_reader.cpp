@@ -44,11 +44,8 @@ DType LineReader::dtype() {
 }
 
 ClusterClass LineReader::cluster_class() {
-  static constexpr ClusterClass kClasses[] = {
-      ClusterClass::Pointwise, ClusterClass::Rows,   ClusterClass::Contract, ClusterClass::Strip,
-      ClusterClass::Scatter,   ClusterClass::Window, ClusterClass::Scalar};
   Token token = take_kind(TokenKind::Word, "the kernel's class");
-  for (ClusterClass cls : kClasses) {
+  for (ClusterClass cls : kClusterClasses) {
     if (cluster_class_name(cls) == token.text) return cls;
   }
   fail(token, "the kernel's class");

@@ -380,7 +380,6 @@ std::string print_schedule(const Schedule& s, ClusterClass cls) {
       return fmt::format("{{block={} unroll={}}}", s.block, s.unroll);
     case ClusterClass::Rows:
     case ClusterClass::Strip:
-    case ClusterClass::Window:
       return fmt::format("{{rows={} unroll={} held={}}}", s.rows, s.unroll, s.held);
     case ClusterClass::Contract:
       break;
