@@ -86,11 +86,11 @@ std::unique_ptr<RowSource> make_columns(std::shared_ptr<const CsvTable> table,
 std::unique_ptr<RowSource> read_idx(Bytes bytes, std::string name);
 /// A NumPy .npy file: f2, f4, f8, i1 to i8, u1 to u8 or b1 in either order of bytes and of axes.
 std::unique_ptr<RowSource> read_npy(Bytes bytes, std::string name);
-/// `count` points from `from` to `to`, both included, each a row of one number; at most 2^31.
-std::unique_ptr<RowSource> make_linspace(double from, double to, int64_t count);
-
-}  // namespace gradus::runtime
 /// An .npz archive's array `array`; where that is empty the only one, or the one that is named as the
 /// input.
 std::unique_ptr<RowSource> read_npz(const Bytes& bytes, const std::string& name,
                                     const std::string& array, const std::string& input);
+/// `count` points from `from` to `to`, both included, each a row of one number; at most 2^31.
+std::unique_ptr<RowSource> make_linspace(double from, double to, int64_t count);
+
+}  // namespace gradus::runtime

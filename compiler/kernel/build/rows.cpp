@@ -166,7 +166,7 @@ class RowsBuilder {
     int stage;
   };
   /// Keeps a dear member for the loops that follow.
-  void stash(NodeId member, int stage) {
+  void spill(NodeId member, int stage) {
     if (input_.schedule.held || !is_expensive_to_repeat(member, stage)) return;
     const Operand value = builder_.value_of(member, point());
     if (!value.value.valid()) return;
@@ -201,7 +201,8 @@ class RowsBuilder {
           is_fold(reader) ? stages_.of[i] == stage + 1 : is_full(reader) && stages_.of[i] == stage;
       if (!here && !needed[i]) continue;
       if (reader == member) return true;
-      if (!here && is_expensive(op_def(graph_[reader].op).cost)) continue;  // it comes from a stash of its own
+      // What is expensive comes from a spill of its own.
+      if (!here && is_expensive(op_def(graph_[reader].op).cost)) continue;
       for (NodeId operand : graph_[reader].operands) {
         const NodeId source = resolve_view(graph_, operand).source;
         const auto at = std::find(cluster.members.begin(), cluster.members.end(), source);
