@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 
 #include "cluster/cluster_space.h"
 #include "fuse/strip_set.h"
@@ -24,7 +25,12 @@ class ColumnSums {
         capacity_(capacity),
         clustering_(clustering),
         remarks_(remarks),
-        strips_(sources, clustering) {}
+        strips_(sources, clustering) {
+    for (size_t i = 0; i < strips_.clusters(); ++i) {
+      if (!is_sum(at(i)) || !is_far(summed(at(i)))) continue;
+      for (NodeId read : strips_.reads(i)) sums_of_[read].push_back(i);
+    }
+  }
 
   void run() {
     for (size_t i = 0; i < strips_.clusters(); ++i) take_sums(i);
@@ -37,6 +43,7 @@ class ColumnSums {
   Clustering& clustering_;
   Remarks* remarks_;
   StripSet strips_;
+  std::unordered_map<NodeId, std::vector<size_t>> sums_of_;  // of far matrices that read a value
 
   const Cluster& at(size_t cluster) const { return clustering_.clusters[ClusterId(cluster)]; }
   bool is_free(size_t cluster) const { return strips_.strip_of(cluster) == StripSet::kNone; }
@@ -50,18 +57,21 @@ class ColumnSums {
     const Shape& shape = graph_.type(graph_[sum.anchor].operands[0]).shape;
     return shape.size() == 2 ? shape : Shape{};
   }
+  bool is_far(const Shape& matrix) const {
+    return !matrix.empty() && !matrix[1].batch && !matrix[1].is_one() &&
+           byte_size({DType::F32, matrix}, capacity_) >= kNearAnyway;
+  }
+  bool may_store_rows(const Cluster& cluster) const {
+    if (!cluster.updates.empty()) return false;
+    return cluster.cls == ClusterClass::Contract ||
+           (cluster.cls == ClusterClass::Rows && folds_along_lanes(graph_, graph_[cluster.anchor]));
+  }
   /// Products of this size, and rows with one loop over all of them.
   bool stores_rows(const Cluster& cluster, const Shape& matrix) const {
-    if (!cluster.updates.empty() || matrix.empty()) return false;
-    if (matrix[1].batch || matrix[1].is_one()) return false;
-    if (byte_size({DType::F32, matrix}, capacity_) < kNearAnyway) return false;
     if (cluster.cls == ClusterClass::Contract) {
       return graph_.type(cluster.anchor).shape == matrix &&
              graph_.type(cluster.anchor).dtype == DType::F32;
     }
-    const bool rows =
-        cluster.cls == ClusterClass::Rows && folds_along_lanes(graph_, graph_[cluster.anchor]);
-    if (!rows) return false;
     const std::optional<ClusterSpace> space = find_space(graph_, cluster);
     return space && space->extents == matrix && space->folded == std::vector<bool>{false, true};
   }
@@ -86,19 +96,20 @@ class ColumnSums {
   }
 
   /// Sums of what a cluster stores or reads, in order.
-  std::set<size_t> candidates(size_t rows) const {
+  std::set<size_t> candidates(size_t rows) {
     std::set<size_t> found;
     const auto add = [&](NodeId value) {
-      for (size_t reader : strips_.readers(value)) {
-        if (is_sum(at(reader)) && is_free(reader)) found.insert(reader);
-      }
+      const auto sums = sums_of_.find(value);
+      if (sums == sums_of_.end()) return;
+      std::erase_if(sums->second, [&](size_t sum) { return !is_free(sum); });
+      found.insert(sums->second.begin(), sums->second.end());
     };
     std::ranges::for_each(at(rows).yields, add);
     std::ranges::for_each(strips_.reads(rows), add);
     return found;
   }
   void take_sums(size_t rows) {
-    if (!is_free(rows) || is_sum(at(rows))) return;
+    if (!is_free(rows) || is_sum(at(rows)) || !may_store_rows(at(rows))) return;
     StripParts strip;
     strip.own = {rows};
     for (size_t sum : candidates(rows)) {

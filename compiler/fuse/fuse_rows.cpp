@@ -34,7 +34,7 @@ bool take(Drafts& drafts, DraftId seed, const std::vector<DraftId>& candidates, 
 bool take_twins(Drafts& drafts, DraftId seed) {
   bool changed = false;
   for (DraftId source : drafts.producers(seed)) {
-    for (DraftId twin : drafts.consumers(source)) {
+    for (DraftId twin : drafts.consumers_near(source, drafts[seed].anchor)) {
       if (twin == seed || drafts[twin].cls != ClusterClass::Rows || !is_chain(drafts, twin))
         continue;
       changed |= drafts.merge(seed, twin);

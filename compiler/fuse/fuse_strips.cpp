@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 #include <set>
 
 #include "cluster/cluster_space.h"
@@ -25,12 +26,7 @@ class StripFuser {
         capacity_(capacity),
         clustering_(clustering),
         remarks_(remarks),
-        strips_(sources, clustering) {
-    for (size_t i = strips_.clusters(); i-- > 0;) {
-      const bool alone = at(i).cls == ClusterClass::Pointwise && at(i).members.size() == 1;
-      if (alone && moves_elements(at(i).anchor)) movers_.push_back(i);
-    }
-  }
+        strips_(sources, clustering) {}
 
   void run() {
     for (size_t i = 0; i < strips_.clusters(); ++i) seed(i);
@@ -43,7 +39,6 @@ class StripFuser {
   Clustering& clustering_;
   Remarks* remarks_;
   StripSet strips_;
-  std::vector<size_t> movers_;  // clusters that only move elements, the last first
 
   const Cluster& at(size_t cluster) const { return clustering_.clusters[ClusterId(cluster)]; }
   const Shape& shape(NodeId id) const { return graph_.type(id).shape; }
@@ -71,6 +66,7 @@ class StripFuser {
   void take_producers(StripParts& strip, size_t rows) const;
   void repeat(StripParts& strip, size_t rows) const;
   void take_consumers(StripParts& strip) const;
+  std::set<size_t> movers_behind(const StripParts& strip) const;
   void take_moves(StripParts& strip) const;
   bool gather(const StripParts& strip, NodeId moved, NodeId node, std::set<size_t>& clusters,
               std::vector<std::pair<NodeId, NodeId>>& moves) const;
@@ -247,9 +243,29 @@ bool StripFuser::gather(const StripParts& strip, NodeId moved, NodeId node,
   });
 }
 
+/// Clusters that only move elements: of what the strip stores, or of what others of them have moved.
+std::set<size_t> StripFuser::movers_behind(const StripParts& strip) const {
+  std::set<size_t> movers;
+  std::vector<NodeId> open;
+  for (size_t own : strip.own) {
+    open.insert(open.end(), at(own).yields.begin(), at(own).yields.end());
+  }
+  while (!open.empty()) {
+    const NodeId value = open.back();
+    open.pop_back();
+    for (size_t i : strips_.readers(value)) {
+      const bool alone = at(i).cls == ClusterClass::Pointwise && at(i).members.size() == 1;
+      if (!alone || !moves_elements(at(i).anchor) || !movers.insert(i).second) continue;
+      open.push_back(at(i).anchor);
+    }
+  }
+  return movers;
+}
+
 /// Copies of the strip's products that only move their elements: the longest ways first.
 void StripFuser::take_moves(StripParts& strip) const {
-  for (size_t i : movers_) {
+  const std::set<size_t> movers = movers_behind(strip);
+  for (size_t i : std::ranges::reverse_view(movers)) {
     if (!is_free(i, ClusterClass::Pointwise) || strip.moved.count(i) > 0) continue;
     std::set<size_t> clusters;
     std::vector<std::pair<NodeId, NodeId>> moves;

@@ -66,14 +66,14 @@ Drafts::Drafts(const Sources& sources, int64_t capacity, Remarks* remarks)
       after_(graph().size()),
       results_(graph().size(), 0),
       wanted_(graph().size(), false),
-      updates_of_(graph().size()) {
+      update_of_(graph().size(), kNone) {
   find_computed();
   find_readers();
   find_outsides();
-  places_.resize(drafts_.size());
   marks_.resize(drafts_.size());
   find_updates();
-  find_places();
+  find_subtrees();
+  find_order();
 }
 
 void Drafts::add_draft(NodeId node) {
@@ -137,7 +137,6 @@ void Drafts::find_updates() {
     GRADUS_CHECK(update.leaf.valid(), "an update names a parameter or state: " + result.name);
     const bool own = draft_of_[update.value].valid() && results_[update.value] == 1;
     update.in_place = own && taken.insert(update.leaf).second;
-    updates_of_[update.value].push_back(updates_.size());
     updates_.push_back(update);
     if (update.in_place) decide_in_place(updates_.size() - 1);
   }
@@ -155,6 +154,7 @@ void Drafts::decide_in_place(size_t index) {
   Update& update = updates_[index];
   const DraftId draft = draft_of_[update.value];
   const Nodes others = other_readers(update);
+  update_of_[update.value] = index;
   for (NodeId reader : others) {
     after_[reader].push_back(update.value);
     drafts_[draft_of_[reader]].early = {reader};
@@ -162,6 +162,7 @@ void Drafts::decide_in_place(size_t index) {
   if (updates_fit(drafts_[draft], std::nullopt, draft, draft) && !cycle_through(draft)) return;
   for (NodeId reader : others) after_[reader].pop_back();
   update.in_place = false;
+  update_of_[update.value] = kNone;
   if (!remarks_) return;
   remarks_->push_back(fmt::format("copy {} into {}: the old value is read elsewhere later",
                                   names_[update.value], names_[update.leaf]));
@@ -171,14 +172,12 @@ void Drafts::decide_in_place(size_t index) {
 bool Drafts::updates_fit(const Draft& merged, std::optional<ClusterSpace> space, DraftId a,
                          DraftId b) const {
   for (NodeId yield : merged.outside.yields) {
-    for (size_t index : updates_of_[yield]) {
-      const Update& update = updates_[index];
-      if (!update.in_place) continue;
-      for (NodeId reader : readers(update.leaf)) {
-        if (!in_either(reader, a, b) || reads_in_place(update, merged.cluster, reader)) continue;
-        if (!space) space = find_space(graph(), merged.cluster);
-        if (!space || !update_fits(update, merged.cluster, *space, reader)) return false;
-      }
+    if (update_of_[yield] == kNone) continue;
+    const Update& update = updates_[update_of_[yield]];
+    for (NodeId reader : readers(update.leaf)) {
+      if (!in_either(reader, a, b) || reads_in_place(update, merged.cluster, reader)) continue;
+      if (!space) space = find_space(graph(), merged.cluster);
+      if (!space || !update_fits(update, merged.cluster, *space, reader)) return false;
     }
   }
   return true;
@@ -233,6 +232,25 @@ std::vector<DraftId> Drafts::consumers(DraftId id) const {
   return result;
 }
 
+std::vector<DraftId> Drafts::consumers_near(DraftId id, NodeId near) const {
+  constexpr size_t kMany = 256;
+  std::vector<DraftId> result;
+  begin_search(id);
+  for (NodeId yield : drafts_[id].outside.yields) {
+    std::span<const NodeId> all = readers(yield);  // ascending
+    if (all.size() > kMany) {
+      const auto from = std::ranges::lower_bound(all, near) - all.begin();
+      all = all.subspan(static_cast<size_t>(from));
+      all = all.first(std::min(all.size(), kMany));
+    }
+    for (NodeId reader : all) {
+      if (mark(draft_of_[reader])) result.push_back(draft_of_[reader]);
+    }
+  }
+  std::ranges::sort(result);
+  return result;
+}
+
 std::vector<DraftId> Drafts::producers(DraftId id) const {
   std::vector<DraftId> result;
   begin_search(id);
@@ -256,10 +274,8 @@ bool Drafts::only_read_by(DraftId id, DraftId reader) const {
 
 int64_t Drafts::bytes_between(DraftId producer, DraftId consumer) const {
   int64_t bytes = 0;
-  for (NodeId yield : drafts_[producer].outside.yields) {
-    const bool read = std::ranges::any_of(
-        readers(yield), [&](NodeId reader) { return draft_of_[reader] == consumer; });
-    if (read) bytes += byte_size(graph().type(yield), capacity_);
+  for (NodeId read : drafts_[consumer].outside.reads) {
+    if (draft_of_[read] == producer) bytes += byte_size(graph().type(read), capacity_);
   }
   return bytes;
 }
@@ -310,6 +326,9 @@ Draft Drafts::joined(DraftId into, DraftId other) const {
   merged.cluster.members.reserve(first.cluster.members.size() + second.cluster.members.size());
   std::ranges::merge(first.cluster.members, second.cluster.members,
                      std::back_inserter(merged.cluster.members));
+  merged.widest = std::max(first.widest, second.widest, [](const Subtree& a, const Subtree& b) {
+    return a.size() < b.size();
+  });
   merged.early = first.early;
   merged.early.insert(merged.early.end(), second.early.begin(), second.early.end());
   return merged;
@@ -321,9 +340,8 @@ std::optional<Refusal> Drafts::breach_of_pair(DraftId a, DraftId b) const {
   if (operations > kMaxOperations) return Refusal{Refusal::Law::Operations, {}};
   if (slots_of_both(a, b) > kMaxSlots) return Refusal{Refusal::Law::Slots, {}};
   for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
-    if (const auto through = path_around(from, to)) {
-      return Refusal{Refusal::Law::Path, *through};
-    }
+    if (!has_path_around(from, to)) continue;
+    return Refusal{Refusal::Law::Path, remarks_ ? first_of_path(from, to) : DraftId()};
   }
   return std::nullopt;
 }
@@ -418,9 +436,7 @@ void Drafts::set_yields(Draft& draft) const {
   draft.cluster.yields.assign(yields.begin(), yields.end());
   std::vector<size_t> stored;
   for (NodeId yield : yields) {
-    for (size_t index : updates_of_[yield]) {
-      if (updates_[index].in_place) stored.push_back(index);
-    }
+    if (update_of_[yield] != kNone) stored.push_back(update_of_[yield]);
   }
   std::ranges::sort(stored);
   for (size_t index : stored) {
@@ -435,10 +451,7 @@ void Drafts::add_copies(Clustering& clustering) const {
   for (size_t i = 0; i < graph().results.size(); ++i) {
     const Result& result = graph().results[i];
     if (result.kind == ResultKind::Update) {
-      const auto& updates = updates_of_[result.value];
-      const bool in_place =
-          std::ranges::any_of(updates, [&](size_t index) { return updates_[index].in_place; });
-      if (in_place) continue;
+      if (update_of_[result.value] != kNone) continue;
     } else if (draft_of_[result.value].valid() && stored.insert(result.value).second) {
       continue;
     }

@@ -17,13 +17,12 @@
 #include <vector>
 
 #include "cluster/growing_space.h"
+#include "fuse/draft_order.h"
 #include "fuse/fuse.h"
 #include "fuse/sources.h"
 #include "support/short_vector.h"
 
 namespace gradus::fuse {
-
-using DraftId = Id<struct DraftTag>;
 
 /// The new value of a parameter or state; in place where it may be stored straight into the leaf.
 struct Update {
@@ -39,12 +38,21 @@ struct Outside {
   Nodes yields;  // members that others or results read, ascending
 };
 
+/// Each node hangs from the latest that it reads; those that hang from one, and so come after it,
+/// have the numbers of a range.
+struct Subtree {
+  uint32_t first = 0, end = 0;
+  uint32_t size() const { return end - first; }
+  bool holds(const Subtree& other) const { return first <= other.first && other.first < end; }
+};
+
 /// Empty once it has been merged into another.
 struct Draft {
   Cluster cluster;  // class, anchor and members
   Outside outside;
   std::unique_ptr<GrowingSpace> space;  // of these members; nothing before the first merge
   std::vector<NodeId> early;  // L4: members after which others have to run that do not read them
+  Subtree widest;             // of a member's
 };
 
 /// Why two drafts stay apart.
@@ -69,6 +77,9 @@ class Drafts {
   /// Live drafts that read a member, or that a member reads; ascending.
   std::vector<DraftId> consumers(DraftId id) const;
   std::vector<DraftId> producers(DraftId id) const;
+  /// The consumers; where a member has very many readers, only the next ones of them from `near` on,
+  /// so that a look from each of them stays a short one.
+  std::vector<DraftId> consumers_near(DraftId id, NodeId near) const;
   /// Whether nobody but `reader` (and the draft itself) reads what `id` computes, results included.
   bool only_read_by(DraftId id, DraftId reader) const;
   /// Bytes that pass between the two.
@@ -120,14 +131,18 @@ class Drafts {
   // paths.cpp
   template <typename Visit>
   void for_successors(DraftId id, Visit visit) const;
+  template <typename Visit>
+  void for_predecessors(DraftId id, Visit visit) const;
   void begin_search(DraftId from = DraftId()) const;
   bool mark(DraftId id) const;
-  bool reaches(DraftId from, DraftId to, size_t end) const;
   bool cycle_through(DraftId id) const;
-  std::optional<DraftId> path_around(DraftId from, DraftId to) const;
-  void put(DraftId id, size_t place);
-  void find_places();
-  void place_together(DraftId a, DraftId b);
+  bool reaches(DraftId from, DraftId to) const;
+  bool surely_leads(DraftId from, DraftId to) const;
+  bool has_path_around(DraftId from, DraftId to) const;
+  DraftId first_of_path(DraftId from, DraftId to) const;
+  void find_subtrees();
+  void find_order();
+  void place_together(DraftId into, DraftId other);
 
   void set_yields(Draft& draft) const;
   void add_copies(Clustering& clustering) const;
@@ -143,14 +158,21 @@ class Drafts {
   IdVector<NodeId, std::vector<NodeId>> after_;  // L4: nodes that run after this one
   IdVector<NodeId, int> results_;                // how many results a node is
   IdVector<NodeId, bool> wanted_;                // is a result, or seen through one that is a view
+  static constexpr size_t kNone = SIZE_MAX;
   std::vector<Update> updates_;
-  IdVector<NodeId, std::vector<size_t>> updates_of_;  // those that a node is the new value of
+  IdVector<NodeId, size_t> update_of_;  // the one in place that a node is the value of, or kNone
   std::set<std::tuple<DraftId, DraftId, Refusal>> refused_;  // what the remarks have said
-  IdVector<DraftId, size_t> places_;      // by dependence; of those that live, and of those joined
-  std::vector<DraftId> order_;            // the draft at each place
-  mutable IdVector<DraftId, int> marks_;  // the last search that visited a draft
-  mutable int search_ = 0;
-  mutable std::vector<DraftId> pending_;  // of a search: visited, but not what follows
+  IdVector<NodeId, Subtree> subtrees_;
+  DraftOrder order_;                          // of those that live; each dependence goes forward
+  mutable IdVector<DraftId, int64_t> marks_;  // the last search that visited a draft
+  mutable int64_t search_ = 0;
+  /// What one end of a search has visited, and how many of these have shown what lies beyond them.
+  struct Front {
+    std::vector<DraftId> found;
+    size_t next = 0, steps = 0;
+    bool done() const { return next == found.size(); }
+  };
+  mutable Front ahead_, back_;
 };
 
 /// Takes the pointwise producers of `id` that nobody else reads: inside, they are never stored.

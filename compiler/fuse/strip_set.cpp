@@ -21,7 +21,8 @@ StripSet::StripSet(const Sources& sources, const Clustering& clustering)
       reads_(sources.reads_of_all(clustering)),
       readers_(sources.graph().size()),
       results_(sources.graph().size(), false),
-      successors_(clustering.clusters.size()) {
+      successors_(clustering.clusters.size()),
+      seen_(clustering.clusters.size(), 0) {
   const auto before = find_predecessors(sources, clustering, reads_);
   for (size_t i = 0; i < strip_of_.size(); ++i) {
     for (ClusterId id : before[ClusterId(i)]) successors_[id.index()].push_back(i);
@@ -49,25 +50,18 @@ std::pair<size_t, size_t> range_of(const StripParts& strip) {
 
 /// Paths go to later clusters; only strips that are made already, passed as one, lead back.
 size_t StripSet::last_that_returns(const StripParts& strip) const {
-  size_t last = range_of(strip).second;
-  for (bool more = true; more;) {
-    more = false;
-    for (const auto& [first, end] : ranges_) {
-      if (first > last || end <= last) continue;
-      last = end;
-      more = true;
-    }
-  }
-  return last;
+  const size_t last = range_of(strip).second;
+  const auto behind = ranges_.upper_bound(last);
+  return behind == ranges_.begin() ? last : std::max(last, std::prev(behind)->second);
 }
 
 bool StripSet::leaves_and_returns(const StripParts& strip) const {
   const size_t last = last_that_returns(strip);
-  std::vector<bool> seen(strip_of_.size(), false);
+  ++search_;
   std::vector<size_t> pending;
   const auto visit = [&](size_t i) {
-    if (i > last || seen[i] || strip.takes(i)) return;
-    seen[i] = true;
+    if (i > last || seen_[i] == search_ || strip.takes(i)) return;
+    seen_[i] = search_;
     pending.push_back(i);
   };
   for (const std::set<size_t>* from : {&strip.own, &strip.moved}) {
@@ -88,8 +82,19 @@ bool StripSet::leaves_and_returns(const StripParts& strip) const {
   return false;
 }
 
+/// Ranges that share a cluster become one.
+void StripSet::add_range(std::pair<size_t, size_t> range) {
+  auto it = ranges_.upper_bound(range.second);
+  while (it != ranges_.begin() && std::prev(it)->second >= range.first) {
+    --it;
+    range = {std::min(range.first, it->first), std::max(range.second, it->second)};
+    it = ranges_.erase(it);
+  }
+  ranges_.insert(range);
+}
+
 void StripSet::add(StripParts strip) {
-  ranges_.push_back(range_of(strip));
+  add_range(range_of(strip));
   for (const std::set<size_t>* taken : {&strip.own, &strip.moved}) {
     for (size_t i : *taken) strip_of_[i] = strips_.size();
   }

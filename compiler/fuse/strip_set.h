@@ -2,6 +2,7 @@
 // which, whether one more may be, and the clustering with strips in the places of their parts.
 #pragma once
 
+#include <map>
 #include <set>
 #include <vector>
 
@@ -48,18 +49,21 @@ class StripSet {
 
  private:
   size_t last_that_returns(const StripParts& strip) const;
+  void add_range(std::pair<size_t, size_t> range);
   Cluster make_part(const Cluster& cluster, const StripParts& strip, bool again) const;
   Cluster make_strip(const Clustering& clustering, const StripParts& strip) const;
   void set_yields(Clustering& clustering, const Reads& reads) const;
 
   const Sources& sources_;
   std::vector<StripParts> strips_;
-  std::vector<std::pair<size_t, size_t>> ranges_;  // first and last cluster of each strip
+  std::map<size_t, size_t> ranges_;  // from the first to the last cluster of strips; apart
   std::vector<size_t> strip_of_;
   IdVector<ClusterId, std::vector<NodeId>> reads_;
   IdVector<NodeId, std::vector<size_t>> readers_;
   IdVector<NodeId, bool> results_;
   std::vector<std::vector<size_t>> successors_;
+  mutable std::vector<size_t> seen_;  // the last search that saw a cluster
+  mutable size_t search_ = 0;
 };
 
 }  // namespace gradus::fuse

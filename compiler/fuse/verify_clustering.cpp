@@ -167,15 +167,16 @@ class Verifier {
   }
   void check_results() const {
     std::set<NodeId> stored;
+    std::vector<bool> copied(graph_.results.size(), false);
+    for (const Cluster& each : clustering_.clusters) {
+      if (each.copy_result >= 0) copied.at(static_cast<size_t>(each.copy_result)) = true;
+    }
     for (size_t i = 0; i < graph_.results.size(); ++i) {
       const Result& result = graph_.results[i];
-      const bool copied =
-          std::any_of(clustering_.clusters.begin(), clustering_.clusters.end(),
-                      [&](const Cluster& c) { return c.copy_result == static_cast<int32_t>(i); });
       const bool direct = result.kind == ResultKind::Update
                               ? is_update(result)
                               : is_yielded(result.value) && stored.insert(result.value).second;
-      require(copied || direct, "result {} is stored by nobody", i);
+      require(copied[i] || direct, "result {} is stored by nobody", i);
     }
   }
   bool is_update(const Result& result) const {
