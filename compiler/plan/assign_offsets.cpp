@@ -3,9 +3,13 @@
 // at the top of the best packing is moved forward and tried again. All of it counted, nothing timed
 // or random.
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <numeric>
+#include <queue>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "kernel/scratch.h"
 #include "plan/plan.h"
@@ -50,7 +54,7 @@ class Planner {
     find_offers();
   }
 
-  Plan plan();
+  Plan plan(int64_t most_looks);
   int64_t lower_bound() const;
 
  private:
@@ -58,12 +62,13 @@ class Planner {
   IdVector<BufferId, LiveRange> live_;
   std::vector<BufferId> arena_;
   std::vector<Offer> offers_;
+  IdVector<BufferId, std::vector<BufferId>> inputs_of_;  // that are offered to an output
 
   int64_t bytes(BufferId id) const { return placed_bytes(program_.buffers[id]); }
   void find_offers();
   bool fits(const Launch& launch, int64_t at, const Offer& offer) const;
   std::vector<Block> blocks(bool share) const;
-  void keep_better(Plan& best, const std::vector<Block>& blocks) const;
+  void keep_better(Plan& best, const std::vector<Block>& blocks, int64_t most_looks) const;
   Plan with_places(const std::vector<Block>& blocks, const std::vector<int64_t>& offsets,
                    int64_t peak) const;
 };
@@ -79,13 +84,16 @@ bool Planner::fits(const Launch& launch, int64_t at, const Offer& offer) const {
 }
 
 void Planner::find_offers() {
+  inputs_of_ = IdVector<BufferId, std::vector<BufferId>>(program_.buffers.size());
   for (size_t at = 0; at < program_.launches.size(); ++at) {
     const Launch& launch = program_.launches[at];
     const kernel::Kernel& kernel = program_.kernels[launch.kernel];
     for (size_t i = 0; i < kernel.slots.size(); ++i) {
       for (kernel::SlotId input : kernel.slots[kernel::SlotId(i)].may_share) {
         Offer offer{launch.buffers[i], launch.buffers[input.index()]};
-        if (fits(launch, static_cast<int64_t>(at), offer)) offers_.push_back(offer);
+        if (!fits(launch, static_cast<int64_t>(at), offer)) continue;
+        offers_.push_back(offer);
+        inputs_of_[offer.output].push_back(offer.input);
       }
     }
   }
@@ -93,12 +101,13 @@ void Planner::find_offers() {
 
 /// The most bytes live at one launch, less what its offers could save at best.
 int64_t Planner::lower_bound() const {
-  std::vector<int64_t> live(program_.launches.size(), 0);
+  std::vector<int64_t> live(program_.launches.size() + 1, 0);
   for (BufferId id : arena_) {
-    for (int64_t at = live_[id].begin; at < live_[id].end; ++at) {
-      live[static_cast<size_t>(at)] += bytes(id);
-    }
+    if (live_[id].begin >= live_[id].end) continue;
+    live[static_cast<size_t>(live_[id].begin)] += bytes(id);
+    live[static_cast<size_t>(live_[id].end)] -= bytes(id);
   }
+  std::partial_sum(live.begin(), live.end(), live.begin());
   std::set<BufferId> saved;
   for (const Offer& offer : offers_) {
     if (!saved.insert(offer.output).second) continue;
@@ -119,10 +128,9 @@ std::vector<Block> Planner::blocks(bool share) const {
   std::set<BufferId> taken;
   for (BufferId id : order) {
     size_t block = SIZE_MAX;
-    for (const Offer& offer : offers_) {
-      if (!share || offer.output != id || taken.count(offer.input)) continue;
-      taken.insert(offer.input);
-      block = block_of[offer.input];
+    for (BufferId input : inputs_of_[id]) {
+      if (!share || !taken.insert(input).second) continue;
+      block = block_of[input];
       break;
     }
     if (block == SIZE_MAX) {
@@ -143,13 +151,25 @@ struct Packing {
   int64_t peak = 0;
 };
 
-/// How many blocks live with another, summed over all blocks.
+/// How many blocks live with another, summed over all blocks: of all that begin before it ends,
+/// those that have not ended before it begins.
 int64_t count_neighbours(const std::vector<Block>& blocks) {
-  int64_t result = 0;
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    for (size_t j = 0; j < i; ++j) result += meet(blocks[i].live, blocks[j].live) ? 2 : 0;
+  std::vector<int64_t> begins, ends;
+  for (const Block& block : blocks) {
+    if (block.live.begin >= block.live.end) continue;
+    begins.push_back(block.live.begin);
+    ends.push_back(block.live.end);
   }
-  return result;
+  std::ranges::sort(begins);
+  std::ranges::sort(ends);
+  int64_t result = 0;
+  for (int64_t end : ends) {
+    result += std::ranges::lower_bound(begins, end) - begins.begin();
+  }
+  for (int64_t begin : begins) {
+    result -= std::ranges::upper_bound(ends, begin) - ends.begin();
+  }
+  return result - static_cast<int64_t>(begins.size());
 }
 
 /// A block that has its place.
@@ -194,6 +214,76 @@ Packing pack(const std::vector<Block>& blocks, const std::vector<size_t>& sequen
   return packing;
 }
 
+/// The free bytes below the last block that lives, and how far up that reaches.
+class Gaps {
+ public:
+  /// The begin of the tightest gap that holds so many, the lowest of equal ones.
+  int64_t take(int64_t bytes) {
+    const auto tightest = by_size_.lower_bound({bytes, 0});
+    if (tightest == by_size_.end()) return std::exchange(top_, top_ + bytes);
+    const auto [size, begin] = *tightest;
+    remove(begin, begin + size);
+    if (size > bytes) add(begin + bytes, begin + size);
+    return begin;
+  }
+  void free(int64_t begin, int64_t end) {
+    if (const auto above = gaps_.find(end); above != gaps_.end()) {
+      const int64_t high = above->second;
+      remove(end, high);
+      end = high;
+    }
+    const auto behind = gaps_.lower_bound(begin);
+    if (behind != gaps_.begin() && std::prev(behind)->second == begin) {
+      const int64_t low = std::prev(behind)->first;
+      remove(low, begin);
+      begin = low;
+    }
+    if (end == top_) {
+      top_ = begin;
+    } else {
+      add(begin, end);
+    }
+  }
+
+ private:
+  void add(int64_t begin, int64_t end) {
+    gaps_.emplace(begin, end);
+    by_size_.emplace(end - begin, begin);
+  }
+  void remove(int64_t begin, int64_t end) {
+    gaps_.erase(begin);
+    by_size_.erase({end - begin, begin});
+  }
+
+  std::map<int64_t, int64_t> gaps_;  // from begin to end
+  std::set<std::pair<int64_t, int64_t>> by_size_;
+  int64_t top_ = 0;
+};
+
+/// The same as `pack` into tightest gaps, for a sequence in which blocks begin one after the other:
+/// then all that live with the next block live when it begins.
+Packing pack_in_time(const std::vector<Block>& blocks, const std::vector<size_t>& sequence) {
+  Packing packing{std::vector<int64_t>(blocks.size(), 0), 0};
+  Gaps gaps;
+  using End = std::pair<int64_t, size_t>;
+  std::priority_queue<End, std::vector<End>, std::greater<End>> ends;  // of those that live
+  for (size_t id : sequence) {
+    const Block& block = blocks[id];
+    if (block.live.begin < block.live.end) {
+      for (; !ends.empty() && ends.top().first <= block.live.begin; ends.pop()) {
+        const size_t ended = ends.top().second;
+        gaps.free(packing.offsets[ended], packing.offsets[ended] + blocks[ended].bytes);
+      }
+      packing.offsets[id] = gaps.take(block.bytes);
+      ends.emplace(block.live.end, id);
+    }
+    packing.peak = std::max(packing.peak, packing.offsets[id] + block.bytes);
+  }
+  return packing;
+}
+
+constexpr size_t kInTime = 3;  // the sequence in which blocks begin
+
 std::vector<std::vector<size_t>> sequences(const std::vector<Block>& blocks) {
   auto length = [&](size_t i) { return blocks[i].live.end - blocks[i].live.begin; };
   auto area = [&](size_t i) {
@@ -212,7 +302,7 @@ std::vector<std::vector<size_t>> sequences(const std::vector<Block>& blocks) {
   });
   std::sort(result[2].begin(), result[2].end(),
             [&](size_t a, size_t b) { return std::pair(-area(a), a) < std::pair(-area(b), b); });
-  std::sort(result[3].begin(), result[3].end(), [&](size_t a, size_t b) {
+  std::sort(result[kInTime].begin(), result[kInTime].end(), [&](size_t a, size_t b) {
     return std::tuple(blocks[a].live.begin, -blocks[a].bytes, a) <
            std::tuple(blocks[b].live.begin, -blocks[b].bytes, b);
   });
@@ -221,10 +311,11 @@ std::vector<std::vector<size_t>> sequences(const std::vector<Block>& blocks) {
 
 /// Moves the block that makes the peak to the front of the sequence, again and again.
 Packing improve(const std::vector<Block>& blocks, int64_t neighbours, std::vector<size_t> sequence,
-                bool tightest, int64_t bound) {
+                bool tightest, bool in_time, int64_t bound) {
   const int64_t looks = static_cast<int64_t>(blocks.size()) + neighbours;
   const int64_t rounds = std::min(kImprovements, kLooks / 16 / std::max<int64_t>(1, looks));
-  Packing current = pack(blocks, sequence, tightest);
+  Packing current = tightest && in_time ? pack_in_time(blocks, sequence)
+                                        : pack(blocks, sequence, tightest);
   Packing best = current;
   for (int64_t round = 0; round < rounds && best.peak > bound; ++round) {
     auto top = std::find_if(sequence.begin(), sequence.end(), [&](size_t id) {
@@ -254,12 +345,19 @@ Plan Planner::with_places(const std::vector<Block>& blocks, const std::vector<in
   return plan;
 }
 
-void Planner::keep_better(Plan& best, const std::vector<Block>& blocks) const {
+/// Tries one sequence after another while first packings have looked at no more than so many, and in
+/// any case the last, which takes no looks.
+void Planner::keep_better(Plan& best, const std::vector<Block>& blocks, int64_t most_looks) const {
   const int64_t neighbours = count_neighbours(blocks);
-  for (const std::vector<size_t>& sequence : sequences(blocks)) {
+  const int64_t looks = static_cast<int64_t>(blocks.size() * blocks.size()) / 2;
+  int64_t looked = 0;
+  const std::vector<std::vector<size_t>> all = sequences(blocks);
+  for (size_t i = 0; i < all.size(); ++i) {
     for (bool tightest : {false, true}) {
       if (best.arena_bytes == best.lower_bound) return;
-      Packing packing = improve(blocks, neighbours, sequence, tightest, best.lower_bound);
+      const bool in_time = i == kInTime, alone = tightest && in_time;
+      if (!alone && (looked += looks) > most_looks) continue;
+      Packing packing = improve(blocks, neighbours, all[i], tightest, in_time, best.lower_bound);
       if (packing.peak >= best.arena_bytes) continue;
       int64_t bound = best.lower_bound;
       best = with_places(blocks, packing.offsets, packing.peak);
@@ -268,7 +366,7 @@ void Planner::keep_better(Plan& best, const std::vector<Block>& blocks) const {
   }
 }
 
-Plan Planner::plan() {
+Plan Planner::plan(int64_t most_looks) {
   std::vector<Block> apart = blocks(false);
   std::vector<int64_t> offsets;
   int64_t end = 0;
@@ -278,22 +376,23 @@ Plan Planner::plan() {
   }
   Plan best = with_places(apart, offsets, end);
   best.lower_bound = lower_bound();
-  keep_better(best, apart);
-  if (!offers_.empty()) keep_better(best, blocks(true));
+  keep_better(best, apart, most_looks);
+  if (!offers_.empty()) keep_better(best, blocks(true), most_looks);
   return best;
 }
 
 }  // namespace
 
 int64_t Plan::offset_of(BufferId buffer) const {
-  for (const Placement& placement : placements) {
-    if (placement.buffer == buffer) return placement.offset;
-  }
+  const auto found = std::ranges::lower_bound(placements, buffer, {}, &Placement::buffer);
+  if (found != placements.end() && found->buffer == buffer) return found->offset;
   check_failed(__FILE__, __LINE__, "placement", "a buffer that lies in the arena");
 }
 
 int64_t arena_lower_bound(const Program& program) { return Planner(program).lower_bound(); }
 
-Plan plan_memory(const Program& program) { return Planner(program).plan(); }
+Plan plan_memory(const Program& program, int64_t most_looks) {
+  return Planner(program).plan(most_looks);
+}
 
 }  // namespace gradus::plan

@@ -35,8 +35,9 @@ struct Plan {
 IdVector<BufferId, LiveRange> compute_liveness(const Program& program);
 /// No plan of the program as it is ordered has a smaller arena.
 int64_t arena_lower_bound(const Program& program);
-/// The best of several orders and placements; deterministic.
-Plan plan_memory(const Program& program);
+/// The best of several placements; deterministic. Of two blocks, one looks at the other for each
+/// placement: programs in which that would be too often get fewer.
+Plan plan_memory(const Program& program, int64_t most_looks = int64_t{1} << 28);
 /// The first breach: two live buffers overlap without an offer to share, misaligned, out of bounds.
 /// Shares no code with the planner.
 struct PlanBreach {

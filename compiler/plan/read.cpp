@@ -382,6 +382,7 @@ PlannedProgram Reader::planned() {
   end_line();
   places_ = IdVector<BufferId, Span>(program_.buffers.size());
   while (at_depth(1) && is("#")) place_line();
+  std::ranges::stable_sort(plan_.placements, {}, &Placement::buffer);
   expect_line(1, "the peak of the plan");
   peak_line();
   check_plan(plan);

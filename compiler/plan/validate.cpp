@@ -1,9 +1,12 @@
-// Checks a plan from the launches alone, buffer by buffer and pair by pair:
+// Checks a plan from the launches alone, buffer by buffer and in the order in which they live:
 //   every arena buffer has one place, aligned, inside the arena, large enough with its slack;
 //   its live range holds every launch that touches it, the first of which writes it whole;
 //   two that live at once do not overlap, but for an output that lies exactly on an input of the
 //   launch that is the input's last and the output's first, where the kernel offers it.
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
 
 #include "plan/plan.h"
 
@@ -82,16 +85,31 @@ bool is_offered(const Program& program, const Placement& earlier, const Placemen
   return false;
 }
 
-std::optional<std::string> check_pair(const Program& program, const Placement& a,
-                                      const Placement& b) {
-  if (a.buffer == b.buffer) return text_of(program, a.buffer) + " has two places";
-  const bool together = a.live.begin < b.live.end && b.live.begin < a.live.end;
-  const bool overlap = a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
-  if (!together || !overlap) return std::nullopt;
-  const bool a_first = a.live.begin <= b.live.begin;
-  if (is_offered(program, a_first ? a : b, a_first ? b : a)) return std::nullopt;
-  return fmt::format("{} and {} overlap while both live", text_of(program, a.buffer),
-                     text_of(program, b.buffer));
+/// Places in the order in which their lives begin, each beside those that live then. These lie
+/// apart, but for one on another that is offered, so those that a next one overlaps are neighbours.
+std::optional<PlanBreach> find_overlap(const Program& program, const Plan& plan) {
+  std::vector<const Placement*> places;
+  for (const Placement& place : plan.placements) places.push_back(&place);
+  std::ranges::stable_sort(places, {}, [](const Placement* place) { return place->live.begin; });
+  std::multimap<int64_t, const Placement*> living;  // by offset
+  std::multimap<int64_t, decltype(living)::iterator> ends;
+  for (const Placement* place : places) {
+    for (; !ends.empty() && ends.begin()->first <= place->live.begin; ends.erase(ends.begin())) {
+      living.erase(ends.begin()->second);
+    }
+    auto behind = living.lower_bound(place->offset + place->bytes);
+    while (behind != living.begin()) {
+      const Placement* other = (--behind)->second;
+      if (other->offset + other->bytes <= place->offset) break;
+      if (is_offered(program, *other, *place)) continue;
+      const auto [a, b] = std::minmax(other, place);
+      return PlanBreach{fmt::format("{} and {} overlap while both live", text_of(program, a->buffer),
+                                    text_of(program, b->buffer)),
+                        b->buffer, a->buffer};
+    }
+    ends.emplace(place->live.end, living.emplace(place->offset, place));
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -104,18 +122,19 @@ std::optional<PlanBreach> find_breach(const Program& program, const Plan& plan) 
         fmt::format("{} places for {} arena buffers", plan.placements.size(), expected), {}, {}};
   }
   const Touching touching = find_touching(program);
-  for (size_t i = 0; i < plan.placements.size(); ++i) {
-    const Placement& place = plan.placements[i];
+  std::vector<bool> placed(program.buffers.size(), false);
+  for (const Placement& place : plan.placements) {
     if (auto breach = check_place(program, plan, touching, place)) {
       return PlanBreach{text_of(program, place.buffer) + *breach, place.buffer, {}};
     }
-    for (size_t j = 0; j < i; ++j) {
-      const Placement& before = plan.placements[j];
-      if (auto breach = check_pair(program, before, place)) {
-        return PlanBreach{*breach, place.buffer, before.buffer};
-      }
+    const size_t number = place.buffer.index();
+    if (placed[number]) {
+      return PlanBreach{text_of(program, place.buffer) + " has two places", place.buffer,
+                        place.buffer};
     }
+    placed[number] = true;
   }
+  if (auto breach = find_overlap(program, plan)) return breach;
   for (const kernel::Kernel& kernel : program.kernels) {
     if (kernel.worker_bytes <= plan.worker_bytes) continue;
     return PlanBreach{
