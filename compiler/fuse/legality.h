@@ -91,6 +91,9 @@ class Drafts {
   /// Of a draft that has not been merged.
   void set_class(DraftId id, ClusterClass cls);
 
+  /// How many drafts searches for paths have looked at.
+  int64_t looks() const { return looks_; }
+
   /// The finished clustering, in an order that may be executed.
   Clustering finish();
 
@@ -173,6 +176,7 @@ class Drafts {
     bool done() const { return next == found.size(); }
   };
   mutable Front ahead_, back_;
+  mutable int64_t looks_ = 0;
 };
 
 /// Takes the pointwise producers of `id` that nobody else reads: inside, they are never stored.

@@ -87,6 +87,7 @@ bool Drafts::has_path_around(DraftId from, DraftId to) const {
   bool met = false;
   const auto visit = [&](Front& front, DraftId id, int64_t own, int64_t other) {
     ++front.steps;
+    ++looks_;
     if (marks_[id] == own || id == from || id == to) return;
     if (!order_.before(from, id) || !order_.before(id, to)) return;
     met |= marks_[id] == other || (own == ahead ? surely_leads(id, to) : surely_leads(from, id));
