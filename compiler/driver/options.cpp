@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iostream>
 #include <map>
 
@@ -38,8 +39,8 @@ const std::vector<Command>& commands() {
        {"weights", "rename", "data", "part", "output", "batch", "threads", "set", "cpu", "no-cache", "output-file"}},
       {"compile", "MODEL.grad", true, "an object file and a C header with the step, no library needed",
        {"weights", "rename", "raw-inputs", "batch", "steps", "set", "cpu", "rate", "header", "output-file"}},
-      {"show", "MODEL.grad", false, "any stage of the compilation as text",
-       {"emit", "function", "library", "batch", "set", "cpu", "rate", "remarks", "dump-after", "time-passes",
+      {"show", "MODEL.grad", false, "its layers with what they cost and keep; any stage of the compilation as text",
+       {"batches", "json", "emit", "function", "library", "set", "cpu", "rate", "remarks", "dump-after", "time-passes",
         "verify-roundtrip"}},
       {"check", "MODEL.grad", true, "gradients against finite differences in f64",
        {"trust", "seed", "batch", "set", "cpu", "no-cache", "json"}},
@@ -53,6 +54,27 @@ const std::vector<Command>& commands() {
       {"ops", "[NAME]", false, "the operator table of graphs", {"json"}},
   };
   return table;
+}
+
+constexpr size_t kMostBatches = 12;
+
+/// "1,32,1024" as numbers.
+std::vector<int64_t> numbers_of(const std::string& text) {
+  std::vector<int64_t> numbers;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    int64_t number = 0;
+    const auto [stop, problem] = std::from_chars(at, end, number);
+    const bool separated = stop == end || *stop == ',';
+    if (problem != std::errc() || !separated || numbers.size() == kMostBatches) {
+      throw CommandError(kBadFlags, fmt::format("--batch is `{}`, expected a number, or up to {} as in 1,32,1024",
+                                                text, kMostBatches));
+    }
+    numbers.push_back(number);
+    if (stop == end) return numbers;
+    at = stop + 1;
+  }
 }
 
 /// All options; a command takes the subset it names.
@@ -79,6 +101,10 @@ void describe(po::options_description& to, std::string_view name, Options& o) {
   if (name == "rename") many("rename", &o.rename, "OLD=NEW", "path in the weights file, path in the model");
   if (name == "raw-inputs") on("raw-inputs", &o.raw_inputs, "build in what the data block does to inputs, as fitted in --weights");
   if (name == "partial") on("partial", &o.partial, "load what fits; the rest keeps its first values");
+  if (name == "batches") {
+    to.add_options()("batch", po::value<std::string>()->value_name("N,..")->notifier([&o](const std::string& v) { o.batches = numbers_of(v); }),
+                     "rows of a step; of the layers, one column each");
+  }
   if (name == "epochs") whole("epochs", &o.epochs, "passes over the training part");
   if (name == "batch") whole("batch", &o.batch, "rows of a step");
   if (name == "steps") whole("steps", &o.steps, "steps in all, instead of epochs");
@@ -155,6 +181,7 @@ void require_positive(const char* flag, const std::optional<int64_t>& value, int
 
 void check_values(const Options& options) {
   require_positive("batch", options.batch, 1 << 20);
+  for (int64_t batch : options.batches) require_positive("batch", batch, 1 << 20);
   require_positive("epochs", options.epochs, 1'000'000'000);
   require_positive("steps", options.steps, 1'000'000'000'000);
   require_positive("least-steps", options.least_steps, 1'000'000'000'000);
