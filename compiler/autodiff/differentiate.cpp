@@ -23,14 +23,6 @@ GradientParts gradient_parts(const Node& node) {
   return {node.operands[0], node.operands[1], node.operands[2]};
 }
 
-bool same_seed(const Graph& graph, NodeId a, NodeId b) {
-  if (a == b) return true;
-  const Node& left = graph[a];
-  const Node& right = graph[b];
-  return left.op == OpKind::Constant && right.op == OpKind::Constant && left.type == right.type &&
-         left.attrs == right.attrs;
-}
-
 class Differentiation {
  public:
   explicit Differentiation(const Graph& source)
@@ -84,11 +76,22 @@ class Differentiation {
       const Node& node = (*source_)[NodeId(i)];
       if (node.op != OpKind::Gradient) continue;
       GradientParts parts = gradient_parts(node);
-      bool alike = parts.y == wanted.y && same_seed(*source_, parts.seed, wanted.seed);
+      bool alike = parts.y == wanted.y && same_seed(parts.seed, wanted.seed);
       if (!alike || !rewrite_.has(parts.x)) continue;
       requests.push_back({NodeId(i), rewrite_[parts.y], rewrite_[parts.x]});
     }
     return requests;
+  }
+
+  /// Equal constants are one seed, but where a gradient is taken by one of them: a jvp's seed stands
+  /// for itself alone, whatever its value.
+  bool same_seed(NodeId a, NodeId b) const {
+    if (a == b) return true;
+    if (is_variable_[a] || is_variable_[b]) return false;
+    const Node& left = (*source_)[a];
+    const Node& right = (*source_)[b];
+    return left.op == OpKind::Constant && right.op == OpKind::Constant && left.type == right.type &&
+           left.attrs == right.attrs;
   }
 
   /// A gradient that is itself an x gets a node of its own: its value may be one that other

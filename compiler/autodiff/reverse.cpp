@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "autodiff/masks.h"
+
 namespace gradus::autodiff {
 
 namespace {
@@ -112,21 +114,33 @@ Flow find_flow(const Graph& graph, NodeId y, const std::vector<NodeId>& wanted) 
 
 namespace {
 
+/// What has arrived at a node. Where `mask` does not hold it is 0, or would be but for a slope that is
+/// not finite: then `at_risk`.
+struct Arrived {
+  NodeId value = {};
+  MaskRef mask = nullptr;
+  bool at_risk = false;
+};
+
 class Walk {
  public:
   Walk(GraphBuilder& builder, NodeId y, const Flow& flow)
-      : builder_(&builder), flow_(&flow), cotangents_(y.index() + 1) {}
+      : builder_(&builder), masks_(builder), flow_(&flow), arrived_(y.index() + 1) {}
 
   void run(NodeId y, NodeId seed) {
     GRADUS_CHECK(builder_->type(seed) == builder_->type(y), "the seed has another type than y");
-    cotangents_[y] = seed;
+    arrived_[y].value = seed;
     for (size_t i = y.index() + 1; i-- > 0;) {
       NodeId id(i);
-      if (flow_->walked(id) && cotangents_[id].valid()) step(id);
+      if (flow_->walked(id) && arrived_[id].value.valid()) step(id);
     }
   }
 
-  NodeId cotangent(NodeId id) const { return cotangents_[id]; }
+  NodeId cotangent(NodeId id) {
+    stand_at(id);
+    settle(arrived_[id]);
+    return arrived_[id].value;
+  }
 
  private:
   /// Sends the cotangent of `id` on to its operands.
@@ -141,22 +155,88 @@ class Walk {
     }
     if (!any) return;
     stand_at(id);
-    Cotangents parts = apply_rule(id, node, {wanted.get(), operands.size()});
-    GRADUS_CHECK(parts.size() == operands.size(),
-                 fmt::format("the rule of {} answers {} cotangents for {} operands",
-                             op_def(node.op).name, parts.size(), operands.size()));
+    const std::span<const bool> asked(wanted.get(), operands.size());
+    size_t before = builder_->graph().size();
+    Cotangents parts = apply_rule(id, node, asked);
+    if (arrived_[id].at_risk && mixes(id, node, parts, before)) {
+      settle(arrived_[id]);
+      before = builder_->graph().size();
+      parts = apply_rule(id, node, asked);
+    }
+    const Arrived own = arrived_[id];
+    const Passage passage(builder_->graph(), own.value, before);
     for (size_t i = 0; i < operands.size(); ++i) {
-      if (wanted[i]) arrive(operands[i], parts[i], id);
+      if (wanted[i]) arrive(operands[i], passed(own, node, operands[i], parts[i], passage), id);
     }
   }
 
+  /// Whether some part puts elements together that the mask of `id` tells apart.
+  bool mixes(NodeId id, const Node& node, const Cotangents& parts, size_t before) {
+    const Arrived& own = arrived_[id];
+    const Passage passage(builder_->graph(), own.value, before);
+    std::span<const NodeId> operands = flow_operands(node);
+    for (size_t i = 0; i < operands.size(); ++i) {
+      if (!parts[i].valid() || passage.in_place(parts[i])) continue;
+      if (!carried(own.mask, node, operands[i], parts[i], passage)) return true;
+    }
+    return false;
+  }
+
+  /// The mask of what the rule of `node` answers for an operand; nothing where it puts elements together
+  /// that the node's own mask tells apart.
+  MaskRef carried(const MaskRef& mask, const Node& node, NodeId operand, NodeId part,
+                  const Passage& passage) {
+    if (mask->is_scalar()) return mask;
+    // Back from a broadcast, which is also what a smaller operand asks for, copies of one are added.
+    bool of_one = passage.in_place(part) || node.op == OpKind::Broadcast;
+    if (of_one && fits(*mask, builder_->type(operand).shape)) return mask;
+    std::vector<NodeId> moves = passage.moves(part);
+    return moves.empty() ? nullptr : masks_.moved(mask, std::move(moves));
+  }
+
+  /// The part that the rule of `node` answers for `operand`, with what is known of its zeros.
+  Arrived passed(const Arrived& own, const Node& node, NodeId operand, NodeId part,
+                 const Passage& passage) {
+    GRADUS_CHECK(part.valid(),
+                 fmt::format("the rule of {} leaves out a wanted cotangent", op_def(node.op).name));
+    Arrived out{part};
+    if (own.mask) {
+      out.at_risk = own.at_risk || !passage.keeps_zeros(part);
+      out.mask = carried(own.mask, node, operand, part, passage);
+      if (!out.mask) {
+        if (passage.in_place(part)) settle(out, own.mask);  // the sum for a smaller operand comes after
+        out.at_risk = false;
+      }
+    }
+    MaskRef chosen = passage.choice(masks_, part);
+    if (chosen && fits(*chosen, builder_->type(operand).shape))
+      out.mask = out.mask ? masks_.joined(Mask::Kind::Both, out.mask, chosen) : chosen;
+    return out;
+  }
+
+  /// Takes out what slopes that are not finite have made of zeros.
+  void settle(Arrived& arrived, const MaskRef& mask) {
+    if (!arrived.at_risk) return;
+    const NodeId zero = builder_->zero_like(arrived.value);
+    if (mask->kind == Mask::Kind::Unless) {
+      arrived.value = builder_->select(mask->nodes[0], zero, arrived.value);
+    } else {
+      arrived.value = builder_->select(masks_.build(*mask), arrived.value, zero);
+    }
+    arrived.at_risk = false;
+  }
+  void settle(Arrived& arrived) { settle(arrived, arrived.mask); }
+
   Cotangents apply_rule(NodeId id, const Node& node, std::span<const bool> wanted) {
     if (node.op == OpKind::OwnDerivative) {
-      return own_derivative_cotangents(*builder_, id, cotangents_[id], wanted);
+      return own_derivative_cotangents(*builder_, id, arrived_[id].value, wanted);
     }
     size_t before = builder_->graph().size();
-    VjpArgs args{node.operands, id, cotangents_[id], node.attrs, wanted};
+    VjpArgs args{node.operands, id, arrived_[id].value, node.attrs, wanted};
     Cotangents parts = op_def(node.op).vjp(*builder_, args);
+    GRADUS_CHECK(parts.size() == node.operands.size(),
+                 fmt::format("the rule of {} answers {} cotangents for {} operands",
+                             op_def(node.op).name, parts.size(), node.operands.size()));
     check_saves(id, node, before, parts);
     return parts;
   }
@@ -172,7 +252,7 @@ class Walk {
   }
 
   void check_read(NodeId id, const Node& node, size_t before, NodeId read) const {
-    if (read.index() >= before || read == cotangents_[id]) return;
+    if (read.index() >= before || read == arrived_[id].value) return;
     if (builder_->graph()[read].op == OpKind::Constant) return;  // kept by nobody, read by anybody
     auto saves = static_cast<unsigned>(op_def(node.op).saves);
     bool from_operands = std::ranges::count(node.operands, read) > 0 &&
@@ -184,24 +264,29 @@ class Walk {
   }
 
   /// Adds `part` to the cotangent of `operand` of `user`, summed back to the operand's shape.
-  void arrive(NodeId operand, NodeId part, NodeId user) {
+  void arrive(NodeId operand, Arrived part, NodeId user) {
     const OpDef& row = op_def(builder_->graph()[user].op);
-    GRADUS_CHECK(part.valid(),
-                 fmt::format("the rule of {} leaves out a wanted cotangent", row.name));
     const TensorType type = builder_->type(operand);
-    if (row.cls == OpClass::Pointwise && builder_->type(part).shape != type.shape) {
-      part = builder_->unbroadcast(part, type.shape);
+    if (row.cls == OpClass::Pointwise && builder_->type(part.value).shape != type.shape) {
+      part.value = builder_->unbroadcast(part.value, type.shape);
     }
-    GRADUS_CHECK(builder_->type(part) == type,
+    GRADUS_CHECK(builder_->type(part.value) == type,
                  fmt::format("the rule of {} answers {} for an operand of type {}", row.name,
-                             to_string(builder_->type(part)), to_string(type)));
-    NodeId& total = cotangents_[operand];
-    if (!total.valid()) {
-      total = part;
+                             to_string(builder_->type(part.value)), to_string(type)));
+    Arrived& total = arrived_[operand];
+    if (!total.value.valid()) {
+      total = std::move(part);
       return;
     }
     stand_at(operand);
-    total = builder_->add(total, part);
+    if (total.mask != part.mask) {
+      settle(total);
+      settle(part);
+      bool both = total.mask && part.mask;
+      total.mask = both ? masks_.joined(Mask::Kind::Either, total.mask, part.mask) : nullptr;
+    }
+    total.value = builder_->add(total.value, part.value);
+    total.at_risk |= part.at_risk;
     stand_at(user);
   }
 
@@ -214,8 +299,9 @@ class Walk {
   }
 
   GraphBuilder* builder_;
+  Masks masks_;
   const Flow* flow_;
-  IdVector<NodeId, NodeId> cotangents_;
+  IdVector<NodeId, Arrived> arrived_;
 };
 
 }  // namespace

@@ -126,6 +126,44 @@ TEST(Library, SlopesAtZero) {
   expect_at_zero("12 * mse(x, 0 * x)", 0, 2);
 }
 
+/// What is not taken passes a derivative of 0, whatever its slope: infinite or NaN at 0 here.
+TEST(Library, BranchesNotTaken) {
+  expect_at_zero("where(x > 0, sqrt(x), 0)", 0, 0);
+  expect_at_zero("where(x > 0, log(x), x)", 1, 0);
+  expect_at_zero("where(x <= 0, 3 * x, 1 / x)", 3, 0);
+  expect_at_zero("where(x > 0, x * log(x), 2 * x ^ 2)", 0, 4);
+  expect_at_zero("where(x > 0, sqrt(x) ^ 3 / x, x + 1)", 1, 0);
+  expect_at_zero("where(x > 0, softplus(log(x)), x ^ 2)", 0, 2);
+  expect_at_zero("where(x > 0, where(x < 1, sqrt(x), log(x)), 0)", 0, 0);
+  expect_at_zero("where(x > 0, reshape(sqrt(x), [..., 4]), 0)", 0, 0);
+  expect_at_zero("where(x > 0, transpose(sqrt(transpose(x))), x)", 1, 0);
+  expect_at_zero("maximum(sqrt(x), 1)", 0, 0);
+  expect_at_zero("minimum(1 / abs(x), x)", 1, 0);
+  expect_at_zero("max(concat([reshape(sqrt(x), [..., 4, 1]), reshape(x + 1, [..., 4, 1])], axis: -1), axis: -1)",
+                 1, 0);
+  expect_at_zero("where(sum(x) > 0, sqrt(sum(x)), 0) + 0 * x", 0, 0);
+  expect_at_zero("where(sum(abs(x), axis: -1, keep: true) > 0, x / sqrt(sum(x ^ 2, axis: -1, keep: true)), x)",
+                 1, 0);
+  expect_at_zero("where(sum(x, axis: -1) > 0, log(sum(sqrt(x), axis: -1)), 0)", 0, 0);
+  expect_at_zero("x ^ stop_gradient(x)", 0, 0);
+}
+
+/// The product rule twice over: each jvp has a seed of its own, of whatever value.
+TEST(Library, SeedsAreToldApart) {
+  const std::string both =
+      "fn both(x: float[..., 4]) -> float[..., 4] {\n  let u = stop_gradient(x)\n"
+      "  let v = stop_gradient(x + 1)\n  let y = u ^ 2 * v\n"
+      "  return jvp(y, u, v) + jvp(y, v, u)\n}\n";
+  expect_near(output("both(x)", both), each([](double x) { return 2 * x * (x + 1) * (x + 1) + x * x * x; }));
+  const std::string seeds =
+      "fn seeds(x: float[..., 4]) -> float[..., 4] {\n  let u = stop_gradient(x)\n"
+      "  let v = stop_gradient(x + 1)\n  let y = u ^ 2 * v\n"
+      "  let s = fill(1, [..., 4])\n  let t = fill(1, [..., 4])\n"
+      "  let a = sum(vjp(y, u, s))\n  let b = sum(vjp(y, v, t))\n"
+      "  return grad(a, s) - grad(b, t)\n}\n";
+  expect_near(output("seeds(x)", seeds), each([](double x) { return 2 * x * (x + 1) - x * x; }));
+}
+
 /// Equal elements share what arrives.
 TEST(Library, TiesShare) {
   expect_near(output("grad(sum(maximum(x, x)), x)"), Numbers(12, 1));
