@@ -223,6 +223,8 @@ constexpr std::string_view kReduce = "Reductions: over all axes, or those of `ax
 constexpr Builtin kMathBuiltins[] = {
     {kEach, "exp", "x: float[...]", "float[...]", "e to the power of x.",
      float_function<OpKind::Exp, std::exp>},
+    {kEach, "expm1", "x: float[...]", "float[...]", "exp(x) - 1, exact near 0 too.",
+     float_function<OpKind::Expm1, std::expm1>},
     {kEach, "log", "x: float[...]", "float[...]", "The natural logarithm.",
      float_function<OpKind::Log, std::log>},
     {kEach, "log1p", "x: float[...]", "float[...]", "log(1 + x), exact near 0 too.",

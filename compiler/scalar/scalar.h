@@ -56,6 +56,7 @@ class ScalarBuilder {
   // Math functions, f32 and f64; defaults in scalar_math.cpp. At most 5 ULP where the exact result
   // is normal; special values as in C99 annex F.
   virtual Scalar exp(Scalar x);
+  virtual Scalar expm1(Scalar x);     // exp(x) - 1
   virtual Scalar log(Scalar x);
   virtual Scalar log1p(Scalar x);
   virtual Scalar sin(Scalar x);

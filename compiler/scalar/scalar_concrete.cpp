@@ -461,6 +461,12 @@ Scalar ConcreteBuilder<T>::exp(Scalar x) {
 }
 
 template <typename T>
+Scalar ConcreteBuilder<T>::expm1(Scalar x) {
+  if constexpr (std::is_same_v<T, float>) return ScalarBuilder::expm1(x);
+  return library(x, [](double v) { return Dual{std::expm1(v), std::exp(v)}; });
+}
+
+template <typename T>
 Scalar ConcreteBuilder<T>::log(Scalar x) {
   if constexpr (std::is_same_v<T, float>) return ScalarBuilder::log(x);
   return library(x, [](double v) { return Dual{std::log(v), 1 / v}; });

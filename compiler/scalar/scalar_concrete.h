@@ -79,6 +79,7 @@ class ConcreteBuilder final : public ScalarBuilder {
 
   // The library's for double and Dual, the default sequences for float.
   Scalar exp(Scalar x) override;
+  Scalar expm1(Scalar x) override;
   Scalar log(Scalar x) override;
   Scalar log1p(Scalar x) override;
   Scalar sin(Scalar x) override;

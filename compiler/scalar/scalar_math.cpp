@@ -73,6 +73,9 @@ Scalar pow_special(ScalarBuilder& b, Scalar x, Scalar y, Scalar positive) {
 }
 
 Scalar ScalarBuilder::exp(Scalar x) { return is_double(x) ? exp_f64(*this, x) : exp_f32(*this, x); }
+Scalar ScalarBuilder::expm1(Scalar x) {
+  return is_double(x) ? expm1_f64(*this, x) : expm1_f32(*this, x);
+}
 Scalar ScalarBuilder::log(Scalar x) { return is_double(x) ? log_f64(*this, x) : log_f32(*this, x); }
 Scalar ScalarBuilder::log1p(Scalar x) {
   return is_double(x) ? log1p_f64(*this, x) : log1p_f32(*this, x);

@@ -24,6 +24,7 @@ Scalar flip_by_sign(ScalarBuilder& b, Scalar magnitude, Scalar x);
 Scalar log_special(ScalarBuilder& b, Scalar x, Scalar at_infinity, Scalar value);
 
 Scalar exp_f32(ScalarBuilder& b, Scalar x);
+Scalar expm1_f32(ScalarBuilder& b, Scalar x);
 Scalar log_f32(ScalarBuilder& b, Scalar x);
 Scalar log1p_f32(ScalarBuilder& b, Scalar x);
 Scalar sin_f32(ScalarBuilder& b, Scalar x);
@@ -36,6 +37,7 @@ Scalar normal_density_f32(ScalarBuilder& b, Scalar x);
 Scalar pow_f32(ScalarBuilder& b, Scalar x, Scalar y);
 
 Scalar exp_f64(ScalarBuilder& b, Scalar x);
+Scalar expm1_f64(ScalarBuilder& b, Scalar x);
 Scalar log_f64(ScalarBuilder& b, Scalar x);
 Scalar log1p_f64(ScalarBuilder& b, Scalar x);
 Scalar sin_f64(ScalarBuilder& b, Scalar x);

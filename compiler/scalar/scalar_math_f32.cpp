@@ -28,17 +28,26 @@ Scalar exp_near_zero(ScalarBuilder& b, Scalar r, double factor, double scale) {
                      scale * factor, scale});
 }
 
+struct Reduced {
+  Scalar rounded;  // n + rounder
+  Scalar r;
+};
+
+Reduced reduce_exp(ScalarBuilder& b, Scalar x, double rounder) {
+  const Scalar rounded = b.mul_add(x, b.f32(kLog2E), b.f32(rounder));
+  const Scalar n = b.sub(rounded, b.f32(rounder));
+  const Scalar r = b.mul_add(n, b.f32(-kLn2High), x);
+  return {rounded, b.mul_add(n, b.f32(-kLn2Low), r)};
+}
+
 struct ExpParts {
   Scalar rounded;   // n + rounder
   Scalar mantissa;  // e^r, in [0.7, 1.42]
 };
 
 ExpParts exp_parts(ScalarBuilder& b, Scalar x, double rounder) {
-  const Scalar rounded = b.mul_add(x, b.f32(kLog2E), b.f32(rounder));
-  const Scalar n = b.sub(rounded, b.f32(rounder));
-  Scalar r = b.mul_add(n, b.f32(-kLn2High), x);
-  r = b.mul_add(n, b.f32(-kLn2Low), r);
-  return {rounded, exp_near_zero(b, r, 1, 1)};
+  const Reduced reduced = reduce_exp(b, x, rounder);
+  return {reduced.rounded, exp_near_zero(b, reduced.r, 1, 1)};
 }
 
 /// e^x where n lies in [-126, 127]: the exponent is made by a shift. NaN stays.
@@ -173,6 +182,21 @@ Scalar exp2_for_pow(ScalarBuilder& b, Scalar z) {
 
 Scalar exp_f32(ScalarBuilder& b, Scalar x) {
   return exp_bounded(b, at_least(b, at_most(b, x, 89), -104));
+}
+
+Scalar expm1_f32(ScalarBuilder& b, Scalar x) {
+  // 2^n * (e^r - 1 + (1 - 2^-n)): where n is 0 nothing is added, so that no digit of r is lost.
+  const Scalar bounded = at_least(b, at_most(b, x, 89), -18);
+  const Reduced reduced = reduce_exp(b, bounded, kRounder);
+  const Scalar n = b.sub(b.bitcast(reduced.rounded, DType::I32), b.bits(kRounderBits));
+  const Scalar q = polynomial(b, reduced.r,
+                              {0.00019959327, 0.00139336905, 0.00833319128, 0.0416664779,
+                               0.166666672, 0.5});
+  const Scalar below = b.mul_add(b.mul(reduced.r, reduced.r), q, reduced.r);
+  const Scalar one = b.f32(1);
+  const Scalar whole = b.sub(one, b.scale2(one, b.neg(n)));
+  const Scalar y = b.scale2(b.add(below, whole), n);
+  return b.select(b.equal(x, b.f32(0)), x, y);
 }
 
 Scalar log_f32(ScalarBuilder& b, Scalar x) {

@@ -20,12 +20,22 @@ constexpr double kRootHalfBits = 0x3fe6a09ep32;  // of a number just below sqrt(
 Scalar f64(ScalarBuilder& b, double value) { return b.constant(DType::F64, value); }
 Scalar i64(ScalarBuilder& b, double value) { return b.constant(DType::I64, value); }
 
-/// e^(x + tail) for x in [-746, 710], |tail| far below 1.
-Scalar exp_bounded(ScalarBuilder& b, Scalar x, Scalar tail) {
+struct Reduced {
+  Scalar n;  // i64
+  Scalar r;  // x + tail - n * ln 2
+};
+
+Reduced reduce_exp(ScalarBuilder& b, Scalar x, Scalar tail) {
   const Scalar rounded = b.mul_add(x, f64(b, kLog2E), f64(b, kRounder));
   const Scalar n = b.sub(rounded, f64(b, kRounder));
   const Scalar high = b.sub(x, b.mul(n, f64(b, kLn2High)));
   const Scalar r = b.add(high, b.mul_add(n, f64(b, -kLn2Low), tail));
+  return {b.sub(b.bitcast(rounded, DType::I64), i64(b, kRounderBits)), r};
+}
+
+/// e^(x + tail) for x in [-746, 710], |tail| far below 1.
+Scalar exp_bounded(ScalarBuilder& b, Scalar x, Scalar tail) {
+  const auto [n, r] = reduce_exp(b, x, tail);
   const Scalar q =
       polynomial(b, r,
                  {2.4999960406100965466e-8, 2.7630378610056594908e-7, 2.7557587359451927031e-6,
@@ -33,7 +43,7 @@ Scalar exp_bounded(ScalarBuilder& b, Scalar x, Scalar tail) {
                   0.0083333333334956353031, 0.041666666666529188926, 0.16666666666666410214,
                   0.50000000000000107209});
   const Scalar mantissa = b.add(f64(b, 1), b.mul_add(b.mul(r, r), q, r));
-  return b.scale2(mantissa, b.sub(b.bitcast(rounded, DType::I64), i64(b, kRounderBits)));
+  return b.scale2(mantissa, n);
 }
 
 Scalar exp_of(ScalarBuilder& b, Scalar x) {
@@ -190,6 +200,22 @@ Scalar density_at(ScalarBuilder& b, Scalar a) {
 }  // namespace
 
 Scalar exp_f64(ScalarBuilder& b, Scalar x) { return exp_of(b, x); }
+
+Scalar expm1_f64(ScalarBuilder& b, Scalar x) {
+  // 2^n * (e^r - 1 + (1 - 2^-n)): where n is 0 nothing is added, so that no digit of r is lost.
+  const Scalar one = f64(b, 1);
+  const auto [n, r] = reduce_exp(b, at_least(b, at_most(b, x, 710), -40), f64(b, 0));
+  const Scalar q =
+      polynomial(b, r,
+                 {2.0919477008060566e-9, 2.5109143567201077e-8, 2.755725926420998e-7,
+                  2.7557243868874414e-6, 0.000024801587340572193, 0.00019841269886508692,
+                  0.0013888888888877455, 0.008333333333321456, 0.04166666666666668,
+                  0.16666666666666677, 0.5});
+  const Scalar below = b.mul_add(b.mul(r, r), q, r);
+  const Scalar whole = b.sub(one, b.scale2(one, b.neg(n)));
+  const Scalar y = b.scale2(b.add(below, whole), n);
+  return b.select(b.equal(x, f64(b, 0)), x, y);
+}
 
 Scalar log_f64(ScalarBuilder& b, Scalar x) {
   const Split split = split_exponent(b, x);

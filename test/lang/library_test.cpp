@@ -164,6 +164,13 @@ TEST(Library, SeedsAreToldApart) {
   expect_near(output("seeds(x)", seeds), each([](double x) { return 2 * x * (x + 1) - x * x; }));
 }
 
+TEST(Library, SmallArgumentsKeepTheirDigits) {
+  expect_near(output("1e8 * elu(0 * x - 1e-8)"), Numbers(12, -1), 1e-6);
+  expect_near(output("1e8 * selu(0 * x - 1e-8)"), Numbers(12, -1.0507009873554805 * 1.6732632423543772), 1e-6);
+  expect_near(output("expm1(x)"), each([](double x) { return std::expm1(x); }));
+  expect_near(output("grad(sum(expm1(x)), x)"), each([](double x) { return std::exp(x); }));
+}
+
 /// Equal elements share what arrives.
 TEST(Library, TiesShare) {
   expect_near(output("grad(sum(maximum(x, x)), x)"), Numbers(12, 1));

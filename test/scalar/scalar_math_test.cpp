@@ -60,6 +60,7 @@ struct Function {
 
 const Function kFunctions[] = {
     {"exp", &ScalarBuilder::exp, std::exp, std::exp, 1, 1.3, 2},
+    {"expm1", &ScalarBuilder::expm1, std::expm1, std::expm1, 1.6, 1.6, 2},
     {"log", &ScalarBuilder::log, std::log, std::log, 1, 1, 2},
     {"log1p", &ScalarBuilder::log1p, std::log1p, std::log1p, 1.55, 1.55, 2},
     {"sin", &ScalarBuilder::sin, std::sin, std::sin, 2, 2, 2, 0x1p40},

@@ -110,6 +110,19 @@ const OpDef kUnaryRows[] = {
      .saves = Saves::Result,
      .scalar = [](B& b, ScalarArgs x, DType) { return b.exp(x[0]); },
      .doc = "e^x; derivative y"},
+    {.kind = OpKind::Expm1,
+     .name = "expm1",
+     .arity = 1,
+     .cls = OpClass::Pointwise,
+     .shape = float_unary,
+     .differentiable = Differentiable::Yes,
+     // Not y + 1, which has no digit left of e^x where that is far below 1.
+     .vjp = [](G& g, const A& a) -> Cotangents {
+       return {g.mul(a.cotangent, g.unary(OpKind::Exp, a.operands[0]))};
+     },
+     .saves = Saves::Operands,
+     .scalar = [](B& b, ScalarArgs x, DType) { return b.expm1(x[0]); },
+     .doc = "e^x - 1, all digits near 0 too; derivative e^x"},
     {.kind = OpKind::Log,
      .name = "log",
      .arity = 1,

@@ -122,6 +122,7 @@ void count_operation(OpKind op, Cost& cost, double times) {
       cost.divide += times;
       return;
     case OpKind::Exp:
+    case OpKind::Expm1:
     case OpKind::Log:
     case OpKind::Log1p:
     case OpKind::Sin:

@@ -18,6 +18,7 @@ bool is_dear(OpKind op) {
   // The math functions, and division as dear as some of them.
   switch (op) {
     case OpKind::Exp:
+    case OpKind::Expm1:
     case OpKind::Log:
     case OpKind::Log1p:
     case OpKind::Sin:

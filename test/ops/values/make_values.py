@@ -282,6 +282,10 @@ def exp(x):
     return mpmath.exp(x)
 
 
+def expm1(x):
+    return mpmath.expm1(x)
+
+
 def log(x):
     return mpmath.log(x) if x > 0 else None
 
@@ -329,6 +333,7 @@ def real_sigmoid(x):
 def math_functions():
     common = [0.0, -0.0, 1, -1, 0.5, -0.25, 0.1, 2, -3, 10.5, 1e-10, -1e-10, 1e-40, -F32_TINY, F32_MIN, INF, -INF, NAN]
     extra = {"exp": [88.7, 88.8, -87.3, -88, -103, -104, 0.6931472, -50.25, F32_MAX, -F32_MAX],
+             "expm1": [88.7, 88.8, -17.4, -18, 0.34657359, -0.34657362, 1e-7, -1e-8, 1.0397208, -50.25, F32_MAX, -F32_MAX],
              "log": [2.7182817, 0.99999994, 1.0000001, F32_MAX, 1.4142135, 0.70710677, 100, 3e-39, -F32_MAX],
              "log1p": [-0.99999994, -0.5, 1e-7, -1e-7, 0.41421357, -0.29289323, F32_MAX, 1e10, -2],
              "sin": [1.5707964, 3.1415927, 6.2831855, 100, -1000.5, 1e5, 1e10, 1e20, F32_MAX, 0.7853982, -2.3561945],
@@ -339,12 +344,12 @@ def math_functions():
              "normal_cdf": [-1.75, 2.5, -5.3, 5.3, -9.123457, -12.9, -13.5, -14.1, -14.3, 8, F32_MAX, -F32_MAX],
              "normal_density": [-1.75, 2.5, -5.3, 9.123457, -12.9, 13.1, -14.1, 14.3, 14.9, 1e-4, F32_MAX, -F32_MAX]}
     doubles = [0.0, -0.0, 0.1, -0.7, 1e-10, 3.3, 1e-300, 12.25, -0.1234567890123456, INF, -INF, NAN]
-    more = {"exp": [709.5, 710, -708, -740, -746], "log": [F64_TINY, F64_MAX, 1.0000000000000002],
+    more = {"exp": [709.5, 710, -708, -740, -746], "expm1": [709.5, 710, -37, -41, 1e-17], "log": [F64_TINY, F64_MAX, 1.0000000000000002],
             "log1p": [-0.9999999999999999, 1e-17, F64_MAX, -1], "sin": [1e6, 1.5707963267948966, 1e12],
             "cos": [1e6, 1.5707963267948966, 1e12], "tanh": [19, -22, 1e-8], "sigmoid": [37, -700, -745],
             "erf": [5.9, -6, 1e-9, 2.2], "normal_cdf": [-8.3, 8.3, -20.123456789, -37.5, -38.4, -38.5],
             "normal_density": [-8.3, 20.123456789, 37.6, -38.4, 38.6]}
-    functions = {"exp": exp, "log": log, "log1p": log1p, "sin": sin, "cos": cos, "tanh": tanh}
+    functions = {"exp": exp, "expm1": expm1, "log": log, "log1p": log1p, "sin": sin, "cos": cos, "tanh": tanh}
     for op in extra:
         own = {"sigmoid": real_sigmoid, "erf": real_erf, "normal_cdf": real_normal_cdf, "normal_density": real_normal_density}
         value = own.get(op) or (lambda v, f=functions.get(op): real(f, v))
