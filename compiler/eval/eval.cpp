@@ -177,6 +177,10 @@ Array<Held<T>> eval_node(const Node& node, const Operands<Held<T>>& x, const Lea
   return result;
 }
 
+void round_to_f32(Array<double>& array) {
+  for (double& value : array.floats) value = static_cast<float>(value);
+}
+
 template <typename T>
 IdVector<NodeId, Array<Held<T>>> eval_nodes(const Graph& graph, const Leaves<T>& leaves,
                                             const EvalContext& context) {
@@ -184,7 +188,11 @@ IdVector<NodeId, Array<Held<T>>> eval_nodes(const Graph& graph, const Leaves<T>&
   for (const Node& node : graph.nodes) {
     Operands<Held<T>> x;
     for (NodeId operand : node.operands) x.push_back(&values[operand]);
-    values.push_back(eval_node<T>(node, x, leaves, context));
+    Array<Held<T>> value = eval_node<T>(node, x, leaves, context);
+    if constexpr (std::is_same_v<T, double>) {
+      if (context.rounded && node.type.dtype == DType::F32) round_to_f32(value);
+    }
+    values.push_back(std::move(value));
   }
   return values;
 }

@@ -40,6 +40,9 @@ struct EvalContext {
   int64_t epoch = 1;
   uint32_t seed = 0;
   bool fused_multiply_add = true;  // false: `mul_add` rounds twice, as on targets without FMA
+  /// eval<double> rounds the values of f32 nodes to f32: the difference tells how much rounding is
+  /// worth where sums cancel.
+  bool rounded = false;
 };
 
 /// Leaves by name (inputs, params, states); one array for each that the graph has.
