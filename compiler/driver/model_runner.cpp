@@ -18,21 +18,6 @@ namespace {
 
 using pipeline::Function;
 
-double combine(ResultKind kind, double sum, double value) {
-  if (kind == ResultKind::AccumulateMax) return std::isnan(sum) || value <= sum ? sum : value;
-  if (kind == ResultKind::AccumulateMin) return std::isnan(sum) || value >= sum ? sum : value;
-  return sum + value;
-}
-
-double identity(ResultKind kind) {
-  if (kind == ResultKind::AccumulateMax) return -INFINITY;
-  return kind == ResultKind::AccumulateMin ? INFINITY : 0;
-}
-
-bool is_accumulator(ResultKind kind) {
-  return kind == ResultKind::AccumulateSum || kind == ResultKind::AccumulateMax || kind == ResultKind::AccumulateMin;
-}
-
 /// A rank-0 result as a double.
 double scalar_output(const pipeline::StepRunner& step, const std::string& name, DType dtype) {
   return pipeline::load_element(dtype, step.output(name).data(), 0);
@@ -133,7 +118,8 @@ double ModelRunner::train(std::span<const int64_t> rows, const runtime::StepPosi
 runtime::Evaluation ModelRunner::evaluate(std::span<const int64_t> rows) {
   const Graph& graph = compiled_.get(Function::Evaluate).ordered;
   for (const Result& result : graph.results) {
-    if (is_accumulator(result.kind)) accumulators_[result.name] = identity(result.kind);
+    if (is_accumulator(result.kind))
+      accumulators_.insert_or_assign(result.name, Accumulator(result.kind));
   }
   double loss = 0;
   for (size_t begin = 0; begin < rows.size(); begin += static_cast<size_t>(capacity_)) {
@@ -144,8 +130,11 @@ runtime::Evaluation ModelRunner::evaluate(std::span<const int64_t> rows) {
       if (result.kind == ResultKind::Loss) {
         loss += scalar_output(runner(Function::Evaluate), "loss", dtype) * static_cast<double>(part.size());
       } else if (is_accumulator(result.kind)) {
-        double value = scalar_output(runner(Function::Evaluate), result.name, dtype);
-        accumulators_[result.name] = combine(result.kind, accumulators_[result.name], value);
+        const std::span<const std::byte> bytes = runner(Function::Evaluate).output(result.name);
+        std::vector<double> step(result.kind == ResultKind::AccumulateMoments ? 3 : 1);
+        for (size_t i = 0; i < step.size(); ++i)
+          step[i] = pipeline::load_element(dtype, bytes.data(), static_cast<int64_t>(i));
+        accumulators_.at(result.name).add(step);
       }
     }
   }
@@ -156,7 +145,7 @@ runtime::Evaluation ModelRunner::evaluate(std::span<const int64_t> rows) {
 std::vector<double> ModelRunner::finish_metrics(int64_t rows) {
   const Graph& finish = session_.model.metric_finish.finish;
   Environment<double> leaves;
-  for (const auto& [name, value] : accumulators_) leaves[name] = scalar_array(value);
+  for (const auto& [name, value] : accumulators_) leaves[name] = value.value();
   leaves["rows"] = scalar_array(static_cast<double>(rows));
   auto values = eval<double>(finish, leaves, {});
   std::vector<double> metrics;

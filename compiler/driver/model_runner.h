@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "driver/accumulator.h"
 #include "driver/bind_data.h"
 #include "driver/session.h"
 #include "runtime/thread_pool.h"
@@ -52,7 +53,7 @@ class ModelRunner : public runtime::Stepper {
   std::map<pipeline::Function, pipeline::StepRunner> runners_;
   const BoundData* data_ = nullptr;
   uint64_t seed_ = 0;
-  std::map<std::string, double> accumulators_;
+  std::map<std::string, Accumulator> accumulators_;
 };
 
 /// The inputs that a compiled function reads.

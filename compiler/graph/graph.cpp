@@ -19,6 +19,8 @@ std::string_view result_kind_name(ResultKind kind) {
       return "accumulate_max";
     case ResultKind::AccumulateMin:
       return "accumulate_min";
+    case ResultKind::AccumulateMoments:
+      return "accumulate_moments";
   }
   return "";
 }

@@ -51,6 +51,7 @@ enum class ResultKind : uint8_t {
   AccumulateSum,  // return accumulate_sum "r2.0" %3 f32[] per step, added in f64 over the pass
   AccumulateMax,
   AccumulateMin,
+  AccumulateMoments,  // f64[3]: how many, their mean, the sum of squared distances from it
 };
 std::string_view result_kind_name(ResultKind kind);
 

@@ -178,6 +178,10 @@ class Verifier {
         if (!type.is_scalar() || !is_float(type.dtype))
           fail(result.value, "a loss or accumulator that is no rank-0 float");
         return;
+      case ResultKind::AccumulateMoments:
+        if (type != TensorType{DType::F64, {Dim::fixed(3)}})
+          fail(result.value, "moments that are no f64[3]");
+        return;
       case ResultKind::Update:
         return check_update(result, type);
     }

@@ -191,6 +191,15 @@ Value mean(BuiltinCall& c) {
   return c.e.mean(x, std::move(dims), keeps(c), c.span);
 }
 
+Value variance(BuiltinCall& c) {
+  Value x = reduced_operand(c, "variance");
+  std::vector<int64_t> dims = axes(c, x);
+  if (!is_float(c.e.type(x).dtype))
+    c.e.fail(Diag::TypeMismatch, c.spans[0],
+             fmt::format("`variance` of {}; convert it with `float(..)`", type_text(c.e.type(x))));
+  return c.e.variance(x, std::move(dims), keeps(c), c.span);
+}
+
 template <OpKind kind>
 Value reduce_extremum(BuiltinCall& c) {
   Value x = reduced_operand(c, kind == OpKind::Max ? "max" : "min");
@@ -285,6 +294,8 @@ constexpr Builtin kMathBuiltins[] = {
      "The sum; of bool it counts. `keep: true` leaves the axis with size 1.", sum},
     {kReduce, "mean", "x: float[...], *, axis: int or list = all, keep: bool = false", "float[...]",
      "The mean; of bool the share that is true.", mean},
+    {kReduce, "variance", "x: float[...], *, axis: int or list = all, keep: bool = false", "float[...]",
+     "The mean of squared distances from the mean.", variance},
     {kReduce, "max", "x: tensor, *, axis: int or list = all, keep: bool = false", "tensor",
      "The largest element. Of two values take `maximum`.", reduce_extremum<OpKind::Max>},
     {kReduce, "min", "x: tensor, *, axis: int or list = all, keep: bool = false", "tensor",

@@ -184,6 +184,7 @@ class Elaborator {
   // ---- reductions and metrics ----
   Value reduce(OpKind kind, const Value& x, std::vector<int64_t> dims, bool keep, Span span);
   Value mean(const Value& x, std::vector<int64_t> dims, bool keep, Span span);
+  Value variance(const Value& x, std::vector<int64_t> dims, bool keep, Span span);
   bool in_metric() const { return metric_ != nullptr; }
   /// In the statement of a metric, for each step and over the pass alike: counts are floats there.
   bool of_metric() const { return of_metric_; }
@@ -201,7 +202,8 @@ class Elaborator {
   struct Metric {
     std::string name;
     int count = 0;
-    bool accumulated = false;
+    size_t first = 0;  // its nodes of the step's graph are from here on
+    std::map<NodeId, NodeId> wide = {};  // in f64, of nodes in f32
   };
 
   // Model and statements.
@@ -281,6 +283,9 @@ class Elaborator {
   // Metrics.
   Value accumulate(OpKind kind, const Value& x, Span span);
   NodeId accumulate_scalar(ResultKind kind, NodeId value);
+  Value accumulate_each(ResultKind kind, const std::vector<Value>& values, Span span);
+  Value moments(const Value& x, std::vector<int64_t> dims, bool keep, Span span);
+  NodeId widened(NodeId value);
   Value average_of_step(const Value& value, Span span);
   NodeId finish_rows();
   void over_pass(const Statement& s, std::vector<size_t>& made);

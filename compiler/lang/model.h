@@ -39,8 +39,8 @@ struct ModelInput {
 };
 
 /// One metric over a whole pass: accumulators from the evaluate graph's Accumulate results by name,
-/// and the graph that makes the metric's value of them. Inputs of `finish` are f64[] named as the
-/// accumulators; "rows" is the number of rows of the pass. Its results are outputs named as metrics.
+/// and the graph that makes the metric's value of them. Inputs of `finish` are f64[] (f64[3] of
+/// moments) named as the accumulators; "rows" is the number of rows of the pass. Its results are outputs named as metrics.
 struct MetricFinish {
   std::vector<std::string> metrics;
   Graph finish;

@@ -194,6 +194,11 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{IN_MODEL("let a = random_uniform([4])"),
               "2:9: error: a draw exists in training steps only|[not-in-training]"},
         Wrong{IN_MODEL("metric a = mean(x - mean(x))"), "one of the whole pass|[nested-reduction]"},
+        Wrong{IN_MODEL("let e = sqrt(mean(x ^ 2))\nmetric a = e"),
+              "3:12: error: a value of each step, whose mean over the steps depends on how many rows they "
+              "have; write its reduction over `batch` in the metric itself [batch-misuse]"},
+        Wrong{IN_MODEL("let e = sum(x)\nmetric a = e"), "3:12: error: a value of each step|[batch-misuse]"},
+        Wrong{IN_MODEL("let e = max(x)\nmetric a = mean(x) + e"), "error: a value of each step|[batch-misuse]"},
         Wrong{IN_MODEL("if training { let a = dense(x, 2) }"),
               "is not the same with `training` true and false|[modes-differ]"},
         Wrong{IN_MODEL("layer a = dense(units: 2)\nlet b = a(x)\nlet c = a(b)"),

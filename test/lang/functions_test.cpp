@@ -81,6 +81,7 @@ std::string graph_of(const std::string& call) {
 TEST(Functions, WrittenDefaultsAreThoseThatHold) {
   const std::map<std::string, std::string> calls = {
       {"sum", "sum(v"},          {"mean", "mean(v"},         {"max", "max(v"},
+      {"variance", "variance(v"},
       {"min", "min(v"},          {"argmax", "argmax(v"},     {"transpose", "transpose(x"},
       {"concat", "concat([v, v]"}, {"stack", "stack([v, v]"}, {"take_along", "take_along(x, k"},
       {"split", "split(v, 1"},   {"pad", "pad(x, 1, 2"},     {"cumsum", "cumsum(x"},
