@@ -224,6 +224,12 @@ void Elaborator::exec_variable(const Statement& s) {
     fail(Diag::TypeMismatch, s.type->span,
          fmt::format("a `param` is float, found {}; whole numbers fit a `state`", s.type->word));
   }
+  if (s.kind == Statement::Kind::Param && type.dtype == DType::F64 && !options_->f64_parameters) {
+    fail(Diag::TypeMismatch, s.type->span,
+         fmt::format("`param {}` of f64; parameters are float of 32 bits, as initialisers, losses and "
+                     "optimizers are; compute with `f64({})` where 32 bits are too few",
+                     s.name, s.name));
+  }
   size_t index = replay_ ? take_recorded(s, type) : make_variable(s, type);
   Binding::Kind kind =
       s.kind == Statement::Kind::Param ? Binding::Kind::Param : Binding::Kind::State;
@@ -368,7 +374,7 @@ void Elaborator::exec_loss(const Statement& s) {
          fmt::format("a loss has rank 0, found {}; reduce it with `mean` or `sum`",
                      type_text(type(value))));
   }
-  loss_ = value;
+  loss_ = convert(value, DType::F32, s.value->span);  // what a step answers
   loss_span_ = s.value->span;
 }
 

@@ -137,6 +137,7 @@ struct ElaborateOptions {
   std::optional<double> rate;                        // --rate: the optimizer's `rate` argument
   std::vector<std::string> outputs;                  // --output: these only; empty: all
   bool numbers_keep_digits = false;                  // f32 constants hold f64, for what is widened after
+  bool f64_parameters = false;                       // for checks of derivatives: nothing trains these
 };
 
 /// Parses and elaborates the file `file` of `sources` (which gets the library's files and includes as

@@ -32,7 +32,9 @@ LibraryFunctions library_functions() {
 }
 
 lang::Model load(const std::string& text) {
-  lang::Loaded loaded = lang::load_text(text);
+  lang::ElaborateOptions options;
+  options.f64_parameters = true;
+  lang::Loaded loaded = lang::load_text(text, options);
   if (!loaded.model) throw std::runtime_error(loaded.messages + text);
   return std::move(*loaded.model);
 }
