@@ -62,18 +62,38 @@ Value extremum(BuiltinCall& c) {
   return c.e.wrap(x, c.e.make(x.place, kind, x.nodes));
 }
 
-/// x, which when compiling is from `low` to below `below`; a number of each step is not looked at.
-Value within(BuiltinCall& c) {
-  double low = c.e.compile_time_number(c[1], c.spans[1], "a bound").value;
-  double below = c.e.compile_time_number(c[2], c.spans[2], "a bound").value;
-  if (!is_plain_number(c[0]) || (c[0].number.value >= low && c[0].number.value < below)) return c[0];
+/// x, unless it is a number when compiling for which `fits` is false; a number of each step is not
+/// looked at.
+template <typename Fits>
+Value checked(BuiltinCall& c, const Fits& fits, const std::string& expected) {
+  if (!is_plain_number(c[0]) || fits(c[0].number.value)) return c[0];
   const Binding* argument = c.e.argument_at(c.spans[0]);
   const std::string_view text = c.e.source_text(c.spans[0]);
   const std::string what = argument ? fmt::format("argument `{}` of `{}`", text, c.e.frame().function->name)
                                     : fmt::format("`{}`", text);
   c.e.fail(Diag::BadArgument, argument ? argument->given : c.spans[0],
-           fmt::format("{} is {}, expected a number from {} to below {}", what,
-                       to_string(c[0].number), low, below));
+           fmt::format("{} is {}, expected a number {}", what, to_string(c[0].number), expected));
+}
+
+double bound(BuiltinCall& c, size_t i) {
+  return c.e.compile_time_number(c[i], c.spans[i], "a bound").value;
+}
+
+Value within(BuiltinCall& c) {
+  const double low = bound(c, 1), below = bound(c, 2);
+  return checked(c, [&](double x) { return x >= low && x < below; },
+                 std::isinf(below) ? fmt::format("from {} on", low)
+                                   : fmt::format("from {} to below {}", low, below));
+}
+
+Value between(BuiltinCall& c) {
+  const double low = bound(c, 1), high = bound(c, 2);
+  return checked(c, [&](double x) { return x >= low && x <= high; },
+                 fmt::format("from {} to {}", low, high));
+}
+
+Value positive(BuiltinCall& c) {
+  return checked(c, [](double x) { return x > 0; }, "above 0");
 }
 
 int64_t floor_div(int64_t a, int64_t b) { return a / b; }
@@ -273,6 +293,11 @@ constexpr Builtin kMathBuiltins[] = {
     {kEach, "within", "x: float, low: float, below: float", "float",
      "x itself, an error when compiling unless low <= x < below. Numbers of a step are not looked at.",
      within},
+    {kEach, "between", "x: float, low: float, high: float", "float",
+     "x itself, an error when compiling unless low <= x <= high. Numbers of a step are not looked at.",
+     between},
+    {kEach, "positive", "x: float", "float",
+     "x itself, an error when compiling unless x > 0. Numbers of a step are not looked at.", positive},
     {kEach, "div", "x: int[...], y: int[...]", "int[...]", "x / y toward zero; 0 where y is 0.",
      integer_function<OpKind::IntDiv>},
     {kEach, "mod", "x: int[...], y: int[...]", "int[...]",
@@ -287,7 +312,7 @@ constexpr Builtin kMathBuiltins[] = {
      cast<DType::I32>},
     {kType, "bool", "x: tensor", "bool[...]", "True where x is not 0.", cast<DType::Bool>},
     {kType, "f32", "x: tensor", "f32[...]", "The same as `float`.", cast<DType::F32>},
-    {kType, "f64", "x: tensor", "f64[...]", "x as float of 64 bits.", cast<DType::F64>},
+    {kType, "f64", "x: tensor", "f64[...]", "x as float of 64 bits, for values: parameters have 32.", cast<DType::F64>},
     {kType, "i32", "x: tensor", "i32[...]", "The same as `int`.", cast<DType::I32>},
     {kType, "i64", "x: tensor", "i64[...]", "x as int of 64 bits.", cast<DType::I64>},
     {kReduce, "sum", "x: tensor, *, axis: int or list = all, keep: bool = false", "tensor",

@@ -16,7 +16,7 @@ constexpr int kSteps = 20;
 
 /// The parameter `path` after each step of a model with the parameter w = 2, whose loss has the slope a * w + b.
 std::vector<double> steps_of(const std::string& train, double a, double b,
-                             const std::string& path = "w") {
+                             const std::string& path = "w", int steps = kSteps) {
   Loaded loaded = load_text("model m(x: float[batch]) {\n  param w: float[] = 2\n  loss " +
                             std::to_string(a / 2) + " * w ^ 2 + " + std::to_string(b) +
                             " * w + 0 * mean(x)\n}\ntrain { " + train + " }\n");
@@ -33,8 +33,8 @@ std::vector<double> steps_of(const std::string& train, double a, double b,
     leaves[result.name] = initial[result.value];
   std::vector<double> found;
   EvalContext context;
-  context.steps = kSteps;
-  for (context.step = 1; context.step <= kSteps; ++context.step) {
+  context.steps = steps;
+  for (context.step = 1; context.step <= steps; ++context.step) {
     auto values = eval<double>(graph, leaves, context);
     for (const Result& result : graph.results) {
       if (result.kind == ResultKind::Update) leaves[result.name] = values[result.value];
@@ -162,6 +162,8 @@ void expect_rates(const std::string& schedule, const std::function<double(double
 TEST(LibraryTraining, Schedules) {
   constexpr double kAll = kSteps;
   auto falls = [](double share) { return 0.5 * (1 + std::cos(M_PI * share)); };
+  // 0 at the peak in step `top`, 1 one step after the last.
+  auto fallen = [](double t, double top) { return (t - top) / (kAll + 1 - top); };
   expect_rates("constant_rate(0.3)", [](double) { return 0.3; });
   expect_rates("warmup(peak: 2, warmup: 4)", [](double t) { return t < 4 ? 2 * t / 4 : 2; });
   expect_rates("step_decay(peak: 2, every: 6)",
@@ -169,17 +171,68 @@ TEST(LibraryTraining, Schedules) {
   expect_rates("exponential(peak: 2, every: 5, factor: 0.5)",
                [](double t) { return 2 * std::pow(0.5, (t - 1) / 5); });
   expect_rates("linear(peak: 2, warmup: 4, final: 0.5)", [&](double t) {
-    return t < 4 ? 2 * t / 4 : 2 - 1.5 * (t - 4) / (kAll - 4);
+    return t < 4 ? 2 * t / 4 : 2 - 1.5 * fallen(t, 4);
   });
-  expect_rates("linear(peak: 2)", [&](double t) { return 2 - 2 * t / kAll; });
+  expect_rates("linear(peak: 2)", [&](double t) { return 2 - 2 * fallen(t, 1); });
   expect_rates("cosine(peak: 2, warmup: 4, final: 0.5)", [&](double t) {
-    return t < 4 ? 2 * t / 4 : 0.5 + 1.5 * falls((t - 4) / (kAll - 4));
+    return t < 4 ? 2 * t / 4 : 0.5 + 1.5 * falls(fallen(t, 4));
   });
   expect_rates("one_cycle(peak: 2, share: 0.25)", [&](double t) {
     double low = 2 / 25.0, last = 2 / 1e4;
-    return t < 5 ? low + (2 - low) * (1 - falls(t / 5)) : last + (2 - last) * falls((t - 5) / (kAll - 5));
+    return t < 5 ? low + (2 - low) * (1 - falls((t - 1) / 4))
+                 : last + (2 - last) * falls(fallen(t, 5));
   });
   expect_rates("0.3 * ramp(4)", [](double t) { return 0.3 * std::min(t / 4, 1.0); });
+}
+
+/// One convention: a schedule begins at its first value, and no step is spent on a rate of 0.
+TEST(LibraryTraining, SchedulesBeginAndEndAlike) {
+  for (const char* schedule : {"linear(peak: 2)", "cosine(peak: 2)", "step_decay(peak: 2, every: 3)",
+                               "exponential(peak: 2, every: 3)", "warmup(peak: 2, warmup: 1)",
+                               "linear(peak: 2, warmup: 1)", "cosine(peak: 2, warmup: 1)"}) {
+    const std::string train = "optimizer = sgd(rate: " + std::string(schedule) + ")";
+    EXPECT_NEAR(steps_of(train, 0, 1)[0], 2 - 2, 1e-6) << schedule;
+    EXPECT_NEAR(steps_of(train, 0, 1, "w", 1)[0], 2 - 2, 1e-6) << schedule << ", one step";
+    const std::vector<double> all = steps_of(train, 0, 1);
+    EXPECT_LT(all[kSteps - 1], all[kSteps - 2]) << schedule << ", the last step";
+  }
+  EXPECT_NEAR(steps_of("optimizer = sgd(rate: one_cycle(peak: 2))", 0, 1)[0], 2 - 2 / 25.0, 1e-6);
+  EXPECT_NEAR(steps_of("optimizer = sgd(rate: one_cycle(peak: 2))", 0, 1, "w", 1)[0], 0, 1e-6);
+}
+
+TEST(LibraryTraining, ArgumentsOutsideOfTheirRangeAreRefused) {
+  const auto message = [](const std::string& train) {
+    return load_text("model m(x: float[batch]) {\n  param w: float[] = 2\n  loss mean(w * x)\n}\n"
+                     "train { " + train + " }\n").messages;
+  };
+  const std::pair<const char*, const char*> cases[] = {
+      {"optimizer = adam(b1: 1)", "`b1` of `adam` is 1, expected a number from 0 to below 1"},
+      {"optimizer = adam(b2: -0.5)", "`b2` of `adam` is -0.5, expected a number from 0 to below 1"},
+      {"optimizer = adam(epsilon: 0)", "`epsilon` of `adam` is 0, expected a number above 0"},
+      {"optimizer = adam(rate: -1)", "`rate` of `adam` is -1, expected a number from 0 on"},
+      {"optimizer = adamw(b1: 2)", "`b1` of `adamw` is 2, expected a number from 0 to below 1"},
+      {"optimizer = adamw(decay: -1)", "`decay` of `adamw` is -1, expected a number from 0 on"},
+      {"optimizer = sgd(momentum: 1)", "`momentum` of `sgd` is 1, expected a number from 0 to below 1"},
+      {"optimizer = sgd(rate: 0 / 0)", "nan, expected a number from 0 on"},
+      {"optimizer = sgd(decay: -1)", "is -1, expected a number from 0 on"},
+      {"optimizer = rmsprop(keep: 1)", "`keep` of `rmsprop` is 1, expected a number from 0 to below 1"},
+      {"optimizer = adagrad(epsilon: 0)", "`epsilon` of `adagrad` is 0, expected a number above 0"},
+      {"gradient = clip_by_norm(limit: 0)", "`limit` of `clip_by_norm` is 0, expected a number above 0"},
+      {"gradient = clip_by_value(limit: -1)", "`limit` of `clip_by_value` is -1, expected a number above 0"},
+      {"average = moving_average(decay: 1)",
+       "`decay` of `moving_average` is 1, expected a number from 0 to below 1"},
+      {"optimizer = sgd(rate: cosine(peak: -1))", "`peak` of `cosine` is -1, expected a number from 0 on"},
+      {"optimizer = sgd(rate: step_decay(peak: 1, every: 0))",
+       "`every` of `step_decay` is 0, expected a number above 0"},
+      {"optimizer = sgd(rate: one_cycle(peak: 1, share: 2))",
+       "`share` of `one_cycle` is 2, expected a number from 0 to 1"},
+      {"optimizer = adam(); group(\"w\", b1: 1)", "`b1` of `adam` is 1, expected a number from 0 to below 1"},
+  };
+  for (const auto& [train, expected] : cases) {
+    EXPECT_NE(message(train).find(expected), std::string::npos) << train << "\n" << message(train);
+    EXPECT_NE(message(train).find("[bad-argument]"), std::string::npos) << train;
+  }
+  EXPECT_EQ(message("optimizer = sgd(rate: 0)"), "");
 }
 
 }  // namespace
