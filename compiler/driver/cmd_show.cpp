@@ -1,4 +1,4 @@
-// gradus show: any stage of the compilation as text.
+// gradus show: any stage of the compilation as text; without one, the table of layers.
 #include <fmt/format.h>
 
 #include "driver/commands.h"
@@ -81,6 +81,20 @@ void print_extras(const Options& options, const pipeline::Compiled& compiled) {
   }
 }
 
+/// These options are about a stage, the graph where none is named.
+bool wants_stage(const Options& options) {
+  return !options.emit.empty() || !options.function.empty() || !options.dump_after.empty() ||
+         options.remarks || options.time_passes || options.verify_roundtrip;
+}
+
+std::optional<int64_t> single_batch(const Options& options) {
+  if (options.json) throw CommandError(kBadFlags, "--json tells the table of layers; a stage is text");
+  if (options.batches.size() > 1) {
+    throw CommandError(kBadFlags, "a stage is of one --batch; several are columns of the table of layers");
+  }
+  return options.batches.empty() ? std::nullopt : std::optional(options.batches[0]);
+}
+
 int show_ast(const Options& options) {
   auto session = open_target(options);
   int32_t file = open_source(*session, options.input);
@@ -99,11 +113,14 @@ int show_library() {
 
 }  // namespace
 
-int run_show(const Options& options) {
-  if (options.library) return show_library();
-  if (options.input.empty()) {
+int run_show(const Options& given) {
+  if (given.library) return show_library();
+  if (given.input.empty()) {
     throw CommandError(kBadFlags, "`show` expects MODEL.grad, or --library");
   }
+  if (!wants_stage(given)) return show_layers(given);
+  Options options = given;
+  options.batch = single_batch(given);
   Emit emit = choose_stage(options);
   require_reads_back(options, emit);
   if (emit == Emit::Ast) return show_ast(options);

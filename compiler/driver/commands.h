@@ -11,6 +11,7 @@ int run_predict(const Options& options);
 int run_compile(const Options& options);
 int run_plot(const Options& options);
 int run_show(const Options& options);
+int show_layers(const Options& options);  // `show` without a stage
 int run_check(const Options& options);
 int run_bench(const Options& options);
 int run_opt(const Options& options);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iostream>
 #include <map>
 
@@ -39,8 +40,8 @@ const std::vector<Command>& commands() {
        {"weights", "rename", "data", "part", "output", "batch", "threads", "set", "cpu", "no-cache", "output-file"}},
       {"compile", "MODEL.grad", true, "an object file and a C header with the step, no library needed",
        {"weights", "rename", "raw-inputs", "batch", "steps", "set", "cpu", "rate", "header", "output-file"}},
-      {"show", "MODEL.grad", false, "any stage of the compilation as text",
-       {"emit", "function", "library", "batch", "set", "cpu", "rate", "remarks", "dump-after", "time-passes",
+      {"show", "MODEL.grad", false, "its layers with what they cost and keep; any stage of the compilation as text",
+       {"batches", "json", "emit", "function", "library", "set", "cpu", "rate", "remarks", "dump-after", "time-passes",
         "verify-roundtrip"}},
       {"check", "MODEL.grad", true, "gradients against finite differences in f64",
        {"trust", "seed", "batch", "set", "cpu", "no-cache", "json"}},
@@ -54,6 +55,27 @@ const std::vector<Command>& commands() {
       {"ops", "[NAME]", false, "the operator table of graphs", {"json"}},
   };
   return table;
+}
+
+constexpr size_t kMostBatches = 12;
+
+/// "1,32,1024" as numbers.
+std::vector<int64_t> numbers_of(const std::string& text) {
+  std::vector<int64_t> numbers;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    int64_t number = 0;
+    const auto [stop, problem] = std::from_chars(at, end, number);
+    const bool separated = stop == end || *stop == ',';
+    if (problem != std::errc() || !separated || numbers.size() == kMostBatches) {
+      throw CommandError(kBadFlags, fmt::format("--batch is `{}`, expected a number, or up to {} as in 1,32,1024",
+                                                text, kMostBatches));
+    }
+    numbers.push_back(number);
+    if (stop == end) return numbers;
+    at = stop + 1;
+  }
 }
 
 /// All options; a command takes the subset it names.
@@ -80,6 +102,10 @@ void describe(po::options_description& to, std::string_view name, Options& o) {
   if (name == "rename") many("rename", &o.rename, "OLD=NEW", "path in the weights file, path in the model");
   if (name == "raw-inputs") on("raw-inputs", &o.raw_inputs, "build in what the data block does to inputs, as fitted in --weights");
   if (name == "partial") on("partial", &o.partial, "load what fits; the rest keeps its first values");
+  if (name == "batches") {
+    to.add_options()("batch", po::value<std::string>()->value_name("N,..")->notifier([&o](const std::string& v) { o.batches = numbers_of(v); }),
+                     "rows of a step; of the layers, one column each");
+  }
   if (name == "epochs") whole("epochs", &o.epochs, "passes over the training part");
   if (name == "batch") whole("batch", &o.batch, "rows of a step");
   if (name == "steps") whole("steps", &o.steps, "steps in all, instead of epochs");
@@ -158,6 +184,7 @@ void require_within(const char* flag, const std::optional<int64_t>& value, const
 
 void check_values(const Options& options) {
   require_within("--batch", options.batch, limits::kBatch);
+  for (int64_t batch : options.batches) require_within("--batch", batch, limits::kBatch);
   require_within("--epochs", options.epochs, limits::kEpochs);
   require_within("--steps", options.steps, limits::kSteps);
   require_within("--least-steps", options.least_steps, limits::kLeastSteps);

@@ -54,6 +54,7 @@ struct Options {
   std::string function;               // show: init, train, evaluate or predict
   std::optional<int64_t> epochs, batch, steps, threads, seed, validate_every, stop_after, save_every, least_steps;
   std::optional<double> rate;
+  std::vector<int64_t> batches;       // show: --batch 1,32
   std::optional<double> from, to;     // plot: the range of x
   std::optional<int64_t> order;       // plot: the highest derivative
   bool resume = false;

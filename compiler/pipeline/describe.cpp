@@ -53,12 +53,16 @@ std::string updated_params(const plan::Program& program, const plan::Launch& lau
 
 }  // namespace
 
+std::optional<NodeId> dearest_node(const Graph& ordered, const plan::Launch& launch) {
+  if (launch.nodes.empty()) return std::nullopt;
+  return *std::ranges::max_element(launch.nodes, {}, [&](NodeId id) { return dearness(ordered[id]); });
+}
+
 std::string describe_launch(const Graph& ordered, const plan::Program& program,
                             const plan::Launch& launch) {
-  if (launch.nodes.empty()) return launch.name;
-  const NodeId dearest =
-      *std::ranges::max_element(launch.nodes, {}, [&](NodeId id) { return dearness(ordered[id]); });
-  const Node& node = ordered[dearest];
+  const std::optional<NodeId> dearest = dearest_node(ordered, launch);
+  if (!dearest) return launch.name;
+  const Node& node = ordered[*dearest];
   const std::string path = scope_path(ordered, node.scope);
   std::string text = path.empty() ? "" : path + ": ";
   text += op_def(node.op).name;

@@ -56,7 +56,7 @@ void NotFiniteWatch::look(const plan::Launch& launch) {
 namespace {
 
 /// As the user knows it: a sum in parts is still their sum.
-std::string_view name_of(const Node& node) { return op_def(node.op == OpKind::PartialSum ? OpKind::Sum : node.op).name; }
+std::string_view row_name(const Node& node) { return op_def(node.op == OpKind::PartialSum ? OpKind::Sum : node.op).name; }
 
 }  // namespace
 
@@ -69,8 +69,8 @@ NotFiniteValue NotFiniteWatch::describe(const plan::Buffer& buffer, bool nan) co
   if (buffer.kind == plan::BufferKind::Output && buffer.name == "loss") return {"the loss", span, nan};
   if (!has_node) return {fmt::format("`{}`", buffer.name), span, nan};
   const Node& node = graph_[buffer.value];
-  if (!node.of.valid()) return {fmt::format("`{}`", name_of(node)), span, nan};
-  return {fmt::format("the derivative of `{}`", name_of(graph_[node.of])), span, nan};
+  if (!node.of.valid()) return {fmt::format("`{}`", row_name(node)), span, nan};
+  return {fmt::format("the derivative of `{}`", row_name(graph_[node.of])), span, nan};
 }
 
 }  // namespace gradus::pipeline

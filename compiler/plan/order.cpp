@@ -209,7 +209,7 @@ std::vector<std::vector<size_t>> launch_dependences(const Program& program) {
 }
 
 /// In the plan of one order: of all that are tried, only the best is planned with care.
-constexpr int64_t kLooks = int64_t{1} << 25;
+constexpr int64_t kLooksOfOrder = int64_t{1} << 25;
 
 /// The first of the orders with the smallest arena. Planning is most of the work, so orders are
 /// planned from the lowest bound upwards, until no bound is below what is reached.
@@ -232,7 +232,7 @@ void choose_order(Program& program) {
   for (const auto& bound : bounds) {
     if (bound >= best) continue;
     launches.arrange(orders[bound.second]);
-    best = std::min(best, {plan_memory(program, kLooks).arena_bytes, bound.second});
+    best = std::min(best, {plan_memory(program, kLooksOfOrder).arena_bytes, bound.second});
   }
   launches.arrange(orders[best.second]);
 }
