@@ -22,6 +22,12 @@ bool begins_with_path(const std::string& name, const std::string& path) {
   return name == path || name.starts_with(path + ".");
 }
 
+/// Of the same type, or of floats of 16 bits where the variable has wider ones.
+bool alike(const TensorView& tensor, const NamedTensor& variable) {
+  return tensor.sizes == variable.sizes &&
+         (tensor.dtype == variable.dtype || runtime::widens(tensor, variable.dtype));
+}
+
 std::string type_text(const std::string& dtype, const std::vector<int64_t>& sizes) {
   return fmt::format("{}[{}]", dtype, fmt::join(sizes, ","));
 }
@@ -42,7 +48,7 @@ class Loading {
     bool fits = missing_.empty() && unlike_.empty() && left_over_.empty();
     if (!fits && !options_.partial) refuse();
     for (const auto& [variable, tensor] : pairs_) {
-      std::memcpy(variable->bytes.data(), tensor->bytes.data(), tensor->bytes.size());
+      runtime::copy_tensor(*tensor, variable->dtype, variable->bytes);
     }
     std::vector<std::string> not_loaded;
     for (const NamedTensor* variable : missing_) not_loaded.push_back(variable->path);
@@ -95,8 +101,7 @@ class Loading {
       return;
     }
     const TensorView* tensor = found->second;
-    bool alike = tensor->sizes == variable.sizes && tensor->dtype == variable.dtype;
-    if (alike) pairs_.emplace_back(&variable, tensor);
+    if (alike(*tensor, variable)) pairs_.emplace_back(&variable, tensor);
     else unlike_.emplace_back(&variable, tensor);
   }
 
@@ -104,7 +109,7 @@ class Loading {
   const TensorView* partner(const NamedTensor& variable, std::vector<const TensorView*>& open) const {
     std::vector<std::string> names;
     for (const TensorView* tensor : open) {
-      if (tensor->sizes == variable.sizes && tensor->dtype == variable.dtype) names.push_back(tensor->name);
+      if (alike(*tensor, variable)) names.push_back(tensor->name);
     }
     if (names.empty()) return nullptr;
     std::string near = nearest_name(variable.path, names);

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "runtime/file_error.h"
+#include "runtime/half.h"
 
 namespace gradus::runtime {
 
@@ -22,9 +23,12 @@ constexpr uint64_t kMaxHeader = uint64_t{16} << 20;
 constexpr size_t kMaxRank = 8;
 constexpr uint64_t kMaxNumber = uint64_t{1} << 62;
 
+/// 0 for types that the format did not have when this was written.
 int64_t element_size(std::string_view dtype) {
   static const std::map<std::string_view, int64_t> sizes = {
-      {"F32", 4}, {"F64", 8}, {"I32", 4}, {"I64", 8}, {"BOOL", 1}};
+      {"F64", 8},     {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F8_E4M3", 1},
+      {"F8_E5M2", 1}, {"I64", 8}, {"I32", 4}, {"I16", 2},  {"I8", 1},
+      {"U64", 8},     {"U32", 4}, {"U16", 2}, {"U8", 1},   {"BOOL", 1}};
   auto found = sizes.find(dtype);
   return found == sizes.end() ? 0 : found->second;
 }
@@ -146,16 +150,17 @@ TensorView view_of(Entry& entry, std::span<const uint8_t> data, const std::strin
   if (!entry.has_dtype || !entry.has_shape || !entry.has_range) {
     fail("expected `dtype`, `shape` and `data_offsets`");
   }
+  const std::vector<int64_t>& range = entry.range;
+  auto have = static_cast<int64_t>(data.size());
+  bool fits = range.size() == 2 && range[0] <= range[1] && range[1] <= have;
+  // A type that is not known may stand in the file; whoever wants its tensor refuses it.
   int64_t bytes = element_size(entry.dtype);
-  if (bytes == 0) {
-    fail(fmt::format("elements of `{}`, expected F32, F64, I32, I64 or BOOL", entry.dtype));
-  }
+  const bool known = bytes > 0;
+  if (entry.dtype.empty()) fail("no type of elements");
   for (int64_t size : entry.shape) {
     if (__builtin_mul_overflow(bytes, size, &bytes)) fail("its sizes are too large");
   }
-  auto have = static_cast<int64_t>(data.size());
-  const std::vector<int64_t>& range = entry.range;
-  bool fits = range.size() == 2 && range[0] <= range[1] && range[1] <= have;
+  if (!known && fits) bytes = range[1] - range[0];
   if (!fits || range[1] - range[0] != bytes) {
     fail(fmt::format("its range [{}] does not fit {} bytes in data of {}", fmt::join(range, ", "),
                      bytes, have));
@@ -189,9 +194,9 @@ std::string header_text(const std::vector<TensorView>& tensors,
   if (!metadata.empty()) text += fmt::format("\"__metadata__\":{},", Json(metadata).dump());
   size_t at = 0;
   for (const TensorView& tensor : tensors) {
-    text += fmt::format("{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}},",
-                        Json(tensor.name).dump(), tensor.dtype, fmt::join(tensor.sizes, ","), at,
-                        at + tensor.bytes.size());
+    text += fmt::format("{}:{{\"dtype\":{},\"shape\":[{}],\"data_offsets\":[{},{}]}},",
+                        Json(tensor.name).dump(), Json(tensor.dtype).dump(),
+                        fmt::join(tensor.sizes, ","), at, at + tensor.bytes.size());
     at += tensor.bytes.size();
   }
   if (text.size() > 1) text.pop_back();
@@ -201,6 +206,29 @@ std::string header_text(const std::vector<TensorView>& tensors,
 }
 
 }  // namespace
+
+bool widens(const TensorView& tensor, const std::string& dtype) {
+  bool half = tensor.dtype == "F16" || tensor.dtype == "BF16";
+  return half && (dtype == "F32" || dtype == "F64");
+}
+
+void copy_tensor(const TensorView& tensor, const std::string& dtype, std::span<std::byte> to) {
+  if (tensor.dtype == dtype) {
+    std::memcpy(to.data(), tensor.bytes.data(), tensor.bytes.size());
+    return;
+  }
+  const bool brain = tensor.dtype == "BF16";
+  for (size_t i = 0; 2 * i < tensor.bytes.size(); ++i) {
+    auto bits = static_cast<uint16_t>(std::to_integer<unsigned>(tensor.bytes[2 * i]) |
+                                      std::to_integer<unsigned>(tensor.bytes[2 * i + 1]) << 8);
+    float narrow = brain ? widen_bfloat16(bits) : widen_half(bits);
+    double wide = narrow;
+    if (dtype == "F64")
+      std::memcpy(to.data() + i * sizeof wide, &wide, sizeof wide);
+    else
+      std::memcpy(to.data() + i * sizeof narrow, &narrow, sizeof narrow);
+  }
+}
 
 std::string write_safetensors(const std::vector<TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata) {

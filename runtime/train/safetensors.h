@@ -14,10 +14,15 @@ namespace gradus::runtime {
 
 struct TensorView {
   std::string name;
-  std::string dtype;  // F32, F64, I32, I64, BOOL
+  std::string dtype;  // F32, F64, I32, I64, BOOL; of a file that was read, any
   std::vector<int64_t> sizes;
   std::span<const std::byte> bytes;
 };
+
+/// Whether the tensor's elements are floats of 16 bits, which a variable of `dtype` holds exactly.
+bool widens(const TensorView& tensor, const std::string& dtype);
+/// Copies the elements to a variable of `dtype`, which is the tensor's or one it widens to.
+void copy_tensor(const TensorView& tensor, const std::string& dtype, std::span<std::byte> to);
 
 /// The file's bytes; tensors in the order given, metadata as strings. Throws FileError where a name
 /// or a string is not UTF-8, or the header grows above 16 MiB.

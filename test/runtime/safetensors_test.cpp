@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "runtime/temporary_folder.h"
 
@@ -146,8 +147,9 @@ TEST(Safetensors, RefusesTensorsThatLie) {
                         {"\"F32\"", "[4]", "[0,16,16]", "its range [0, 16, 16]"},
                         {"\"F32\"", "[4]", "[]", "its range []"},
                         {"\"F32\"", "[5]", "[0,20]", "in data of 16"},
-                        {"\"BF16\"", "[8]", "[0,16]", "elements of `BF16`"},
-                        {"\"\"", "[8]", "[0,16]", "elements of ``"},
+                        {"\"BF16\"", "[9]", "[0,16]", "does not fit 18 bytes"},
+                        {"\"\"", "[8]", "[0,16]", "no type of elements"},
+                        {"\"F4\"", "[8]", "[0,17]", "its range [0, 17] does not fit"},
                         {"4", "[8]", "[0,16]", "has 4 at `dtype`"},
                         {"[]", "[8]", "[0,16]", "has a list at `dtype`"},
                         {"\"F32\"", "4", "[0,16]", "has 4 at `shape`"},
@@ -208,6 +210,38 @@ TEST(Safetensors, RefusesEveryTruncation) {
   for (size_t size = 0; size < whole.size(); ++size) {
     EXPECT_NE(error(whole.substr(0, size)), "no error") << size;
   }
+}
+
+TEST(Safetensors, WidensHalfsExactly) {
+  // Values of IEEE 754 and of bfloat16 by their definition; every finite half goes through two
+  // formulas.
+  auto widened = [](const std::string& dtype, uint16_t bits, const std::string& to) {
+    std::byte bytes[] = {std::byte(bits & 0xFF), std::byte(bits >> 8)};
+    TensorView tensor{"w", dtype, {1}, bytes};
+    EXPECT_TRUE(widens(tensor, to));
+    float narrow = 0;
+    double wide = 0;
+    if (to == "F32")
+      copy_tensor(tensor, to, std::as_writable_bytes(std::span(&narrow, 1)));
+    else
+      copy_tensor(tensor, to, std::as_writable_bytes(std::span(&wide, 1)));
+    return to == "F32" ? static_cast<double>(narrow) : wide;
+  };
+  EXPECT_EQ(widened("BF16", 0x3FC0, "F32"), 1.5);
+  EXPECT_EQ(widened("BF16", 0xC2F7, "F64"), -123.5);
+  EXPECT_EQ(widened("BF16", 0x7F7F, "F32"), 0x1.FEp127);
+  EXPECT_EQ(widened("F16", 0x7C00, "F32"), INFINITY);
+  EXPECT_TRUE(std::isnan(widened("F16", 0x7E00, "F32")));
+  EXPECT_TRUE(std::signbit(widened("F16", 0x8000, "F32")));
+  for (int bits = 0; bits < 0x7C00; ++bits) {
+    int exponent = bits >> 10, fraction = bits & 0x3FF;
+    double value =
+        exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
+    ASSERT_EQ(widened("F16", static_cast<uint16_t>(bits), "F32"), value);
+    ASSERT_EQ(widened("F16", static_cast<uint16_t>(bits | 0x8000), "F64"), -value);
+  }
+  EXPECT_FALSE(widens({"w", "F32", {1}, {}}, "F64"));
+  EXPECT_FALSE(widens({"w", "F16", {1}, {}}, "I32"));
 }
 
 }  // namespace
