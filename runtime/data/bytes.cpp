@@ -1,5 +1,6 @@
-// Memory grows with what is really read or unpacked, never with what a header claims; at its end a
-// buffer is about as large as its contents.
+// A file's buffer is about as large as its contents, and so is that of what is unpacked: where the
+// stream does not end as its last bytes say, it is unpacked twice, and its bytes are only counted
+// the first time.
 #include "runtime/data/bytes.h"
 
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "runtime/file_error.h"
 
@@ -20,24 +22,92 @@ namespace gradus::runtime {
 namespace {
 
 constexpr size_t kChunk = size_t{1} << 20;
-/// Deflate packs up to 1030 to 1. Real data stays far below; what does not must be small.
+/// Real data pack far less than Deflate can; what does not must be small.
 constexpr size_t kFreeSize = size_t{64} << 20;
-constexpr size_t kMaxRatio = 200;
+constexpr size_t kMaxRatio = 100;
 constexpr int kGzipWindow = 15 + 16;
 
+/// A gzip stream of one or several members, unpacked piece by piece.
 class Inflater {
  public:
-  Inflater() {
+  Inflater(std::span<const uint8_t> bytes, const std::string& name) : bytes_(bytes), name_(name) {
     if (inflateInit2(&stream_, kGzipWindow) != Z_OK) throw std::bad_alloc();
   }
   ~Inflater() { inflateEnd(&stream_); }
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
-  z_stream& stream() { return stream_; }
+
+  bool at_end() const { return ended_; }
+  /// Fills the front of `to`, as far as this call came; returns its size.
+  size_t next(std::span<uint8_t> to) {
+    constexpr size_t kMost = std::numeric_limits<uInt>::max();
+    auto input = static_cast<uInt>(std::min(bytes_.size() - taken_, kMost));
+    auto room = static_cast<uInt>(std::min(to.size(), kMost));
+    stream_.next_in = const_cast<uint8_t*>(bytes_.data() + taken_);
+    stream_.avail_in = input;
+    stream_.next_out = to.data();
+    stream_.avail_out = room;
+    int status = inflate(&stream_, Z_NO_FLUSH);
+    taken_ += input - stream_.avail_in;
+    if (status == Z_STREAM_END) {
+      ended_ = taken_ == bytes_.size();
+      if (!ended_) inflateReset(&stream_);  // another member
+    } else if (status != Z_OK) {
+      const char* problem = status == Z_NEED_DICT ? "it needs a dictionary"
+                            : stream_.msg         ? stream_.msg
+                                                  : "the stream ends too soon";
+      throw FileError(FileProblem::Archive,
+                      fmt::format("{}: byte {} of the gzip stream: {}", name_, taken_, problem));
+    }
+    return room - stream_.avail_out;
+  }
 
  private:
+  std::span<const uint8_t> bytes_;
+  const std::string& name_;
   z_stream stream_ = {};
+  size_t taken_ = 0;
+  bool ended_ = false;
 };
+
+bool is_small(uint64_t packed, uint64_t unpacked) {
+  return unpacked <= kFreeSize || unpacked / kMaxRatio < packed;
+}
+
+/// The size of the last member, as it says itself: of all where there is no other. Deflate packs no
+/// more than 1032 to 1.
+size_t announced_size(std::span<const uint8_t> bytes) {
+  size_t size = 0;
+  if (bytes.size() < 4) return size;
+  for (size_t i = 4; i > 0; --i) size = size << 8 | bytes[bytes.size() - 5 + i];
+  return std::min(size, bytes.size() * 1032);
+}
+
+/// The stream unpacked; nothing where it is more than `size` bytes.
+std::optional<Bytes> unpack_into(std::span<const uint8_t> bytes, size_t size,
+                                 const std::string& name) {
+  Bytes out(size + 1);  // the end is seen with room left
+  Inflater inflater(bytes, name);
+  size_t have = 0;
+  while (!inflater.at_end()) {
+    if (have == out.size()) return std::nullopt;
+    have += inflater.next(std::span(out).subspan(have));
+  }
+  out.resize(have);
+  return out;
+}
+
+/// How much the stream unpacks to.
+size_t unpacked_size(std::span<const uint8_t> bytes, const std::string& name) {
+  Inflater inflater(bytes, name);
+  Bytes scratch(kChunk);
+  size_t size = 0;
+  while (!inflater.at_end()) {
+    size += inflater.next(scratch);
+    check_unpacked_size(bytes.size(), size, name);
+  }
+  return size;
+}
 
 class Descriptor {
  public:
@@ -93,40 +163,21 @@ Bytes read_raw(const std::string& path) {
 
 }  // namespace
 
+void check_unpacked_size(uint64_t packed, uint64_t unpacked, const std::string& name) {
+  if (is_small(packed, unpacked)) return;
+  throw FileError(
+      FileProblem::Archive,
+      fmt::format("{}: unpacks to more than {} MiB, {} times its size; give it unpacked", name,
+                  kFreeSize >> 20, kMaxRatio));
+}
+
 Bytes unpack(std::span<const uint8_t> bytes, const std::string& name) {
   if (!is_gzip(bytes)) return {bytes.begin(), bytes.end()};
-  Inflater inflater;
-  z_stream& stream = inflater.stream();
-  const size_t limit = std::max(kFreeSize, bytes.size() * kMaxRatio);
-  size_t taken = 0;
-  Bytes out;
-  while (true) {
-    size_t have = out.size();
-    auto input =
-        static_cast<uInt>(std::min<size_t>(bytes.size() - taken, std::numeric_limits<uInt>::max()));
-    grow(out, kChunk);
-    stream.next_in = const_cast<uint8_t*>(bytes.data() + taken);
-    stream.avail_in = input;
-    stream.next_out = out.data() + have;
-    stream.avail_out = static_cast<uInt>(kChunk);
-    int status = inflate(&stream, Z_NO_FLUSH);
-    taken += input - stream.avail_in;
-    out.resize(have + kChunk - stream.avail_out);
-    if (out.size() > limit) {
-      throw FileError(FileProblem::Archive, fmt::format("{}: byte {}: unpacks to more than {} MiB, {} times its size",
-                                  name, taken, kFreeSize >> 20, kMaxRatio));
-    }
-    if (status == Z_STREAM_END) {
-      if (taken == bytes.size()) return out;
-      // A file may hold several streams, one after the other.
-      inflateReset(&stream);
-    } else if (status != Z_OK) {
-      const char* problem = status == Z_NEED_DICT ? "it needs a dictionary"
-                            : stream.msg          ? stream.msg
-                                                  : "the stream ends too soon";
-      throw FileError(FileProblem::Archive, fmt::format("{}: byte {} of the gzip stream: {}", name, taken, problem));
-    }
+  size_t announced = announced_size(bytes);
+  if (is_small(bytes.size(), announced)) {
+    if (std::optional<Bytes> out = unpack_into(bytes, announced, name)) return *std::move(out);
   }
+  return *unpack_into(bytes, unpacked_size(bytes, name), name);
 }
 
 Bytes read_bytes(const std::string& path) {

@@ -52,6 +52,24 @@ TEST(Bytes, UnpacksSeveralMembers) {
   Bytes packed = gzip(bytes_of("one, ")), second = gzip(bytes_of("two"));
   packed.insert(packed.end(), second.begin(), second.end());
   EXPECT_EQ(unpack(packed, "f"), bytes_of("one, two"));
+  // The last member's size says nothing of the first's.
+  Bytes large = noise(3000000);
+  packed = gzip(large);
+  packed.insert(packed.end(), second.begin(), second.end());
+  large.insert(large.end(), {'t', 'w', 'o'});
+  EXPECT_EQ(unpack(packed, "f"), large);
+}
+
+TEST(Bytes, UnpacksWhatItsLastBytesLieAbout) {
+  // The check of the size fails, wherever it points to.
+  for (uint8_t last : {uint8_t{0}, uint8_t{1}, uint8_t{255}}) {
+    Bytes packed = gzip(noise(100000));
+    packed.back() = last;
+    packed[packed.size() - 2] = last;
+    if (last == 0) packed[packed.size() - 3] = 0;
+    EXPECT_NE(error_of([&] { unpack(packed, "f.gz"); }).find("incorrect length check"),
+              std::string::npos);
+  }
 }
 
 TEST(Bytes, RefusesATruncatedStreamAtAnyPlace) {
