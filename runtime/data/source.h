@@ -30,6 +30,11 @@ class RowSource {
   /// overlap.
   virtual int64_t row_step() const { return width(); }
 
+  /// Of how many columns a row's numbers are: number i is of column i % columns(). What is fitted by
+  /// column is fitted once for all its numbers.
+  virtual int64_t columns() const { return width(); }
+  /// Its numbers differ from what was measured by up to so much of themselves, since they were rounded.
+  virtual double rounding() const { return 0x1p-53; }
   int64_t width() const;
 };
 
@@ -79,9 +84,13 @@ std::unique_ptr<RowSource> make_columns(std::shared_ptr<const CsvTable> table,
 /// An IDX file (LeCun's format of MNIST): the first axis counts rows. Throws FileError with the
 /// byte position.
 std::unique_ptr<RowSource> read_idx(Bytes bytes, std::string name);
-/// A NumPy .npy file: little-endian f4, f8, i1, i2, i4, i8, u1 or b1, C order.
+/// A NumPy .npy file: f2, f4, f8, i1 to i8, u1 to u8 or b1 in either order of bytes and of axes.
 std::unique_ptr<RowSource> read_npy(Bytes bytes, std::string name);
 /// `count` points from `from` to `to`, both included, each a row of one number; at most 2^31.
 std::unique_ptr<RowSource> make_linspace(double from, double to, int64_t count);
 
 }  // namespace gradus::runtime
+/// An .npz archive's array `array`; where that is empty the only one, or the one that is named as the
+/// input.
+std::unique_ptr<RowSource> read_npz(const Bytes& bytes, const std::string& name,
+                                    const std::string& array, const std::string& input);
