@@ -95,7 +95,7 @@ class Trainer {
 
   void make_plan() {
     plan_.train_rows = data_.split.train;
-    plan_.validation_rows = data_.split.validation;
+    plan_.validation_rows = data_.split.validation.list();
     if (plan_.train_rows.empty()) throw CommandError(kBadFile, "the training part has no rows");
     plan_.batch = session_.model.has_batch ? runner_.capacity() : static_cast<int64_t>(plan_.train_rows.size());
     int64_t per_epoch = plan_.steps_per_epoch();
@@ -187,6 +187,17 @@ class Trainer {
     return flop;
   }
 
+  /// The rows in memory and the order in which an epoch takes them.
+  int64_t data_bytes() const {
+    return data_.dataset.bytes() + (plan_.shuffle ? runtime::Order::bytes(plan_.train_rows.size()) : 0);
+  }
+
+  /// Fewer than the part of the series would say.
+  const char* held_out_text() const {
+    bool held_out = !data_.split.validation.empty() || !data_.split.test.empty();
+    return data_.windows && held_out ? " (held-out windows do not overlap)" : "";
+  }
+
   void describe() {
     if (options_.json) return;
     int64_t parameters = 0, optimizer = 0;
@@ -195,11 +206,11 @@ class Trainer {
       if (variable.of_optimizer) optimizer += bytes;
       else if (!variable.is_state) parameters += element_count(variable.type.shape, 1);
     }
-    fmt::print("{}: {} parameters, arena {}, optimizer state {}, data {}, {}FLOP a step; {} rows to train, {} to validate, {} to test\n",
+    fmt::print("{}: {} parameters, arena {}, optimizer state {}, data {}, {}FLOP a step; {} rows to train, {} to validate, {} to test{}\n",
                session_.model.name, parameters,
                bytes_text(static_cast<int64_t>(runner_.runner(Function::Train).arena_bytes())), bytes_text(optimizer),
-               bytes_text(data_.dataset.bytes()), count_text(flop_per_step()), plan_.train_rows.size(),
-               plan_.validation_rows.size(), data_.split.test.size());
+               bytes_text(data_bytes()), count_text(flop_per_step()), plan_.train_rows.size(),
+               plan_.validation_rows.size(), data_.split.test.size(), held_out_text());
     std::fflush(stdout);
   }
 

@@ -14,8 +14,10 @@ std::vector<BuiltinFormal> formals_of(const Builtin& row) {
       by_name = true;
       continue;
     }
-    size_t otherwise = word.find(" = ");
+    size_t otherwise = word.find(" = "), colon = word.find(": ");
+    std::string_view type = colon == word.npos ? "" : word.substr(colon + 2);
     formals.push_back({std::string(word.substr(0, word.find(':'))),
+                       std::string(type.substr(0, type.find(" = "))),
                        std::string(otherwise == word.npos ? "" : word.substr(otherwise + 3)),
                        by_name});
   }
