@@ -3,8 +3,11 @@
 #include "driver/bind_data.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "driver/data_binder.h"
 #include "driver/fitted_expressions.h"
@@ -15,23 +18,41 @@ namespace gradus::driver {
 namespace {
 
 using runtime::DataExpression;
+using runtime::Rows;
 
 runtime::ElementKind element_kind(DType dtype) {
-  if (dtype == DType::Bool) return runtime::ElementKind::Bool;
-  return is_integer(dtype) ? runtime::ElementKind::Int32 : runtime::ElementKind::Float32;
+  switch (dtype) {
+    case DType::Bool: return runtime::ElementKind::Bool;
+    case DType::I32: return runtime::ElementKind::Int32;
+    case DType::I64: return runtime::ElementKind::Int64;
+    case DType::F32: return runtime::ElementKind::Float32;
+    case DType::F64: return runtime::ElementKind::Float64;
+  }
+  return runtime::ElementKind::Float32;
 }
 
 bool has_batch(const lang::ModelInput& input) { return !input.type.shape.empty() && input.type.shape[0].batch; }
 
-/// The row of a batch input has as many numbers as its type says; any other input is given whole.
-void check_width(Session& session, const lang::ModelInput& input, const DataExpression& expression) {
-  bool rows = has_batch(input);
-  int64_t expected = element_count(input.type.shape, 1);
-  int64_t found = rows ? expression.width() : expression.width() * std::max<int64_t>(expression.rows(), 1);
-  if (expected == found) return;
-  session.diags.error(Diag::DataMismatch, input.span,
-                      fmt::format("input `{}` is {}, {} numbers{}; its data have {}", input.name, to_string(input.type),
-                                  expected, rows ? " a row" : "", found));
+std::string sizes_text(const std::vector<int64_t>& sizes) { return fmt::format("[{}]", fmt::join(sizes, ", ")); }
+
+/// The row of a batch input has the sizes that its type says, or these merged or parted in their order; any other
+/// input is given whole.
+void check_sizes(Session& session, const lang::ModelInput& input, const DataExpression& expression) {
+  const bool rows = has_batch(input);
+  std::vector<int64_t> expected, found = expression.row_sizes();
+  for (const Dim& dim : std::span(input.type.shape).subspan(rows ? 1 : 0)) expected.push_back(dim.value);
+  if (!rows) found.insert(found.begin(), std::max<int64_t>(expression.rows(), 1));
+  if (runtime::same_order(found, expected)) return;
+  int64_t count = std::accumulate(found.begin(), found.end(), int64_t{1}, std::multiplies<>());
+  int64_t wanted = element_count(input.type.shape, 1);
+  std::string message = fmt::format("input `{}` is {}, {} numbers{}; its data have {}", input.name, to_string(input.type), wanted,
+                                    rows ? " a row" : "", count);
+  if (count == wanted) {
+    message = fmt::format("input `{}` is {}; its data are {}{}, as many numbers in another order; declare it as they are, and "
+                          "`permute` or `reshape` it in the model",
+                          input.name, to_string(input.type), rows ? "rows of " : "", sizes_text(found));
+  }
+  session.diags.error(Diag::DataMismatch, input.span, message);
   session.stop_on_errors();
 }
 
@@ -70,6 +91,8 @@ class DataBuilder {
     split(seed);
     if (saved_) out_.fitted = saved_->fitted;
     else if (binder_.vocabulary()) out_.fitted.categories[kVocabulary] = *binder_.vocabulary();
+    if (!saved_) out_.fitted.columns = binder_.column_names();
+    out_.windows = binder_.windows().has_value();
     for (size_t i = 0; i < inputs_.size(); ++i) {
       if (!saved_) fit(expressions_[0][i], *inputs_[i]);
       check_indices(*inputs_[i]);
@@ -95,7 +118,7 @@ class DataBuilder {
       for (const lang::ModelInput* input : inputs_) {
         std::optional<DataExpression> expression = binder_.expression(input->name, kParts[p]);
         if (!expression) continue;
-        check_width(session_, *input, *expression);
+        check_sizes(session_, *input, *expression);
         if (has_batch(*input)) rows_[p].add(input->name, expression->rows());
         else out_.whole.insert(input->name);
         expressions_[p].push_back(std::move(*expression));
@@ -106,7 +129,7 @@ class DataBuilder {
   /// On the training part; an input that is given whole has no parts.
   void fit(const DataExpression& expression, const lang::ModelInput& input) {
     bool whole = out_.whole.count(input.name) > 0;
-    expression.fit(whole ? range(0, expression.rows()) : fit_rows_, out_.fitted);
+    expression.fit(whole ? Rows::stretch(0, expression.rows()) : fit_rows_, out_.fitted);
     if (const lang::DataBinding* binding = binder_.find_binding(input.name)) record_expressions(*binding, out_.fitted);
   }
 
@@ -134,7 +157,7 @@ class DataBuilder {
     bool all = whole_ || other_data;
     if (other_data) out_.kept_rows = saved_->rows;
     if (all) {
-      out_.split.train = range(0, main);
+      out_.split.train = Rows::stretch(0, main);
     } else {
       out_.validation_share = saved_ ? saved_->validation_share.value_or(data.validation_share) : data.validation_share;
       out_.test_share = saved_ ? saved_->test_share.value_or(data.test_share) : data.test_share;
@@ -145,13 +168,13 @@ class DataBuilder {
       else out_.split = runtime::split_by_seed(main, out_.validation_share, out_.test_share, saved_ ? saved_->seed : seed);
     }
     fit_rows_ = out_.split.train;
-    if (validation > 0) out_.split.validation = range(main, main + validation);
-    if (test > 0) out_.split.test = range(main + validation, main + validation + test);
+    if (validation > 0) out_.split.validation = Rows::stretch(main, main + validation);
+    if (test > 0) out_.split.test = Rows::stretch(main + validation, main + validation + test);
   }
 
   void split_windows(const Windows& windows) {
     out_.split = runtime::split_windows(windows.length, windows.window, windows.stride, out_.validation_share, out_.test_share);
-    auto check = [&](double share, const std::vector<int64_t>& rows, const char* part) {
+    auto check = [&](double share, const Rows& rows, const char* part) {
       if (share == 0 || !rows.empty()) return;
       throw runtime::FileError(fmt::format("the {} part, {} of a series of {}, holds no window of {}", part, share,
                                            windows.length, windows.window));
@@ -179,7 +202,7 @@ class DataBuilder {
   std::vector<const lang::ModelInput*> inputs_;
   std::vector<DataExpression> expressions_[3];
   PartRows rows_[3];
-  std::vector<int64_t> fit_rows_;
+  Rows fit_rows_;
   BoundData out_;
 };
 

@@ -20,6 +20,7 @@ struct BoundData {
   runtime::Split split;        // over the dataset's rows
   runtime::Fitted fitted;
   std::set<std::string> whole; // inputs without `batch`: all their rows are given to every step
+  bool windows = false;        // rows are windows: those that are held out do not overlap
   int64_t source_rows = 0;     // rows of the main sources, which the split was drawn over
   int64_t rows = 0;            // with those of files for validation and test
   double validation_share = 0, test_share = 0;  // drawn from them

@@ -51,9 +51,9 @@ std::vector<int64_t> choose_rows(const Options& options, const BoundData& data, 
   const runtime::Split& split = data.split;
   part = options.part;
   if (part.empty()) part = !split.test.empty() ? "test" : !split.validation.empty() ? "validation" : "all";
-  if (part == "train") return split.train;
-  if (part == "validation") return split.validation;
-  if (part == "test") return split.test;
+  if (part == "train") return split.train.list();
+  if (part == "validation") return split.validation.list();
+  if (part == "test") return split.test.list();
   if (part != "all") throw CommandError(kBadFlags, fmt::format("--part is `{}`, expected train, validation, test or all", part));
   std::vector<int64_t> rows(static_cast<size_t>(data.rows));
   std::iota(rows.begin(), rows.end(), 0);

@@ -115,7 +115,7 @@ class Trainer {
 
   void make_plan() {
     plan_.train_rows = data_.split.train;
-    plan_.validation_rows = data_.split.validation;
+    plan_.validation_rows = data_.split.validation.list();
     if (plan_.train_rows.empty()) throw CommandError(kBadFile, "the training part has no rows");
     plan_.batch = session_.model.has_batch ? runner_.capacity() : static_cast<int64_t>(plan_.train_rows.size());
     int64_t per_epoch = plan_.steps_per_epoch();
@@ -251,6 +251,17 @@ class Trainer {
     return flop;
   }
 
+  /// The rows in memory and the order in which an epoch takes them.
+  int64_t data_bytes() const {
+    return data_.dataset.bytes() + (plan_.shuffle ? runtime::Order::bytes(plan_.train_rows.size()) : 0);
+  }
+
+  /// Fewer than the part of the series would say.
+  const char* held_out_text() const {
+    bool held_out = !data_.split.validation.empty() || !data_.split.test.empty();
+    return data_.windows && held_out ? " (held-out windows do not overlap)" : "";
+  }
+
   void describe() {
     tell_empty_part("validation", data_.validation_share, data_.split.validation);
     tell_empty_part("test", data_.test_share, data_.split.test);
@@ -261,11 +272,11 @@ class Trainer {
       if (variable.of_optimizer) optimizer += bytes;
       else if (!variable.is_state) parameters += element_count(variable.type.shape, 1);
     }
-    say(stdout, fmt::format("{}: {} parameters, arena {}, optimizer state {}, data {}, {}FLOP a step; {} rows to train, {} to validate, {} to test\n",
+    say(stdout, fmt::format("{}: {} parameters, arena {}, optimizer state {}, data {}, {}FLOP a step; {} rows to train, {} to validate, {} to test{}\n",
                session_.model.name, parameters,
                bytes_text(static_cast<int64_t>(runner_.runner(Function::Train).arena_bytes())), bytes_text(optimizer),
-               bytes_text(data_.dataset.bytes()), count_text(flop_per_step()), plan_.train_rows.size(),
-               plan_.validation_rows.size(), data_.split.test.size()));
+               bytes_text(data_bytes()), count_text(flop_per_step()), plan_.train_rows.size(),
+               plan_.validation_rows.size(), data_.split.test.size(), held_out_text()));
     if (plan_.monitored_metric >= 0 && plan_.validation_rows.empty()) {
       say(stdout, fmt::format("early stopping watches `{}` over the training part\n", block_.early_stopping->monitor));
     }

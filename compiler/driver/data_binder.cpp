@@ -17,12 +17,15 @@
 #include "driver/data_binder.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <numeric>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "runtime/data/format.h"
+#include "runtime/data/zip.h"
 #include "runtime/file_error.h"
 
 namespace gradus::driver {
@@ -34,6 +37,18 @@ using runtime::DataExpression;
 using runtime::DataNode;
 
 const char* part_option(Part part) { return part == Part::Validation ? "validation" : "test"; }
+
+runtime::CsvOptions csv_options(const lang::DataOptions& options) {
+  runtime::CsvOptions out;
+  auto with = [&](const char* name, auto take) {
+    if (auto found = options.find(name); found != options.end()) take(found->second);
+  };
+  with("header", [&](const lang::DataOption& value) { out.header = std::get<double>(value) != 0; });
+  with("separator", [&](const lang::DataOption& value) { out.separator = std::get<std::string>(value)[0]; });
+  with("decimal", [&](const lang::DataOption& value) { out.decimal = std::get<std::string>(value)[0]; });
+  with("missing", [&](const lang::DataOption& value) { out.missing = std::get<std::vector<std::string>>(value); });
+  return out;
+}
 
 }  // namespace
 
@@ -47,6 +62,7 @@ DataBinder::DataBinder(Session& session, const Options& options, const SavedData
   if (saved) {
     auto found = saved->fitted.categories.find(kVocabulary);
     vocabulary_ = found == saved->fitted.categories.end() ? runtime::Vocabulary{} : found->second;
+    column_names_ = saved->fitted.columns;
   }
   for (const std::string& item : options.data) {
     size_t equals = item.find('=');
@@ -84,7 +100,7 @@ std::optional<DataExpression> DataBinder::expression(const std::string& input, P
   auto file = replaced_.find(input);
   if (file == replaced_.end()) missing(input);
   session_.read_files.push_back(file->second);
-  return DataExpression(input, node_of(open_array(file->second)));
+  return DataExpression(input, node_of(open_array(file->second, "", "")));
 }
 
 bool DataBinder::indexes_vocabulary(const std::string& input) const {
@@ -161,13 +177,13 @@ std::string DataBinder::resolve(const std::string& path) const {
   return (std::filesystem::path(options_.input).parent_path() / given).lexically_normal().string();
 }
 
-std::string DataBinder::text_option(const std::map<std::string, std::variant<double, std::string>>& options, const std::string& name) {
+std::string DataBinder::text_option(const lang::DataOptions& options, const std::string& name) {
   auto found = options.find(name);
   if (found == options.end() || !std::holds_alternative<std::string>(found->second)) return "";
   return std::get<std::string>(found->second);
 }
 
-std::string DataBinder::choose_path(const std::string& main, const std::map<std::string, std::variant<double, std::string>>& options) {
+std::string DataBinder::choose_path(const std::string& main, const lang::DataOptions& options) {
   auto named = replaced_.find(input_);
   std::string path = named != replaced_.end() ? named->second
                      : replacement_           ? *replacement_
@@ -184,16 +200,26 @@ DataNode DataBinder::node_of(std::shared_ptr<const runtime::RowSource> source) {
 }
 
 /// By content, not by name: a file that was renamed is still what it is.
-std::shared_ptr<const runtime::RowSource> DataBinder::open_array(const std::string& path) {
+std::shared_ptr<const runtime::RowSource> DataBinder::open_array(const std::string& path, const std::string& function,
+                                                                 const std::string& array) const {
   runtime::Bytes bytes = runtime::read_bytes(path);
+  if (runtime::is_zip(bytes)) return runtime::read_npz(bytes, path, array, input_);
   bool npy = bytes.size() > 6 && bytes[0] == 0x93 && bytes[1] == 'N';
-  if (npy) return runtime::read_npy(std::move(bytes), path);
-  return runtime::read_idx(std::move(bytes), path);
+  if (npy || function == "npy") return runtime::read_npy(std::move(bytes), path);
+  bool idx = bytes.size() > 2 && bytes[0] == 0 && bytes[1] == 0;
+  if (idx || function == "idx") return runtime::read_idx(std::move(bytes), path);
+  std::string format = runtime::describe_format(bytes);
+  throw runtime::FileError(runtime::FileProblem::Array,
+                           fmt::format("{}: {}, expected an IDX, .npy or .npz file{}", path,
+                                       format.empty() ? "an unknown format" : format,
+                                       format == "text" ? "; a table is read by `from csv(..)` in the data block" : ""));
 }
 
 std::shared_ptr<const runtime::CsvTable> DataBinder::open_table(const std::string& path) {
   auto& table = tables_[path];
-  if (!table) table = std::make_shared<runtime::CsvTable>(runtime::read_bytes(path), path);
+  if (table) return table;
+  table = std::make_shared<runtime::CsvTable>(runtime::read_bytes(path), path, csv_options(from().options));
+  for (const std::string& remark : table->remarks()) std::fputs(fmt::format("gradus: note: {}\n", remark).c_str(), stderr);
   return table;
 }
 
@@ -295,15 +321,33 @@ std::vector<int64_t> DataBinder::positions_of(const runtime::CsvTable& table, co
       positions.push_back(found);
       continue;
     }
-    for (int64_t i = selection.from; i < selection.to; ++i) positions.push_back(i);
+    for (int64_t i = selection.from; i < selection.to; ++i) positions.push_back(by_position(table, i, expr.span));
   }
-  if (expr.columns.empty()) positions = range(0, table.columns());
-  for (int64_t position : positions) {
-    if (position < 0 || position >= table.columns()) {
-      fail(expr.span, fmt::format("column {} of `{}`, which has {}", position, table.name(), table.columns()));
-    }
-  }
+  if (!expr.columns.empty()) return positions;
+  positions = range(0, table.columns());
+  for (int64_t position : positions) check_names(table, position, expr.span);
   return positions;
+}
+
+int64_t DataBinder::by_position(const runtime::CsvTable& table, int64_t position, Span span) {
+  if (position >= table.columns()) {
+    fail(span, fmt::format("column {} of `{}`, which has {}", position, table.name(), table.columns()));
+  }
+  check_names(table, position, span);
+  return position;
+}
+
+void DataBinder::check_names(const runtime::CsvTable& table, int64_t position, Span span) {
+  if (table.header().empty()) return;
+  const std::string& name = table.header()[static_cast<size_t>(position)];
+  auto [known, is_new] = column_names_.emplace(position, name);
+  if (is_new || known->second == name) return;
+  int64_t elsewhere = table.find(known->second);
+  session_.diags.error(Diag::ColumnsDiffer, span,
+                       fmt::format("column {} of `{}` is `{}`, in training it was `{}`{}", position, table.name(), name, known->second,
+                                   elsewhere < 0 ? "; its columns are taken by position"
+                                                 : fmt::format(", which is column {} here; names in place of positions find it", elsewhere)));
+  session_.stop_on_errors();
 }
 
 void DataBinder::no_column(const runtime::CsvTable& table, const std::string& name, Span span) {
@@ -325,7 +369,8 @@ DataNode DataBinder::array(const DataExpr& expr) {
     auto number = [&](const char* name) { return std::get<double>(expr.options.at(name)); };
     return node_of(runtime::make_linspace(number("from"), number("to"), static_cast<int64_t>(number("count"))));
   }
-  return node_of(open_array(choose_path(text_option(expr.options, "path"), expr.options)));
+  return node_of(open_array(choose_path(text_option(expr.options, "path"), expr.options), expr.name,
+                            text_option(expr.options, "array")));
 }
 
 }  // namespace gradus::driver

@@ -39,6 +39,8 @@ class DataBinder {
   const std::optional<runtime::Vocabulary>& vocabulary() const { return vocabulary_; }
   /// Whether the input's numbers are places in the vocabulary.
   bool indexes_vocabulary(const std::string& input) const;
+  /// The names of columns taken by position: those that training saw.
+  const std::map<int64_t, std::string>& column_names() const { return column_names_; }
   bool has_part(const std::string& input, Part part) const;
   /// What the data block says of the input, if anything.
   const lang::DataBinding* find_binding(const std::string& input) const;
@@ -50,11 +52,13 @@ class DataBinder {
   std::string outputs_that_read(const std::string& input) const;
   [[noreturn]] void missing(const std::string& input);
   std::string resolve(const std::string& path) const;
-  static std::string text_option(const std::map<std::string, std::variant<double, std::string>>& options, const std::string& name);
+  static std::string text_option(const lang::DataOptions& options, const std::string& name);
   /// The file that this source reads now.
-  std::string choose_path(const std::string& main, const std::map<std::string, std::variant<double, std::string>>& options);
+  std::string choose_path(const std::string& main, const lang::DataOptions& options);
   static runtime::DataNode node_of(std::shared_ptr<const runtime::RowSource> source);
-  static std::shared_ptr<const runtime::RowSource> open_array(const std::string& path);
+  /// By what the file is, whether `function` asked for it (idx, npy) or an option.
+  std::shared_ptr<const runtime::RowSource> open_array(const std::string& path, const std::string& function,
+                                                       const std::string& array) const;
   std::shared_ptr<const runtime::CsvTable> open_table(const std::string& path);
   runtime::DataNode convert(const lang::DataExpr& expr);
   /// fill_missing(x, "median"), fill_missing(x, "mean") or fill_missing(x, 0).
@@ -66,6 +70,9 @@ class DataBinder {
   Windows cut(int64_t length);
   runtime::DataNode columns(const lang::DataExpr& expr);
   std::vector<int64_t> positions_of(const runtime::CsvTable& table, const lang::DataExpr& expr);
+  int64_t by_position(const runtime::CsvTable& table, int64_t position, Span span);
+  /// Notes the names of columns taken by position, or compares them with those that were noted.
+  void check_names(const runtime::CsvTable& table, int64_t position, Span span);
   [[noreturn]] void no_column(const runtime::CsvTable& table, const std::string& name, Span span);
   [[noreturn]] void fail(Span span, const std::string& message);
   runtime::DataNode array(const lang::DataExpr& expr);
@@ -78,6 +85,7 @@ class DataBinder {
   std::map<std::string, std::shared_ptr<const runtime::TextFile>> texts_;
   std::optional<runtime::Vocabulary> vocabulary_;
   std::optional<Windows> windows_;
+  std::map<int64_t, std::string> column_names_;
   Part part_ = Part::Main;
   std::string input_;
 };

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "driver/data_binder.h"
+#include "support/check.h"
 
 namespace gradus::driver {
 
@@ -14,8 +15,9 @@ namespace {
 
 using lang::DataExpr;
 
-std::string option_text(const std::variant<double, std::string>& option) {
+std::string option_text(const lang::DataOption& option) {
   if (std::holds_alternative<double>(option)) return fmt::format("{}", std::get<double>(option));
+  GRADUS_CHECK(std::holds_alternative<std::string>(option), "a list among the options of an expression");
   return fmt::format("\"{}\"", std::get<std::string>(option));
 }
 

@@ -67,18 +67,20 @@ class Preparation {
     return b_.div(b_.sub(x, each(place, 0, 2)), each(place, 1, 2));  // standardize, minmax
   }
 
-  /// Every `stride`-th of the constants fitted at `place`, as sizes of a row.
+  /// Every `stride`-th of the constants fitted at `place`, as sizes of a row: one for each number, or one for each
+  /// column of windows, whose numbers take turns.
   NodeId each(const std::string& place, size_t first, size_t stride) {
     auto found = fitted_.numbers.find(place);
     Shape row(input_.type.shape.begin() + 1, input_.type.shape.end());
     auto width = static_cast<size_t>(element_count(row, 1));
-    if (found == fitted_.numbers.end() || found->second.size() != width * stride) {
+    size_t columns = found == fitted_.numbers.end() ? 0 : found->second.size() / stride;
+    if (columns == 0 || width % columns != 0 || found->second.size() != columns * stride) {
       session_.diags.error(Diag::BadWeights, input_.span,
                            fmt::format("the weights hold no constants for {} numbers of input `{}`", width, input_.name));
       session_.stop_on_errors();
     }
     Numbers values;
-    for (size_t i = first; i < found->second.size(); i += stride) values.push_back(found->second[i]);
+    for (size_t i = 0; i < width; ++i) values.push_back(found->second[i % columns * stride + first]);
     if (row.empty()) return b_.constant({input_.type.dtype, {}}, values[0]);
     return b_.dense_constant({input_.type.dtype, row}, values);
   }

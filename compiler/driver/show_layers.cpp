@@ -71,19 +71,24 @@ std::vector<int64_t> chosen_batches(const Options& options, const lang::Model& m
 std::string layers_text(const LayerTable& table) {
   TextTable text(2);
   std::vector<std::string> head = {"layer", "shape", "parameters", "FLOP"};
-  for (const BatchMemory& memory : table.memory)
-    head.push_back(fmt::format("kept at {}", memory.batch));
+  for (const BatchMemory& memory : table.memory) {
+    if (table.trains) head.push_back(fmt::format("kept at {}", memory.batch));
+  }
   text.add(std::move(head));
   double flop = 0;
   for (const Layer& layer : table.layers) {
     flop += layer.flop;
     std::vector<std::string> row = {layer.name, layer.type ? to_string(*layer.type) : "",
                                     grouped(layer.parameters), grouped(layer.flop)};
-    for (int64_t bytes : layer.kept) row.push_back(grouped(bytes));
+    for (int64_t bytes : layer.kept) {
+      if (table.trains) row.push_back(grouped(bytes));
+    }
     text.add(std::move(row));
   }
   std::vector<std::string> total = {"total", "", grouped(table.parameters), grouped(flop)};
-  for (const BatchMemory& memory : table.memory) total.push_back(grouped(memory.kept));
+  for (const BatchMemory& memory : table.memory) {
+    if (table.trains) total.push_back(grouped(memory.kept));
+  }
   text.add(std::move(total));
   return text.text();
 }
@@ -177,10 +182,11 @@ int show_layers(const Options& options) {
     fmt::print("{}\n", to_json(model, *table).dump(2));
     return kDone;
   }
-  fmt::print(
-      "{}: FLOP of a {} of {} row{}; bytes kept for the backward pass at each batch\n\n{}\n{}",
-      model.name, table->trains ? "training step" : "prediction", table->rows,
-      table->rows == 1 ? "" : "s", layers_text(*table), memory_text(*table));
+  fmt::print("{}: FLOP of a {} of {} row{}{}\n\n{}\n{}", model.name,
+             table->trains ? "training step" : "prediction", table->rows,
+             table->rows == 1 ? "" : "s",
+             table->trains ? "; bytes kept for the backward pass at each batch" : "",
+             layers_text(*table), memory_text(*table));
   return kDone;
 }
 

@@ -34,13 +34,28 @@ std::string graph_hash(const lang::Model& model) {
   return fmt::format("{:016x}", hash);
 }
 
+/// Names by position; of a table that has more names than a header should hold, none.
+Json columns_json(const std::map<int64_t, std::string>& columns) {
+  constexpr size_t kMost = size_t{1} << 20;
+  Json json = Json::object();
+  size_t size = 0;
+  for (const auto& [position, name] : columns) {
+    json[std::to_string(position)] = name;
+    size += name.size() + 12;
+  }
+  return size <= kMost ? json : Json::object();
+}
+
 Json fitted_json(const runtime::Fitted& fitted) {
   Json numbers = Json::object();
   for (const auto& [place, values] : fitted.numbers) {
     Json& list = numbers[place] = Json::array();
     for (double value : values) list.push_back(fmt::format("{:a}", value));
   }
-  return {{"numbers", numbers}, {"categories", fitted.categories}, {"expressions", fitted.expressions}};
+  Json json = {{"numbers", numbers}, {"categories", fitted.categories}, {"expressions", fitted.expressions}};
+  Json columns = columns_json(fitted.columns);
+  if (!columns.empty()) json["columns"] = columns;
+  return json;
 }
 
 /// A share of the rows; nothing where the file does not say it.
@@ -104,6 +119,9 @@ SavedData saved_data(Session& session, const runtime::SafetensorsFile& file, con
     Json json = Json::parse(fitted->second);
     saved.fitted.categories = json.at("categories").get<std::map<std::string, std::vector<std::string>>>();
     saved.fitted.expressions = json.at("expressions").get<std::map<std::string, std::string>>();
+    if (json.contains("columns")) {
+      for (const auto& [position, name] : json.at("columns").items()) saved.fitted.columns[std::stoll(position)] = name.get<std::string>();
+    }
     for (const auto& [place, list] : json.at("numbers").items()) {
       for (const Json& item : list) saved.fitted.numbers[place].push_back(std::strtod(item.get<std::string>().c_str(), nullptr));
     }

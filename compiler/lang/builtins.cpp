@@ -14,10 +14,12 @@ std::vector<BuiltinFormal> formals_of(const Builtin& row) {
       by_name = true;
       continue;
     }
-    size_t default_value = word.find(" = ");
-    formals.push_back(
-        {std::string(word.substr(0, word.find(':'))),
-         std::string(default_value == word.npos ? "" : word.substr(default_value + 3)), by_name});
+    size_t default_value = word.find(" = "), colon = word.find(": ");
+    std::string_view type = colon == word.npos ? "" : word.substr(colon + 2);
+    formals.push_back({std::string(word.substr(0, word.find(':'))),
+                       std::string(type.substr(0, type.find(" = "))),
+                       std::string(default_value == word.npos ? "" : word.substr(default_value + 3)),
+                       by_name});
   }
   return formals;
 }

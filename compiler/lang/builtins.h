@@ -33,6 +33,7 @@ constexpr bool all_described(std::span<const Builtin> rows) {
 
 struct BuiltinFormal {
   std::string name;
+  std::string type;           // "int", "string or list"
   std::string default_value;  // the default as text; empty: must be given
   bool by_name = false;   // never by position
 };

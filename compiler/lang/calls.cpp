@@ -104,6 +104,28 @@ std::vector<CallArgument> Elaborator::call_arguments(const Expr& expr,
   return arguments;
 }
 
+namespace {
+
+/// Nodes from `first` on which a built-in function has made come from its call, as those of a
+/// library function come from theirs.
+void add_call_scope(Graph& graph, size_t first, const Frame& caller, const std::string& name,
+                    Span call) {
+  const int32_t parent = caller.scopes[static_cast<size_t>(Place::Step)];
+  const auto made = static_cast<int32_t>(graph.scopes.size());
+  bool any = false;
+  for (size_t i = first; i < graph.size(); ++i) {
+    Node& node = graph[NodeId(i)];
+    if (node.scope != std::max(parent, -1)) continue;
+    node.scope = made;
+    any = true;
+  }
+  if (!any) return;
+  const std::string full = caller.statement.empty() ? name : caller.statement + "." + name;
+  graph.scopes.push_back({full, std::max(parent, -1), call});
+}
+
+}  // namespace
+
 Value Elaborator::call(const Expr& expr, const TensorType* want) {
   const FunctionValue* found = find_function(expr.text);
   if (!found && find_row(derivative_builtins(), expr.text)) return gradient(expr);
@@ -126,7 +148,9 @@ Value Elaborator::call_function(const FunctionValue& function, std::vector<CallA
     call.spans.push_back(slot ? slot->span : span);
   }
   span_ = span;
+  const size_t first = graph(Place::Step).size();
   Value result = function.builtin->run(call);
+  if (!frame().in_library()) add_call_scope(graph(Place::Step), first, frame(), function.name, span);
   const bool is_argument = std::ranges::any_of(slots, [&](const auto& slot) {
     return slot && slot->value.is(Value::Kind::Tensor) && result.is(Value::Kind::Tensor) &&
            slot->value.place == result.place && slot->value.node == result.node;

@@ -6,13 +6,12 @@
 
 #include <array>
 
+#include "lang/data_options.h"
 #include "lang/setting_numbers.h"
 
 namespace gradus::lang {
 
 namespace {
-
-using Options = std::map<std::string, std::variant<double, std::string>>;
 
 constexpr std::string_view kFrom = "Data, the table: from csv(..), from text(..)";
 constexpr std::string_view kFile = "Data, whole arrays: input = idx(..)";
@@ -20,9 +19,21 @@ constexpr std::string_view kColumn = "Data, of columns and arrays: input = stand
 
 constexpr Builtin kSources[] = {
     {kFrom, "csv",
-     "path: string, window: int = none, stride: int = 1, validation: string = none, test: string = none",
-     "", "A table, whose `columns[0:4, \"name\"]` are inputs. With `window:` a row is so many lines of "
-     "it, and `window[0:24, \"name\"]` takes of them; `validation:` and `test:` name files of these parts."},
+     "path: string, window: int = none, stride: int = 1, validation: string = none, test: string = "
+     "none, "
+     "header: bool = none, separator: string = \",\", decimal: string = \".\", "
+     "missing: string or list = none",
+     "",
+     "A table, whose `columns[0:4, \"name\"]` are inputs. With `window:` a row is so many lines of "
+     "it, and `window[0:24, \"name\"]` takes of them; windows that are held out do not overlap. "
+     "`validation:` and `test:` name files of these parts. Whether the first row is a header is "
+     "guessed "
+     "where `header:` does not say it. `separator:` is one character, or \"tab\". `missing:` are "
+     "the words "
+     "that stand for no value beside the empty cell; without it these are NA, NaN and nan among "
+     "numbers, "
+     "and none among words. Names of columns that are taken by position are kept with the "
+     "weights."},
     {kFrom, "text",
      "path: string, window: int, stride: int = 1, validation: string = none, test: string = none, "
      "encoding: string = \"characters\"",
@@ -31,19 +42,24 @@ constexpr Builtin kSources[] = {
 constexpr Builtin kFunctions[] = {
     {kFile, "idx", "path: string, validation: string = none, test: string = none", "tensor",
      "An IDX file, packed by gzip or not."},
-    {kFile, "npy", "path: string, validation: string = none, test: string = none", "tensor",
-     "A file of NumPy."},
+    {kFile, "npy",
+     "path: string, array: string = none, validation: string = none, test: string = none", "tensor",
+     "A file of NumPy, .npy or .npz; of several arrays `array:` names one, else it is named as the "
+     "input."},
     {kFile, "linspace", "from: float, to: float, count: int", "float[count]",
      "So many values evenly from one to the other, both included."},
     {kColumn, "log", "x: columns", "float[...]", "The natural logarithm."},
     {kColumn, "standardize", "x: columns", "float[...]",
-     "Mean 0 and variance 1 in each column, as found in the training part."},
+     "Mean 0 and variance 1 in each column, as found in the training part; a constant column "
+     "becomes 0."},
     {kColumn, "minmax", "x: columns", "float[...]",
-     "From 0 to 1 in each column, as found in the training part."},
+     "From 0 to 1 in each column, as found in the training part; a constant column becomes 0."},
     {kColumn, "fill_missing", "x: columns, with: float or string", "float[...]",
-     "A number in place of empty cells, or the column's \"median\" or \"mean\" in the training part."},
+     "A number in place of empty cells, or the column's \"median\" or \"mean\" in the training "
+     "part."},
     {kColumn, "category", "x: columns, unknown: int = none", "int[...]",
-     "The number of each value among the sorted values of the training part; others are an error, or "
+     "The number of each value among the sorted values of the training part; others are an error, "
+     "or "
      "get `unknown:`."},
 };
 static_assert(all_described(kSources) && all_described(kFunctions));
@@ -88,13 +104,6 @@ class DataReader {
     return e_.compile_time_number(e_.eval(expr), expr.span, what).value;
   }
 
-  std::string text(const Expr& expr, std::string_view what) {
-    if (expr.kind != Expr::Kind::String)
-      e_.fail(Diag::BadSetting, expr.span,
-              fmt::format("{} is a text in quotes, found `{}`", what, e_.source(expr)));
-    return expr.text;
-  }
-
   void from(const Setting& setting) {
     const Expr& call = *setting.value;
     if (model_.data.from)
@@ -110,53 +119,10 @@ class DataReader {
                           nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
     }
     DataSource source{call.text, {}, {}, call.span};
-    source.path = path_and_options(call, source.options, *row);
-    auto encoding = source.options.find("encoding");
-    if (encoding != source.options.end()) {
-      const std::string& word = std::get<std::string>(encoding->second);
-      if (word != "characters" && word != "bytes")
-        e_.fail(Diag::BadSetting, call.span,
-                fmt::format("`encoding` is \"characters\" or \"bytes\", found \"{}\"", word));
-    }
+    source.path = read_source_options(e_, call, *row, source.options);
     if (call.text == "text" && !source.options.count("window"))
       e_.fail(Diag::BadSetting, call.span, "a text needs `window:`, the characters of a row");
     model_.data.from = std::move(source);
-  }
-
-  /// ("path", name: value ..): the path; options that are text are text, the others numbers.
-  std::string path_and_options(const Expr& call, Options& options, const Builtin& row) {
-    std::vector<std::string> names;
-    for (const BuiltinFormal& formal : formals_of(row)) names.push_back(formal.name);
-    names.erase(names.begin());
-    std::string path;
-    bool given = false;
-    for (const Argument& argument : call.arguments) {
-      const std::string& name = argument.name;
-      if (name.empty() && !given) {
-        path = text(*argument.value, "a path");
-        given = true;
-        continue;
-      }
-      if (std::ranges::find(names, name) == names.end()) {
-        std::string nearest = nearest_name(name, names);
-        e_.fail(Diag::BadSetting, name.empty() ? argument.value->span : argument.name_span,
-                fmt::format("`{}` has no option `{}` here{}", call.text,
-                            name.empty() ? e_.source(*argument.value) : name,
-                            nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
-      }
-      bool textual = name == "validation" || name == "test" || name == "encoding";
-      if (textual) {
-        options[name] = text(*argument.value, fmt::format("`{}`", name));
-      } else {
-        const limits::Range& range = name == "window" ? limits::kWindow : limits::kStride;
-        int64_t whole = whole_within(e_, *argument.value, fmt::format("`{}`", name), range);
-        options[name] = static_cast<double>(whole);
-      }
-    }
-    if (!given)
-      e_.fail(Diag::BadArgument, call.span,
-              fmt::format("`{}` misses the path of its file", call.text));
-    return path;
   }
 
   void line(const Setting& setting) {
@@ -265,7 +231,7 @@ class DataReader {
     }
     if (e.text == "idx" || e.text == "npy") {
       DataExpr made = node(DataExpr::Kind::Array, e, e.text);
-      made.options["path"] = path_and_options(e, made.options, *row);
+      made.options["path"] = read_source_options(e_, e, *row, made.options);
       return made;
     }
     if (e.text == "linspace") return linspace(e);

@@ -48,6 +48,10 @@ struct MetricFinish {
 
 // ---- data block ----
 
+/// What an option of a source says: true is 1, a list of words is a list even of one.
+using DataOption = std::variant<double, std::string, std::vector<std::string>>;
+using DataOptions = std::map<std::string, DataOption>;
+
 /// An expression of the data block: a tree as written. Calls keep their name: "csv" sources are
 /// resolved, so leaves are numbers, column selections and whole arrays.
 struct DataExpr {
@@ -68,13 +72,13 @@ struct DataExpr {
   /// "path", and "validation", "test" where given) or linspace (options "from", "to", "count").
   std::string name;
   std::vector<DataExpr> operands;
-  std::map<std::string, std::variant<double, std::string>> options;  // "path", "validation", "test", "unknown", "with" ...
+  DataOptions options;  // "path", "validation", "test", "array", "unknown", "with" ...
 };
 
 struct DataSource {
   std::string kind;  // csv, text
   std::string path;
-  std::map<std::string, std::variant<double, std::string>> options;  // validation:, test:, window:, stride:, encoding:
+  DataOptions options;  // validation:, test:, window:, stride:, encoding:, header:, separator:, decimal:, missing:
   Span span;
 };
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "lang/functions.h"
 #include "pipeline/describe.h"
 #include "plan/kept_buffers.h"
 
@@ -153,6 +154,22 @@ void add_variables(const lang::Model& model, LayerTable& table) {
   }
 }
 
+/// Whether the row is of a function like `reshape` that the language itself has: it is told where
+/// it costs or keeps something.
+bool is_built_in(const std::string& row) {
+  static const std::set<std::string> names = [] {
+    std::set<std::string> out;
+    for (const lang::FunctionEntry& entry : lang::function_entries()) {
+      if (entry.text.empty()) out.insert(entry.name);
+    }
+    return out;
+  }();
+  std::string name = row;
+  const size_t round = name.find_last_not_of("0123456789");
+  if (round != std::string::npos && name[round] == '.') name.resize(round);
+  return names.contains(name.substr(name.rfind('.') + 1));
+}
+
 bool is_empty(const Layer& layer) {
   const bool keeps = std::ranges::any_of(layer.kept, [](int64_t bytes) { return bytes > 0; });
   return layer.parameters == 0 && layer.flop == 0 && !keeps;
@@ -197,7 +214,8 @@ std::optional<LayerTable> make_layer_table(const lang::Model& model, const Sourc
   for (Layer& layer : rows.rows) {
     layer.kept.resize(batches.size(), 0);
     // A schedule of the optimizer is a call, too, but hands on a number.
-    const bool is_layer = layer.name != model.name && layer.type && layer.type->rank() > 0;
+    const bool is_layer = layer.name != model.name && layer.type && layer.type->rank() > 0 &&
+                          !is_built_in(layer.name);
     if (is_layer || !is_empty(layer)) table.layers.push_back(std::move(layer));
   }
   return table;

@@ -11,8 +11,8 @@
 
 namespace gradus::pipeline {
 
-/// A call of a library function in the user's files, or what a function of the user's (the model
-/// itself, too) computes on its own. Launches of several layers count for that of their dearest
+/// A call of a library or built-in function in the user's files, or what a function of the user's
+/// (the model itself, too) computes by operators. Launches of several layers count for that of their dearest
 /// operator, backward and update included.
 struct Layer {
   std::string name;

@@ -3,114 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstdlib>
-#include <limits>
 
+#include "runtime/data/format.h"
 #include "runtime/data/source.h"
 #include "runtime/file_error.h"
 
 namespace gradus::runtime {
 
 namespace {
-
-constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
-constexpr size_t kMaxColumns = size_t{1} << 18;
-
-std::string_view trimmed(std::string_view cell) {
-  while (!cell.empty() && (cell.front() == ' ' || cell.front() == '\t')) cell.remove_prefix(1);
-  while (!cell.empty() && (cell.back() == ' ' || cell.back() == '\t')) cell.remove_suffix(1);
-  return cell;
-}
-
-bool is_missing(std::string_view cell) {
-  return cell.empty() || cell == "NA" || cell == "NaN" || cell == "nan";
-}
-
-/// The number of a cell, NaN where it is missing; false where it is neither.
-bool parse_cell(std::string_view cell, double& value) {
-  cell = trimmed(cell);
-  if (is_missing(cell)) {
-    value = kMissing;
-    return true;
-  }
-  if (cell.size() > 1 && cell[0] == '+' && cell[1] != '-') cell.remove_prefix(1);
-  const char* last = cell.data() + cell.size();
-  auto [end, error] = std::from_chars(cell.data(), last, value);
-  if (error == std::errc::result_out_of_range) {
-    value = std::strtod(std::string(cell).c_str(), nullptr);  // zero or infinity
-  } else if (error != std::errc()) {
-    return false;
-  }
-  return end == last && value == value;
-}
-
-/// Reads rows one after the other.
-class RowReader {
- public:
-  RowReader(const Bytes& bytes, size_t at) : bytes_(bytes), at_(at) {}
-
-  size_t at() const { return at_; }
-  bool at_end() const { return at_ >= bytes_.size(); }
-
-  /// Splits the row at the cursor and moves behind its newline. False where a quote stays open or
-  /// the cells are too many.
-  bool split(std::vector<std::string>& cells) {
-    size_t count = 0;
-    do {
-      if (count == kMaxColumns) return false;
-      if (cells.size() == count) cells.emplace_back();
-      if (!cell(cells[count++])) return false;
-    } while (!row_ended_);
-    cells.resize(count);
-    return true;
-  }
-
-  /// Moves behind lines of blanks alone.
-  void skip_blank_lines() {
-    size_t look = at_;
-    while (look < bytes_.size()) {
-      uint8_t c = bytes_[look++];
-      if (c == '\n') at_ = look;
-      if (c != '\n' && c != ' ' && c != '\t' && c != '\r') return;
-    }
-    at_ = look;
-  }
-
- private:
-  bool cell(std::string& to) {
-    to.clear();
-    row_ended_ = true;
-    bool quoted = false;
-    for (; at_ < bytes_.size(); ++at_) {
-      char c = static_cast<char>(bytes_[at_]);
-      if (quoted) {
-        bool doubled = c == '"' && at_ + 1 < bytes_.size() && bytes_[at_ + 1] == '"';
-        if (c == '"' && !doubled) {
-          quoted = false;
-        } else {
-          to += c;
-        }
-        if (doubled) ++at_;
-      } else if (c == '"' && to.empty()) {
-        quoted = true;
-      } else if (c == ',' || c == '\n') {
-        row_ended_ = c == '\n';
-        ++at_;
-        return true;
-      } else if (c != '\r' || !ends_row(at_ + 1)) {
-        to += c;
-      }
-    }
-    return !quoted;
-  }
-
-  bool ends_row(size_t at) const { return at == bytes_.size() || bytes_[at] == '\n'; }
-
-  const Bytes& bytes_;
-  size_t at_;
-  bool row_ended_ = false;
-};
 
 class Columns : public RowSource {
  public:
@@ -126,16 +26,17 @@ class Columns : public RowSource {
     const std::vector<std::string>& cells = table_->cells(row);
     for (size_t i = 0; i < columns_.size(); ++i) {
       const std::string& cell = cells[static_cast<size_t>(columns_[i])];
-      if (!parse_cell(cell, to[i])) {
-        throw FileError(FileProblem::Value, 
-            fmt::format("{}: `{}` is no number", place(row, static_cast<int64_t>(i)), cell));
+      if (!parse_cell(cell, table_->options(), to[i])) {
+        throw FileError(FileProblem::Value,
+                        fmt::format("{}: {} is no number{}", place(row, static_cast<int64_t>(i)),
+                                    quoted_cell(cell), decimal_hint(cell)));
       }
     }
   }
   bool has_text() const override { return columns_.size() == 1; }
   std::string text(int64_t row) const override {
     std::string_view cell = trimmed(table_->cells(row)[static_cast<size_t>(columns_[0])]);
-    return is_missing(cell) ? "" : std::string(cell);
+    return is_missing_word(cell, table_->options()) ? "" : std::string(cell);
   }
   std::string place(int64_t row, int64_t element) const override {
     int64_t column = columns_[static_cast<size_t>(element)];
@@ -147,6 +48,15 @@ class Columns : public RowSource {
   }
 
  private:
+  /// Where the cell is a number in the other way to write one.
+  std::string decimal_hint(std::string_view cell) const {
+    CsvOptions other;
+    other.decimal = table_->options().decimal == '.' ? ',' : '.';
+    double value = 0;
+    if (!parse_cell(cell, other, value) || value != value) return "";
+    return fmt::format("; `decimal: \"{}\"` reads it", other.decimal);
+  }
+
   std::shared_ptr<const CsvTable> table_;
   std::vector<int64_t> columns_;
   bool single_;
@@ -154,53 +64,94 @@ class Columns : public RowSource {
 
 }  // namespace
 
-std::string RowSource::text(int64_t row) const {
-  throw FileError(FileProblem::Table, fmt::format("{}: there is no text here", place(row, 0)));
-}
-
-int64_t RowSource::width() const {
-  int64_t product = 1;
-  for (int64_t size : row_sizes()) product *= size;
-  return product;
-}
-
-CsvTable::CsvTable(Bytes bytes, std::string name)
-    : bytes_(std::move(bytes)), name_(std::move(name)) {
+CsvTable::CsvTable(Bytes bytes, std::string name, CsvOptions options)
+    : bytes_(std::move(bytes)), name_(std::move(name)), options_(std::move(options)) {
+  check_text();
+  bool has_mark = bytes_.size() >= 3 && bytes_[0] == 0xEF && bytes_[1] == 0xBB && bytes_[2] == 0xBF;
+  first_ = has_mark ? 3 : 0;
   index_rows();
+  remark_separator();
+}
+
+void CsvTable::fail(const std::string& problem) const {
+  throw FileError(FileProblem::Table, fmt::format("{}: {}", name_, problem));
+}
+
+/// Bytes that no table is made of.
+void CsvTable::check_text() const {
+  if (bytes_.empty()) fail("no rows, it is an empty file");
+  if (is_wide_text(bytes_)) fail(wide_text_problem());
+  bool feeds = std::ranges::find(bytes_, '\n') != bytes_.end();
+  bool returns = std::ranges::find(bytes_, '\r') < bytes_.end() - 1;
+  if (!feeds && returns) {
+    fail("its lines end in CR alone, expected LF or CRLF; `tr '\\r' '\\n'` converts it");
+  }
+  std::string format = describe_format(bytes_);
+  if (!format.empty() && format != "text")
+    fail(fmt::format("it looks like {}, expected CSV", format));
+}
+
+/// Guessed from the first row and some below it, where nobody says it.
+bool CsvTable::has_header() {
+  if (options_.header) return *options_.header;
+  constexpr size_t kSample = 100;
+  RowReader reader(bytes_, first_, options_.cell_end());
+  std::vector<std::vector<std::string>> rows;
+  for (reader.skip_blank_lines(); !reader.at_end() && rows.size() <= kSample;
+       reader.skip_blank_lines()) {
+    std::vector<std::string> cells;
+    if (reader.split(cells) || (!rows.empty() && cells.size() != rows[0].size())) break;
+    rows.push_back(std::move(cells));
+  }
+  if (rows.empty()) return false;
+  std::vector<std::string> first = std::move(rows[0]);
+  rows.erase(rows.begin());
+  HeaderGuess guess = guess_header(first, rows, options_);
+  if (!guess.sure) {
+    remarks_.push_back(fmt::format(
+        "{}: its first row, which begins with {}, is taken for {}; `header: {}` takes it for {}",
+        name_, quoted_cell(trimmed(first[0])), guess.header ? "a header" : "data", !guess.header,
+        guess.header ? "data" : "a header"));
+  }
+  return guess.header;
 }
 
 void CsvTable::index_rows() {
-  bool has_mark = bytes_.size() >= 3 && bytes_[0] == 0xEF && bytes_[1] == 0xBB && bytes_[2] == 0xBF;
-  RowReader reader(bytes_, has_mark ? 3 : 0);
+  bool header = has_header();
+  RowReader reader(bytes_, first_, options_.cell_end());
   std::vector<std::string> cells;
   for (reader.skip_blank_lines(); !reader.at_end(); reader.skip_blank_lines()) {
     size_t begin = reader.at();
-    if (!reader.split(cells)) {
-      const char* problem =
-          cells.size() == kMaxColumns ? "more than 262144 cells" : "a quote is not closed";
-      throw FileError(FileProblem::Table, fmt::format("{}: line {}: {}", name_, line_at(begin), problem));
+    if (const char* problem = reader.split(cells)) {
+      fail(fmt::format("line {}: {}", line_at(begin), problem));
     }
     if (columns_ == 0) {
       columns_ = static_cast<int64_t>(cells.size());
-      take_header(cells);
-      if (!header_.empty()) continue;
+      if (header) {
+        for (const std::string& cell : cells) header_.emplace_back(trimmed(cell));
+        continue;
+      }
     }
     if (static_cast<int64_t>(cells.size()) != columns_) {
-      throw FileError(FileProblem::Table, fmt::format("{}: line {}: {} cells, expected {}", name_, line_at(begin),
-                                  cells.size(), columns_));
+      fail(fmt::format("line {}: {} cells, expected {}", line_at(begin), cells.size(), columns_));
     }
     if (rows_++ % kRowsPerMark == 0) marks_.push_back(begin);
   }
-  if (rows_ == 0) throw FileError(FileProblem::Table, fmt::format("{}: no rows", name_));
+  if (rows_ == 0)
+    fail(header && !options_.header
+             ? "no rows below its header; `header: false` takes its first row for data"
+             : "no rows");
 }
 
-void CsvTable::take_header(std::vector<std::string> cells) {
-  double unused = 0;
-  bool numbers = std::all_of(cells.begin(), cells.end(),
-                             [&](const std::string& cell) { return parse_cell(cell, unused); });
-  if (numbers) return;
-  for (std::string& cell : cells) cell = trimmed(cell);
-  header_ = std::move(cells);
+/// One column, in which another separator stands: then nothing else that was guessed matters.
+void CsvTable::remark_separator() {
+  if (columns_ != 1 || options_.separator) return;
+  const std::string& cell = header_.empty() ? cells(0)[0] : header_[0];
+  char found = cell.find(';') != cell.npos ? ';' : cell.find('\t') != cell.npos ? '\t' : 0;
+  if (found == 0) return;
+  remarks_.assign(
+      1, fmt::format("{}: one column, in which {} stands; `separator: \"{}\"` parts it", name_,
+                     found == ';' ? "`;`" : "a tab", found == ';' ? ";" : "tab"));
 }
 
 int64_t CsvTable::line_at(size_t byte) const {
@@ -214,7 +165,8 @@ size_t CsvTable::begin_of(int64_t row) const {
   bool on_the_way = cells_row_ >= from && cells_row_ < row;
   if (on_the_way) from = cells_row_ + 1;
   RowReader reader(bytes_,
-                   on_the_way ? after_cells_ : marks_[static_cast<size_t>(row / kRowsPerMark)]);
+                   on_the_way ? after_cells_ : marks_[static_cast<size_t>(row / kRowsPerMark)],
+                   options_.cell_end());
   reader.skip_blank_lines();
   std::vector<std::string> passed;
   for (; from < row; ++from) {
@@ -226,7 +178,7 @@ size_t CsvTable::begin_of(int64_t row) const {
 
 const std::vector<std::string>& CsvTable::cells(int64_t row) const {
   if (row == cells_row_) return cells_;
-  RowReader reader(bytes_, begin_of(row));
+  RowReader reader(bytes_, begin_of(row), options_.cell_end());
   reader.split(cells_);
   cells_row_ = row;
   after_cells_ = reader.at();

@@ -14,17 +14,38 @@ namespace gradus::runtime {
 
 namespace {
 
-size_t element_bytes(ElementKind kind) { return kind == ElementKind::Bool ? 1 : 4; }
+size_t element_bytes(ElementKind kind) {
+  switch (kind) {
+    case ElementKind::Float32:
+    case ElementKind::Int32:
+      return 4;
+    case ElementKind::Float64:
+    case ElementKind::Int64:
+      return 8;
+    case ElementKind::Bool:
+      return 1;
+  }
+  return 1;
+}
+
+template <typename T>
+void store_as(double value, std::byte* to) {
+  auto element = static_cast<T>(value);
+  std::memcpy(to, &element, sizeof element);
+}
 
 void store(ElementKind kind, double value, std::byte* to) {
-  if (kind == ElementKind::Float32) {
-    auto element = static_cast<float>(value);
-    std::memcpy(to, &element, sizeof element);
-  } else if (kind == ElementKind::Int32) {
-    auto element = static_cast<int32_t>(value);
-    std::memcpy(to, &element, sizeof element);
-  } else {
-    *to = std::byte{value != 0};
+  switch (kind) {
+    case ElementKind::Float32:
+      return store_as<float>(value, to);
+    case ElementKind::Float64:
+      return store_as<double>(value, to);
+    case ElementKind::Int32:
+      return store_as<int32_t>(value, to);
+    case ElementKind::Int64:
+      return store_as<int64_t>(value, to);
+    case ElementKind::Bool:
+      *to = std::byte{value != 0};
   }
 }
 
@@ -32,8 +53,12 @@ bool fits(ElementKind kind, double value) {
   switch (kind) {
     case ElementKind::Float32:
       return std::abs(value) <= std::numeric_limits<float>::max();
+    case ElementKind::Float64:
+      return std::isfinite(value);
     case ElementKind::Int32:
       return value == std::floor(value) && value >= -2147483648.0 && value <= 2147483647.0;
+    case ElementKind::Int64:  // numbers are read as doubles
+      return value == std::floor(value) && std::abs(value) <= 0x1p53;
     case ElementKind::Bool:
       return value == 0 || value == 1;
   }
@@ -44,8 +69,12 @@ const char* expected(ElementKind kind) {
   switch (kind) {
     case ElementKind::Float32:
       return "a number that fits f32";
+    case ElementKind::Float64:
+      return "a finite number";
     case ElementKind::Int32:
       return "a whole number that fits i32";
+    case ElementKind::Int64:
+      return "a whole number of at most 2^53";
     case ElementKind::Bool:
       return "0 or 1";
   }

@@ -13,7 +13,7 @@
 
 namespace gradus::runtime {
 
-enum class ElementKind { Float32, Int32, Bool };
+enum class ElementKind { Float32, Float64, Int32, Int64, Bool };
 
 /// Rows that overlap in their source overlap here too: a text is in memory once, whatever its
 /// windows.

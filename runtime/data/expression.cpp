@@ -2,13 +2,16 @@
 #include "runtime/data/expression.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <numeric>
 #include <set>
 #include <tuple>
 
+#include "runtime/data/column_fit.h"
 #include "runtime/data/utf8.h"
 #include "runtime/file_error.h"
 
@@ -25,37 +28,32 @@ bool is_fitted(Kind kind) {
   return kind == Kind::Standardize || kind == Kind::MinMax || kind == Kind::FillMissing;
 }
 
-template <typename F>
-void combine(Row& left, const Row& right, F f) {
+template <typename T, typename F>
+void combine(std::vector<T>& left, const std::vector<T>& right, F f) {
   if (left.size() == 1 && right.size() > 1) left.resize(right.size(), left[0]);
   if (right.size() == 1) {
-    for (double& value : left) value = f(value, right[0]);
+    for (T& value : left) value = f(value, right[0]);
   } else {
     for (size_t i = 0; i < left.size(); ++i) left[i] = f(left[i], right[i]);
   }
 }
 
-double median(std::vector<double> values) {
-  auto half = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), half, values.end());
-  if (values.size() % 2 == 1) return *half;
-  return (*half + *std::max_element(values.begin(), half)) / 2;
+void set(double& to, double value, double) { to = value; }
+void set(Bounded& to, double value, double error) { to = {value, error}; }
+double plain(double x) { return x; }
+double plain(Bounded x) { return x.value; }
+
+void read_source(const RowSource& source, int64_t row, Row& to) {
+  to.resize(static_cast<size_t>(source.width()));
+  source.read(row, to.data());
 }
-
-/// What is gathered of a column in one pass over the training rows.
-struct Column {
-  double count = 0, sum = 0, least = INFINITY, most = -INFINITY;
-  std::vector<double> values;  // for the median alone
-
-  void add(double value, bool keep) {
-    ++count;
-    sum += value;
-    least = std::min(least, value);
-    most = std::max(most, value);
-    if (keep) values.push_back(value);
-  }
-  double mean() const { return sum / count; }
-};
+void read_source(const RowSource& source, int64_t row, std::vector<Bounded>& to) {
+  Row cells;
+  read_source(source, row, cells);
+  to.resize(cells.size());
+  for (size_t i = 0; i < cells.size(); ++i)
+    to[i] = {cells[i], std::abs(cells[i]) * source.rounding()};
+}
 
 /// Numbers come before words, by value; equal values and words by their text.
 auto category_rank(const std::string& text) {
@@ -87,6 +85,7 @@ DataExpression::DataExpression(std::string input, DataNode root)
   if (rows_ == 0)
     throw FileError(FileProblem::Value, fmt::format("input `{}`: numbers alone, expected a source", input_));
   width_ = node_width(root_);
+  if (width_ > 1) check_order(root_);
 }
 
 const RowSource* DataExpression::first_source(const DataNode& node) const {
@@ -129,6 +128,29 @@ int64_t DataExpression::node_rows(const DataNode& node) const {
   return rows;
 }
 
+/// The columns of a node's numbers: of all its sources' at once.
+int64_t DataExpression::node_columns(const DataNode& node) const {
+  if (node.source) return node.source->columns();
+  int64_t columns = 1;
+  for (const DataNode& operand : node.operands) columns = std::lcm(columns, node_columns(operand));
+  return columns;
+}
+
+/// Sources that meet number by number have their numbers in one order.
+void DataExpression::check_order(const DataNode& node) const {
+  for (const DataNode& operand : node.operands) {
+    check_order(operand);
+    const RowSource *first = widest_source(node.operands[0]), *other = widest_source(operand);
+    if (!first || !other || same_order(first->row_sizes(), other->row_sizes())) continue;
+    throw FileError(
+        FileProblem::Value,
+        fmt::format("input `{}`: its sources have rows of [{}] and [{}], whose numbers stand in "
+                    "another order",
+                    input_, fmt::join(first->row_sizes(), ", "),
+                    fmt::join(other->row_sizes(), ", ")));
+  }
+}
+
 int64_t DataExpression::node_width(const DataNode& node) const {
   if (node.source) return node.source->width();
   int64_t width = 1;
@@ -151,12 +173,12 @@ int64_t DataExpression::node_width(const DataNode& node) const {
   return width;
 }
 
-void DataExpression::fit(const std::vector<int64_t>& training_rows, Fitted& fitted) const {
+void DataExpression::fit(const Rows& training_rows, Fitted& fitted) const {
   fit_node(root_, input_, training_rows, fitted);
 }
 
-void DataExpression::fit_node(const DataNode& node, const std::string& path,
-                              const std::vector<int64_t>& rows, Fitted& fitted) const {
+void DataExpression::fit_node(const DataNode& node, const std::string& path, const Rows& rows,
+                              Fitted& fitted) const {
   if (node.kind == Kind::Category) {
     fit_category(*node.operands[0].source, rows, fitted.categories[path]);
     return;
@@ -167,10 +189,11 @@ void DataExpression::fit_node(const DataNode& node, const std::string& path,
   if (is_fitted(node.kind)) fit_columns(node, path, rows, fitted);
 }
 
-void DataExpression::fit_category(const RowSource& source, const std::vector<int64_t>& rows,
+void DataExpression::fit_category(const RowSource& source, const Rows& rows,
                                   std::vector<std::string>& out) const {
   std::set<std::string> seen;
-  for (int64_t row : rows) {
+  for (size_t r = 0; r < rows.size(); ++r) {
+    const int64_t row = rows[r];
     std::string text = source.text(row);
     if (text.empty()) continue;
     if (!is_utf8(text)) {
@@ -185,46 +208,54 @@ void DataExpression::fit_category(const RowSource& source, const std::vector<int
   std::sort(out.begin(), out.end(), CategoryOrder());
 }
 
-void DataExpression::fit_columns(const DataNode& node, const std::string& path,
-                                 const std::vector<int64_t>& rows, Fitted& fitted) const {
+/// `take(place in the row, number)` for all that is not missing.
+template <typename T, typename Take>
+void DataExpression::each_value(const DataNode& node, const std::string& path, const Rows& rows,
+                                const Fitted& fitted, Take take) const {
+  std::vector<T> values;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    const int64_t row = rows[r];
+    value(node, path, row, fitted, values);
+    for (size_t i = 0; i < values.size(); ++i) {
+      double number = plain(values[i]);
+      if (std::isinf(number)) explain(row, static_cast<int64_t>(i), number);
+      if (!std::isnan(number)) take(i, values[i]);
+    }
+  }
+}
+
+void DataExpression::fit_columns(const DataNode& node, const std::string& path, const Rows& rows,
+                                 Fitted& fitted) const {
+  const DataNode& operand = node.operands[0];
   std::vector<double>& out = fitted.numbers[path];
-  auto width = static_cast<size_t>(node_width(node));
   if (node.kind == Kind::FillMissing && node.strategy.empty()) {
-    out.assign(width, node.number);
+    out.assign(static_cast<size_t>(node_columns(operand)), node.number);
     return;
   }
-  auto visit = [&](auto&& take) {
-    Row values;
-    for (int64_t row : rows) {
-      value(node.operands[0], child(path, 0), row, fitted, values);
-      for (size_t i = 0; i < width; ++i) {
-        if (!std::isnan(values[i])) take(i, values[i]);
-      }
-    }
-  };
-  std::vector<Column> columns(width);
-  bool keep = node.strategy == "median";
-  visit([&](size_t i, double v) { columns[i].add(v, keep); });
-  std::vector<double> squares(width, 0);
-  if (node.kind == Kind::Standardize) {
-    visit([&](size_t i, double v) {
-      squares[i] += (v - columns[i].mean()) * (v - columns[i].mean());
+  const std::string below = child(path, 0);
+  std::vector<ColumnFit> columns(static_cast<size_t>(node_columns(operand)));
+  if (node.kind == Kind::FillMissing) {
+    bool keep = node.strategy == "median";
+    each_value<double>(operand, below, rows, fitted, [&](size_t i, double x) {
+      columns[i % columns.size()].add({x, 0}, keep);
     });
+  } else {
+    each_value<Bounded>(operand, below, rows, fitted,
+                        [&](size_t i, Bounded x) { columns[i % columns.size()].add(x, false); });
+  }
+  for (const ColumnFit& column : columns) column.check(input_);
+  if (node.kind == Kind::Standardize) {
+    each_value<double>(operand, below, rows, fitted,
+                       [&](size_t i, double x) { columns[i % columns.size()].add_square(x); });
   }
   out.clear();
-  for (size_t i = 0; i < width; ++i) {
-    Column& column = columns[i];
-    if (column.count == 0) {
-      throw FileError(FileProblem::Value, fmt::format("input `{}`: a column without a value to fit on", input_));
-    }
+  for (ColumnFit& column : columns) {
     if (node.kind == Kind::Standardize) {
-      double deviation = std::sqrt(squares[i] / column.count);
-      out.insert(out.end(), {column.mean(), deviation > 0 ? deviation : 1});
+      out.insert(out.end(), {column.mean(), column.deviation()});
     } else if (node.kind == Kind::MinMax) {
-      out.insert(out.end(),
-                 {column.least, column.most > column.least ? column.most - column.least : 1});
+      out.insert(out.end(), {column.least(), column.span()});
     } else {
-      out.push_back(keep ? median(std::move(column.values)) : column.mean());
+      out.push_back(node.strategy == "median" ? column.median() : column.mean());
     }
   }
 }
@@ -258,46 +289,59 @@ const std::vector<T>& DataExpression::constants(const std::map<std::string, std:
   return found->second;
 }
 
+template <typename T>
 void DataExpression::value(const DataNode& node, const std::string& path, int64_t row,
-                           const Fitted& fitted, Row& to) const {
+                           const Fitted& fitted, std::vector<T>& to) const {
   if (node.kind == Kind::Number) {
-    to.assign(1, node.number);
+    to.resize(1);
+    set(to[0], node.number, 0);
   } else if (node.kind == Kind::Source) {
-    to.resize(static_cast<size_t>(node.source->width()));
-    node.source->read(row, to.data());
+    read_source(*node.source, row, to);
   } else if (node.kind == Kind::Category) {
-    to.assign(1, category_of(node, path, row, fitted));
+    to.resize(1);
+    set(to[0], category_of(node, path, row, fitted), 0);
   } else {
     value(node.operands[0], child(path, 0), row, fitted, to);
     if (node.operands.size() == 2) {
-      Row right;
+      std::vector<T> right;
       value(node.operands[1], child(path, 1), row, fitted, right);
       if (node.kind == Kind::Add) combine(to, right, std::plus<>());
       if (node.kind == Kind::Sub) combine(to, right, std::minus<>());
       if (node.kind == Kind::Mul) combine(to, right, std::multiplies<>());
       if (node.kind == Kind::Div) combine(to, right, std::divides<>());
     } else if (node.kind == Kind::Neg) {
-      for (double& v : to) v = -v;
+      for (T& v : to) v = -v;
     } else if (node.kind == Kind::Log) {
-      for (double& v : to) v = std::log(v);
+      using std::log;
+      for (T& v : to) v = log(v);
     } else {
       apply_fitted(node, constants(fitted.numbers, path), to);
     }
   }
 }
 
+template <typename T>
 void DataExpression::apply_fitted(const DataNode& node, const std::vector<double>& numbers,
-                                  Row& to) const {
-  bool fills = node.kind == Kind::FillMissing;
-  if (numbers.size() != to.size() * (fills ? 1 : 2)) {
-    throw FileError(FileProblem::Value, fmt::format("input `{}`: {} fitted constants for {} columns", input_,
-                                numbers.size(), to.size()));
+                                  std::vector<T>& to) const {
+  const size_t each = node.kind == Kind::FillMissing ? 1 : 2;
+  const size_t columns = numbers.size() / each;
+  // Once for each column, or (older weights) for each number of a row.
+  bool fits = numbers.size() % each == 0 &&
+              (columns == to.size() || columns == static_cast<size_t>(node_columns(node)));
+  if (!fits) {
+    throw FileError(FileProblem::Value,
+                    fmt::format("input `{}`: {} fitted constants for {} columns", input_,
+                                numbers.size(), node_columns(node)));
   }
   for (size_t i = 0; i < to.size(); ++i) {
-    if (!fills) {
-      to[i] = (to[i] - numbers[2 * i]) / numbers[2 * i + 1];
-    } else if (std::isnan(to[i])) {
-      to[i] = numbers[i];
+    size_t column = i % columns;
+    T first{}, second{};
+    set(first, numbers[column * each], 0);
+    set(second, numbers[column * each + each - 1], 0);
+    if (each == 2) {
+      to[i] = (to[i] - first) / second;
+    } else if (std::isnan(plain(to[i]))) {
+      to[i] = first;
     }
   }
 }

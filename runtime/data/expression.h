@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "runtime/data/bounded.h"
+#include "runtime/data/rows.h"
 #include "runtime/data/source.h"
 
 namespace gradus::runtime {
@@ -22,6 +24,7 @@ struct Fitted {
   std::map<std::string, std::vector<double>> numbers;
   std::map<std::string, std::vector<std::string>> categories;
   std::map<std::string, std::string> expressions;  // the text of each, by whoever reads it from a file
+  std::map<int64_t, std::string> columns;  // the names of columns that are taken by position
 };
 
 struct DataNode {
@@ -59,32 +62,39 @@ class DataExpression {
   const RowSource* bare_source() const { return root_.source.get(); }
 
   /// Fits on these rows, in the order of the tree. Throws FileError.
-  void fit(const std::vector<int64_t>& training_rows, Fitted& fitted) const;
+  void fit(const Rows& training_rows, Fitted& fitted) const;
   /// One row of the value. A value that is still missing is an error with its place.
   void apply(int64_t row, const Fitted& fitted, std::vector<double>& to) const;
   /// Where an element of a row comes from, for messages.
   std::string place(int64_t row, int64_t element) const;
 
  private:
-  void fit_node(const DataNode& node, const std::string& path, const std::vector<int64_t>& rows,
+  void fit_node(const DataNode& node, const std::string& path, const Rows& rows,
                 Fitted& fitted) const;
+  /// The node's value in a row: as doubles, or as doubles with bounds on their rounding errors.
+  template <typename T>
   void value(const DataNode& node, const std::string& path, int64_t row, const Fitted& fitted,
-             std::vector<double>& to) const;
-  void fit_category(const RowSource& source, const std::vector<int64_t>& rows,
-                    std::vector<std::string>& out) const;
-  void fit_columns(const DataNode& node, const std::string& path, const std::vector<int64_t>& rows,
+             std::vector<T>& to) const;
+  void fit_category(const RowSource& source, const Rows& rows, std::vector<std::string>& out) const;
+  void fit_columns(const DataNode& node, const std::string& path, const Rows& rows,
                    Fitted& fitted) const;
+  template <typename T, typename Take>
+  void each_value(const DataNode& node, const std::string& path, const Rows& rows,
+                  const Fitted& fitted, Take take) const;
   double category_of(const DataNode& node, const std::string& path, int64_t row,
                      const Fitted& fitted) const;
   template <typename T>
   const std::vector<T>& constants(const std::map<std::string, std::vector<T>>& all,
                                   const std::string& path) const;
+  template <typename T>
   void apply_fitted(const DataNode& node, const std::vector<double>& numbers,
-                    std::vector<double>& to) const;
+                    std::vector<T>& to) const;
   const RowSource* missing_source(const DataNode& node, int64_t row, int64_t element) const;
   const RowSource* widest_source(const DataNode& node) const;
   [[noreturn]] void explain(int64_t row, int64_t element, double found) const;
   int64_t node_width(const DataNode& node) const;
+  int64_t node_columns(const DataNode& node) const;
+  void check_order(const DataNode& node) const;
   int64_t node_rows(const DataNode& node) const;
   const RowSource* first_source(const DataNode& node) const;
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/data/bytes.h"
+#include "runtime/data/csv_cells.h"
 
 namespace gradus::runtime {
 
@@ -29,28 +30,36 @@ class RowSource {
   /// By how many numbers a row begins behind the one before it: less than width() where rows
   /// overlap.
   virtual int64_t row_step() const { return width(); }
-
-  /// Of how many columns a row's numbers are: number i is of column i % columns(). What is fitted by
-  /// column is fitted once for all its numbers.
+  /// Of how many columns a row's numbers are: number i is of column i % columns(). What is fitted
+  /// by column is fitted once for all its numbers.
   virtual int64_t columns() const { return width(); }
-  /// Its numbers differ from what was measured by up to so much of themselves, since they were rounded.
+  /// Its numbers differ from what was measured by up to so much of themselves, since they were
+  /// rounded.
   virtual double rounding() const { return 0x1p-53; }
+
   int64_t width() const;
 };
 
-/// A comma-separated table, kept as text: quoted fields, an optional header, CRLF or LF. The first
-/// row is a header where one of its cells is neither a number nor missing. Missing is an empty
-/// cell, NA, NaN or nan. Blank lines are skipped. Reading moves a cursor: one thread at a time.
+/// Whether rows of these sizes hold the same numbers in the same order: neighbouring axes are
+/// merged or parted, none are swapped. [28, 28] and [784] do, [3, 2] and [2, 3] do not.
+bool same_order(const std::vector<int64_t>& a, const std::vector<int64_t>& b);
+
+/// A comma-separated table, kept as text: quoted fields, CRLF or LF, blank lines skipped. Whether
+/// the first row is a header is guessed unless the options say it. Reading moves a cursor: one
+/// thread at a time.
 class CsvTable {
  public:
-  /// Throws FileError where rows differ in length, a quote is not closed or a row has more than
-  /// 2^18 cells.
-  CsvTable(Bytes bytes, std::string name);
+  /// Throws FileError where rows differ in length, a quote is not closed, a row has more than 2^18
+  /// cells or a cell more than 2^20 bytes.
+  CsvTable(Bytes bytes, std::string name, CsvOptions options = {});
 
   int64_t rows() const { return rows_; }
   int64_t columns() const { return columns_; }
   const std::vector<std::string>& header() const { return header_; }  // empty where there is none
   const std::string& name() const { return name_; }
+  const CsvOptions& options() const { return options_; }
+  /// What was guessed and might be otherwise, each with the option that says it.
+  const std::vector<std::string>& remarks() const { return remarks_; }
   /// The cells of a row, in order, unquoted; good until another row is asked for.
   const std::vector<std::string>& cells(int64_t row) const;
   /// The position of a column; -1 where no column has this name.
@@ -61,13 +70,19 @@ class CsvTable {
  private:
   static constexpr int64_t kRowsPerMark = 16;
 
+  [[noreturn]] void fail(const std::string& problem) const;
+  void check_text() const;
+  bool has_header();
   void index_rows();
-  void take_header(std::vector<std::string> cells);
+  void remark_separator();
   int64_t line_at(size_t byte) const;
   size_t begin_of(int64_t row) const;
 
   Bytes bytes_;
   std::string name_;
+  CsvOptions options_;
+  size_t first_ = 0;  // the byte behind a mark of UTF-8
+  std::vector<std::string> remarks_;
   std::vector<std::string> header_;
   std::vector<size_t> marks_;  // where every 16th row begins
   int64_t rows_ = 0;
@@ -86,8 +101,8 @@ std::unique_ptr<RowSource> make_columns(std::shared_ptr<const CsvTable> table,
 std::unique_ptr<RowSource> read_idx(Bytes bytes, std::string name);
 /// A NumPy .npy file: f2, f4, f8, i1 to i8, u1 to u8 or b1 in either order of bytes and of axes.
 std::unique_ptr<RowSource> read_npy(Bytes bytes, std::string name);
-/// An .npz archive's array `array`; where that is empty the only one, or the one that is named as the
-/// input.
+/// An .npz archive's array `array`; where that is empty the only one, or the one that is named as
+/// the input.
 std::unique_ptr<RowSource> read_npz(const Bytes& bytes, const std::string& name,
                                     const std::string& array, const std::string& input);
 /// `count` points from `from` to `to`, both included, each a row of one number; at most 2^31.

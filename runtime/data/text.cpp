@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "runtime/data/format.h"
 #include "runtime/data/utf8.h"
 #include "runtime/file_error.h"
 
@@ -18,6 +19,7 @@ namespace {
 /// Calls `take(code point, byte)` for each character.
 template <typename F>
 void each_character(const Bytes& bytes, const std::string& name, F take) {
+  if (is_wide_text(bytes)) throw FileError(fmt::format("{}: {}", name, wide_text_problem()));
   for (size_t at = 0; at < bytes.size();) {
     size_t begin = at;
     std::optional<uint32_t> code = next_code_point(bytes, at);
@@ -31,6 +33,7 @@ int64_t windows_in(int64_t length, int64_t window, int64_t stride, const std::st
     throw FileError(
         fmt::format("{}: a window of {} by {}, expected 1 or more", name, window, stride));
   }
+  if (length == 0) throw FileError(fmt::format("{}: an empty file, expected a text", name));
   if (length < window) {
     throw FileError(fmt::format("{}: {} long, shorter than a window of {}", name, length, window));
   }
@@ -55,6 +58,7 @@ class TextWindows : public RowSource {
     for (int64_t i = from_; i < to_; ++i) *to++ = text_->number(row * stride_ + i);
   }
   int64_t row_step() const override { return std::min(stride_, to_ - from_); }
+  int64_t columns() const override { return 1; }
   std::string place(int64_t row, int64_t element) const override {
     return fmt::format("{}: character {}", text_->name(), row * stride_ + from_ + element + 1);
   }
@@ -80,6 +84,7 @@ class TableWindows : public RowSource {
     int64_t width = table_->width();
     for (int64_t i = from_; i < to_; ++i) table_->read(row * stride_ + i, to + (i - from_) * width);
   }
+  int64_t columns() const override { return table_->width(); }
   std::string place(int64_t row, int64_t element) const override {
     int64_t width = table_->width();
     return table_->place(row * stride_ + from_ + element / width, element % width);

@@ -100,16 +100,14 @@ class Loop {
   std::span<const int64_t> rows_of(int64_t epoch, int64_t turn) {
     auto count = static_cast<int64_t>(plan_.train_rows.size());
     if (plan_.shuffle && epoch != epoch_) {
-      permute(order_, plan_.seed, static_cast<uint64_t>(epoch));
+      order_.permute(plan_.seed, static_cast<uint64_t>(epoch));
       epoch_ = epoch;
     }
     int64_t begin = turn * plan_.batch, end = std::min(begin + plan_.batch, count);
-    if (!plan_.shuffle)
-      return std::span(plan_.train_rows)
-          .subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
     for (int64_t i = begin; i < end; ++i) {
+      auto place = static_cast<size_t>(i);
       batch_rows_[static_cast<size_t>(i - begin)] =
-          plan_.train_rows[static_cast<size_t>(order_[static_cast<size_t>(i)])];
+          plan_.train_rows[plan_.shuffle ? order_[place] : place];
     }
     return std::span<const int64_t>(batch_rows_).first(static_cast<size_t>(end - begin));
   }
@@ -161,7 +159,7 @@ class Loop {
   std::span<const int64_t> evaluated_;  // rows of a record's evaluation
   std::vector<int64_t> sample_;         // these, where they are of the training part
   int64_t epoch_ = 0;
-  std::vector<int64_t> order_;
+  Order order_;
   std::vector<int64_t> batch_rows_;
 };
 

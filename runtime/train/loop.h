@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/data/rows.h"
 #include "runtime/train/early_stopping.h"
 #include "runtime/train/finite.h"
 #include "runtime/train/history.h"
@@ -26,7 +27,8 @@
 namespace gradus::runtime {
 
 struct TrainPlan {
-  std::vector<int64_t> train_rows, validation_rows;
+  Rows train_rows;
+  std::vector<int64_t> validation_rows;
   int64_t batch = 32;
   int64_t steps = 0;           // planned in all
   int64_t validate_every = 0;  // steps; 0: an epoch

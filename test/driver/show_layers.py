@@ -84,5 +84,7 @@ train {{ optimizer = sgd(rate: 0.1); steps = 10 }}
 """
     table = json.loads(subprocess.run([program, "show", "-", "--json", "--batch", "64"], input=text, check=True, capture_output=True, text=True).stdout)
     kept.append(table["memory"][0]["kept_bytes"])
+layers = [layer for layer in table["layers"] if "tanh" in layer["name"]]
+require(len(layers) == 8 and len({layer["kept_bytes"][0] for layer in layers}) <= 2, f"each tanh is a layer: {layers}")
 require(kept[2] - kept[1] == 2 * (kept[1] - kept[0]) >= 4 * 64 * 16 * 4, f"towers of 2, 4, 8 layers keep {kept}")
 print(f"towers: {kept}")

@@ -38,8 +38,7 @@ class QuietStepper : public Stepper {
 
 TEST(Allocation, NoneInAStep) {
   TrainPlan plan;
-  plan.train_rows.resize(1000);
-  std::iota(plan.train_rows.begin(), plan.train_rows.end(), 0);
+  plan.train_rows = Rows::stretch(0, 1000);
   plan.batch = 16;
   plan.steps = 2000;
   plan.validate_every = plan.steps;

@@ -1,12 +1,14 @@
 // Expressions of the data block: what is fitted comes from the training rows alone.
 #include "runtime/data/expression.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstring>
 
 #include "runtime/data/dataset.h"
+#include "runtime/data/text.h"
 #include "runtime/temporary_folder.h"
 
 namespace gradus::runtime {
@@ -81,6 +83,96 @@ TEST(Expression, KeepsAConstantColumnAtZero) {
   EXPECT_EQ(fitted_row(apply(Kind::MinMax, {column}), {0, 1}, 0), Numbers{0});
 }
 
+TEST(Expression, TakesOnlyTheMeanFromAConstantColumn) {
+  // Ten times 14.62 sum to 146.20000000000002.
+  std::string text;
+  for (int i = 0; i < 10; ++i) text += "14.62\n";
+  DataNode column = columns(table(text + "14.63\n"), {0});
+  Rows training = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  for (Kind kind : {Kind::Standardize, Kind::MinMax}) {
+    EXPECT_EQ(fitted_row(apply(kind, {column}), training, 0), Numbers{0});
+    EXPECT_NEAR(fitted_row(apply(kind, {column}), training, 10)[0], 0.01, 1e-14);
+  }
+}
+
+TEST(Expression, TakesAColumnForConstantThatIsSoButForRounding) {
+  // As a program writes 0.1 + 0.2; differences of large numbers; thirds of thirds.
+  DataNode written = columns(table("0.3\n0.30000000000000004\n0.3\n0.31\n"), {0});
+  auto pairs = table("1000000.1,1000000\n3.1,3\n-77777.9,-77778\n5,4.8\n");
+  DataNode tenth = apply(Kind::Sub, {columns(pairs, {0}), columns(pairs, {1})});
+  auto thirds = table("1,3\n7,21\n11,33\n1,2\n");
+  DataNode third = apply(
+      Kind::Mul, {apply(Kind::Div, {columns(thirds, {0}), columns(thirds, {1})}), number(0.1)});
+  struct Case {
+    DataNode node;
+    double last;
+  };
+  for (const Case& c : {Case{written, 0.01}, Case{tenth, 0.1}, Case{third, 1 / 60.0}}) {
+    for (Kind kind : {Kind::Standardize, Kind::MinMax}) {
+      for (int64_t row : {0, 1, 2})
+        EXPECT_NEAR(fitted_row(apply(kind, {c.node}), {0, 1, 2}, row)[0], 0, 1e-9);
+      EXPECT_NEAR(fitted_row(apply(kind, {c.node}), {0, 1, 2}, 3)[0], c.last, 1e-9);
+    }
+  }
+  // Seconds since 1970, a minute apart: all their digits are meant.
+  DataNode clock = columns(table("1700000000\n1700000060\n"), {0});
+  EXPECT_EQ(fitted_row(apply(Kind::Standardize, {clock}), {0, 1}, 1), Numbers{1});
+  DataNode fine = columns(table("1\n1.00000000000001\n"), {0});
+  EXPECT_EQ(fitted_row(apply(Kind::MinMax, {fine}), {0, 1}, 1), Numbers{1});
+}
+
+TEST(Expression, ScalesNumbersWhoseSquaresNoDoubleHolds) {
+  for (const char* text : {"-1e-200\n1e-200\n", "-1e200\n1e200\n", "-1e-310\n1e-310\n"}) {
+    DataNode column = columns(table(text), {0});
+    EXPECT_EQ(fitted_row(apply(Kind::Standardize, {column}), {0, 1}, 1), Numbers{1}) << text;
+  }
+  DataNode huge = columns(table("-1.5e308\n1.5e308\n"), {0});
+  EXPECT_EQ(error_of([&] {
+              fitted_row(apply(Kind::Standardize, {huge}), {0, 1}, 1);
+            }),
+            "input `x`: a column from -1.5e+308 to 1.5e+308, too large to fit on");
+  DataNode infinite = columns(table("a\n1\ninf\n"), {0});
+  EXPECT_EQ(error_of([&] {
+              fitted_row(apply(Kind::MinMax, {infinite}), {0, 1}, 0);
+            }),
+            "t.csv: row 2 (line 3), column `a`: the expression of input `x` gives infinity, "
+            "expected a finite number");
+}
+
+TEST(Expression, FitsEachColumnOfWindowsOnce) {
+  // a = 0 .. 7, b = 100 - 10 a; the windows 0, 1 and 2 of 4 rows hold a = 0 .. 5: 0, 1, 1, 2, 2, 2,
+  // 3, 3, 3, 4, 4, 5.
+  std::string text = "a,b\n";
+  for (int i = 0; i < 8; ++i) text += fmt::format("{},{}\n", i, 100 - 10 * i);
+  auto windows = [&](Rows positions) {
+    DataNode node;
+    node.kind = Kind::Source;
+    node.source = make_table_windows(table(text), std::move(positions), false, 4, 1, 0, 4);
+    return node;
+  };
+  const double deviation = std::sqrt(23.0 / 12);
+  Fitted fitted;
+  DataExpression both("x", apply(Kind::Standardize, {windows({0, 1})}));
+  both.fit({0, 1, 2}, fitted);
+  ASSERT_EQ(fitted.numbers["x"].size(), 4u);
+  EXPECT_NEAR(fitted.numbers["x"][0], 2.5, 1e-15);
+  EXPECT_NEAR(fitted.numbers["x"][1], deviation, 1e-15);
+  EXPECT_NEAR(fitted.numbers["x"][2], 75, 1e-13);
+  EXPECT_NEAR(fitted.numbers["x"][3], 10 * deviation, 1e-14);
+  std::vector<double> row;
+  both.apply(4, fitted, row);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_NEAR(row[2 * i], (4 + static_cast<double>(i) - 2.5) / deviation, 1e-14);
+    EXPECT_NEAR(row[2 * i + 1], -row[2 * i], 1e-14);
+  }
+  EXPECT_EQ(fitted_row(apply(Kind::MinMax, {windows({0})}), {0, 1, 2}, 1),
+            (Numbers{0.2, 0.4, 0.6, 0.8}));
+  // Weights of before, with constants for each number of a row, are applied as they were fitted.
+  fitted.numbers["x"] = {0, 1, 0, 1, 1, 1, 0, 1, 2, 1, 0, 1, 3, 1, 0, 1};
+  both.apply(0, fitted, row);
+  EXPECT_EQ(row, (Numbers{0, 100, 0, 90, 0, 80, 0, 70}));
+}
+
 TEST(Expression, FillsMissingCellsByColumn) {
   DataNode two = columns(table("1,10\n,20\n3,\n9,60\n"), {0, 1});
   Rows all = {0, 1, 2, 3};
@@ -148,6 +240,21 @@ TEST(Expression, RefusesTreesThatDoNotFit) {
             "input `x`: its sources have 2 and 3 numbers a row");
   EXPECT_EQ(error_of([&] { DataExpression("x", apply(Kind::Add, {two, other})); }),
             "input `x`: its sources have 2 and 1 rows");
+  auto windows = [](const std::string& text, int64_t window) {
+    DataNode node;
+    node.kind = Kind::Source;
+    auto file = table(text);
+    Rows all(static_cast<size_t>(file->columns()));
+    for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int64_t>(i);
+    node.source = make_table_windows(file, all, false, window, window, 0, window);
+    return node;
+  };
+  DataNode wide = windows("1,2,3\n4,5,6\n", 2), tall = windows("1,2\n3,4\n5,6\n", 3);
+  EXPECT_EQ(error_of([&] {
+              DataExpression("x", apply(Kind::Add, {wide, apply(Kind::Log, {tall})}));
+            }),
+            "input `x`: its sources have rows of [2, 3] and [3, 2], whose numbers stand in another "
+            "order");
   EXPECT_EQ(error_of([&] { DataExpression("x", number(3)); }),
             "input `x`: numbers alone, expected a source");
   for (const DataNode& operand : {two, number(3), apply(Kind::Log, {one})}) {
@@ -201,6 +308,27 @@ TEST(Dataset, FillsArraysAndGathersRows) {
     EXPECT_EQ(floats[i], (std::array{5, 6, 1, 2, 5, 6})[i]);
     EXPECT_EQ(ints[i], (std::array{5, 6, 1, 2, 5, 6})[i]);
   }
+}
+
+TEST(Dataset, KeepsNumbersOf64Bits) {
+  DataExpression expression("x", columns(table("0.1,9007199254740992\n-3e300,-5\n"), {0, 1}));
+  DataExpression whole("k", columns(table("9007199254740992\n-5\n"), {0}));
+  Dataset data;
+  data.add("x", evaluate_input("x", expression, {}, ElementKind::Float64));
+  data.add("k", evaluate_input("k", whole, {}, ElementKind::Int64));
+  int64_t rows[] = {1, 0};
+  double doubles[4];
+  int64_t ints[2];
+  data.gather("x", rows, std::as_writable_bytes(std::span(doubles)));
+  data.gather("k", rows, std::as_writable_bytes(std::span(ints)));
+  EXPECT_EQ(std::vector<double>(doubles, doubles + 4), (Numbers{-3e300, -5, 0.1, 0x1p53}));
+  EXPECT_EQ(ints[0], -5);
+  EXPECT_EQ(ints[1], int64_t{1} << 53);
+  DataExpression large("k", columns(table("9007199254740994\n"), {0}));
+  EXPECT_NE(error_of([&] {
+              evaluate_input("k", large, {}, ElementKind::Int64);
+            }).find("expected a whole number of at most 2^53"),
+            std::string::npos);
 }
 
 TEST(Dataset, NamesTheCellThatDoesNotFitItsType) {

@@ -356,7 +356,7 @@ TEST(Loop, DoesNothingWithoutRowsOrSteps) {
   TrainingState state;
   EXPECT_EQ(run(plan, model, state).end, TrainEnd::Finished);
   plan = small_plan();
-  plan.train_rows.clear();
+  plan.train_rows = {};
   EXPECT_EQ(run(plan, model, state).end, TrainEnd::Finished);
   EXPECT_TRUE(model.batches.empty());
 }

@@ -8,8 +8,6 @@
 namespace gradus::runtime {
 namespace {
 
-using Rows = std::vector<int64_t>;
-
 TEST(Split, PermutesTheSameOnEveryMachine) {
   EXPECT_EQ(permutation(10, 0, 1), (Rows{7, 5, 1, 6, 2, 8, 3, 9, 0, 4}));
   EXPECT_EQ(permutation(10, 7, 3), (Rows{1, 9, 3, 4, 6, 8, 7, 2, 0, 5}));
@@ -25,13 +23,15 @@ TEST(Split, DrawsTheSamePartsOnEveryMachine) {
 TEST(Split, PartsCoverTheRowsWithoutOverlap) {
   for (int64_t rows : {1, 2, 7, 100, 1797}) {
     Split split = split_by_seed(rows, 0.2, 0.1, 3);
-    Rows all = split.train;
-    all.insert(all.end(), split.validation.begin(), split.validation.end());
-    all.insert(all.end(), split.test.begin(), split.test.end());
+    std::vector<int64_t> all = split.train.list();
+    for (const Rows& part : {split.validation, split.test}) {
+      for (int64_t row : part.list()) all.push_back(row);
+    }
     std::sort(all.begin(), all.end());
     ASSERT_EQ(static_cast<int64_t>(all.size()), rows);
     for (int64_t i = 0; i < rows; ++i) EXPECT_EQ(all[static_cast<size_t>(i)], i);
-    EXPECT_TRUE(std::is_sorted(split.train.begin(), split.train.end()));
+    std::vector<int64_t> train = split.train.list();
+    EXPECT_TRUE(std::is_sorted(train.begin(), train.end()));
   }
 }
 
