@@ -283,7 +283,7 @@ class Trainer {
   }
 
   /// A fraction that gives no row is said: nothing is validated or tested where that was meant.
-  void tell_empty_part(const char* part, double share, const std::vector<int64_t>& rows) {
+  void tell_empty_part(const char* part, double share, const runtime::Rows& rows) {
     if (share == 0 || !rows.empty()) return;
     say(stderr, fmt::format("gradus: note: `{}` is {} of {} rows, which is no row\n", part, share, data_.source_rows));
   }
