@@ -122,7 +122,7 @@ class Loop {
         state_.loss_rows > 0 ? state_.loss_sum / static_cast<double>(state_.loss_rows) : 0;
     state_.loss_sum = 0;
     state_.loss_rows = 0;
-    if (!evaluated_.empty()) {
+    if (evaluates()) {
       Evaluation evaluation = stepper_.evaluate(evaluated_);
       if (!std::isfinite(evaluation.loss)) return diverged(Culprit::ValidationLoss);
       if (!plan_.validation_rows.empty()) record.validation_loss = evaluation.loss;
@@ -133,6 +133,18 @@ class Loop {
     state_.history.records.push_back(record);
     if (observer_.record) observer_.record(state_, record, verdict == Verdict::Better);
     return std::nullopt;
+  }
+
+  /// A validation part is for every record, and so is a metric that is watched. Metrics that are only
+  /// shown are computed at the first 100 records, then at each tenth, of the thousands at each
+  /// hundredth, and at the last: a step that is an epoch is not followed by a pass each time.
+  bool evaluates() const {
+    if (evaluated_.empty()) return false;
+    bool last = state_.step == plan_.steps;
+    if (last || !plan_.validation_rows.empty() || plan_.monitored_metric >= 0) return true;
+    size_t index = state_.history.records.size(), apart = 1;
+    while (index >= 100 * apart) apart *= 10;
+    return index % apart == 0;
   }
 
   double monitored(const HistoryRecord& record) const {

@@ -2,7 +2,8 @@
 // checkpoints.
 //
 // Where there is no validation part, metrics are those of the training part: of all its rows, or of
-// as many, evenly spread over it, as are trained on between two records.
+// as many, evenly spread over it, as are trained on between two records. Where nothing watches them
+// a long run computes them at some of its records.
 //
 // A loss or a variable that is not finite ends the run before anything of it is kept: variables are
 // looked through at each record, before a checkpoint, and wherever the loop ends.

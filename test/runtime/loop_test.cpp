@@ -144,6 +144,24 @@ TEST(Loop, MetricsOfTheTrainingPartTakeNoMoreRowsThanAreTrainedOnBetweenRecords)
   EXPECT_EQ(model.evaluated[12], (Rows{3, 5, 8, 10}));
 }
 
+TEST(Loop, MetricsOfTheTrainingPartGrowRareInALongRun) {
+  TrainPlan plan = small_plan();
+  plan.validation_rows.clear();
+  plan.validate_every = 1;
+  plan.steps = 1250;
+  for (bool watched : {false, true}) {
+    plan.monitored_metric = watched ? 0 : -1;
+    FakeStepper model;
+    TrainingState state;
+    run(plan, model, state);
+    // 100, then 90 of 900, then 1000, 1100 and 1200 of 250, and the last.
+    EXPECT_EQ(model.evaluated.size(), watched ? 1250u : 194u);
+    EXPECT_EQ(state.history.records[101].metrics.empty(), !watched);
+    EXPECT_FALSE(state.history.records[110].metrics.empty());
+    EXPECT_FALSE(state.history.records.back().metrics.empty());
+  }
+}
+
 TEST(Loop, WithoutValidationAMonitoredMetricIsMonitored) {
   TrainPlan plan = stopping_plan(3);
   plan.validation_rows.clear();
