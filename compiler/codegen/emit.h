@@ -94,7 +94,7 @@ class KernelEmitter {
   IdVector<kernel::ValueId, std::vector<Value*>> held_;  // per vector of a held loop
   int depth_ = 0;
   Lanes lanes_;
-  std::vector<Value*> next_item_;  // its place on the item axes, until its rows are asked for
+  std::vector<Value*> next_item_;  // its place on the item axes, until its rows are prefetched
   llvm::Instruction* next_item_known_ = nullptr;
   // Sums and products of addresses that are there already, by the place that they were made for.
   std::map<std::tuple<Value*, Value*, int64_t, llvm::Instruction*>, Value*> steps_;
@@ -220,7 +220,7 @@ class KernelEmitter {
     std::vector<int64_t> offsets;
     int64_t step = 0;
     int64_t lane = 1;       // elements from one lane to the next
-    Value* next = nullptr;  // the first row of another tile that is asked for meanwhile
+    Value* next = nullptr;  // the first row of another tile, to be prefetched meanwhile
     int64_t next_rows = 0, next_stride = 0;
   };
   enum class Depends : uint8_t { None = 0, Row = 1, Column = 2, Both = 3 };
@@ -255,7 +255,7 @@ class KernelEmitter {
                   const std::map<kernel::ValueId, Depends>& known) const;
   llvm::BasicBlock* new_block(const char* name);
 
-  // emit_prefetch.cpp: lines asked for before they are needed.
+  // emit_prefetch.cpp: lines are brought into a cache before they are needed.
   struct Matrix {
     size_t slot = 0;
     int64_t stride = 0;  // bytes from row to row

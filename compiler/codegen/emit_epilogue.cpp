@@ -78,7 +78,7 @@ const kernel::Access* KernelEmitter::tile_access(const kernel::Tile& tile, const
   return place.coefficient(tile.i) != 0 && place.coefficient(tile.j) == 1 ? &access : nullptr;
 }
 
-/// What the epilogue reads and writes of the tile's own elements is asked for before the sums,
+/// What the epilogue reads and writes of the tile's own elements is prefetched before the sums,
 /// which take long enough for it to come.
 void KernelEmitter::prefetch_epilogue(const MicroTile& micro) {
   for (const Stmt& stmt : micro.tile->epilogue) {
@@ -86,7 +86,7 @@ void KernelEmitter::prefetch_epilogue(const MicroTile& micro) {
     if (!access) continue;
     const kernel::Slot& slot = kernel_.slots[access->slot];
     const bool write = std::holds_alternative<kernel::Store>(stmt.body);
-    // What is read as well has been asked for; what is near takes no time to come.
+    // What is read as well has been prefetched; what is cache-resident needs none.
     if (write && (slot.dir == kernel::SlotDir::InOut || !exceeds_l2())) continue;
     int64_t vector_bytes = target_.lanes * dtype_size(slot.dtype);
     int64_t vectors_of_line = std::max<int64_t>(1, kCacheLine / vector_bytes);

@@ -2,7 +2,7 @@
 // panel, the last panel filled up with zeros. Rows of a source whose columns lie side by side are
 // copied in vectors; a source whose rows lie side by side is transposed in square blocks.
 //
-// As in Goto & van de Geijn (2008), section 4: the copy costs one read and one write for each
+// As in Goto & van de Geijn (2008): the copy costs one read and one write for each
 // element of B, and the microkernel then reads it mc / mr times from consecutive lines. The zeros
 // let it read whole vectors in the last panel; their products land in lanes that are never stored.
 //

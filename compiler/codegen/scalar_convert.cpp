@@ -105,6 +105,14 @@ Value* LlvmScalars::scale_by_steps(Value* x, Value* i, DType dtype) {
   return ir_->CreateFMul(x, power_of_two(i, dtype));
 }
 
+/// Between -limit and limit: exponents beyond act as those do.
+Value* LlvmScalars::clamp(Value* i, int64_t limit) {
+  auto* type = llvm::cast<llvm::IntegerType>(i->getType()->getScalarType());
+  auto bound = [&](int64_t value) { return repeat(llvm::ConstantInt::getSigned(type, value), i); };
+  i = ir_->CreateBinaryIntrinsic(llvm::Intrinsic::smin, i, bound(limit));
+  return ir_->CreateBinaryIntrinsic(llvm::Intrinsic::smax, i, bound(-limit));
+}
+
 /// AVX-512: one instruction that rounds once, denormal results included.
 Value* LlvmScalars::scale_by_instruction(Value* x, Value* i) {
   Value* exponent = ir_->CreateSIToFP(i, x->getType());
@@ -115,15 +123,15 @@ Value* LlvmScalars::scale_by_instruction(Value* x, Value* i) {
 
 /// f32 through f64, where x * 2^i is exact; narrowing rounds once.
 Value* LlvmScalars::scale_by_doubles(Value* x, Value* i) {
-  llvm::Constant* far = ir_->getInt32(400);
-  llvm::Constant* near = llvm::ConstantInt::getSigned(ir_->getInt32Ty(), -400);
-  i = ir_->CreateBinaryIntrinsic(llvm::Intrinsic::smin, i, repeat(far, i));
-  i = ir_->CreateBinaryIntrinsic(llvm::Intrinsic::smax, i, repeat(near, i));
+  i = clamp(i, 400);
   Value* exponent = ir_->CreateSExt(i, like(i, DType::I64));
   Value* product =
       ir_->CreateFMul(ir_->CreateFPExt(x, like(x, DType::F64)), power_of_two(exponent, DType::F64));
   return ir_->CreateFPTrunc(product, x->getType());
 }
+
+/// Beyond every exponent of f64, denormals included.
+constexpr int64_t kFarExponent = 5000;
 
 Scalar LlvmScalars::scale2(Scalar x, Scalar i) {
   Value* v = value(x);
@@ -137,20 +145,12 @@ Scalar LlvmScalars::scale2(Scalar x, Scalar i) {
   if (x.dtype == DType::F64) {
     // Three factors of at most 2^1023 reach from one end of f64 to the other; the clamp keeps the
     // subtraction from wrapping.
-    Value* exponent = splat(value(convert(i, DType::I64)), width);
-    llvm::Constant* far = ir_->getInt64(5000);
-    llvm::Constant* near = llvm::ConstantInt::getSigned(ir_->getInt64Ty(), -5000);
-    exponent = ir_->CreateBinaryIntrinsic(llvm::Intrinsic::smin, exponent, repeat(far, exponent));
-    exponent = ir_->CreateBinaryIntrinsic(llvm::Intrinsic::smax, exponent, repeat(near, exponent));
+    Value* exponent = clamp(splat(value(convert(i, DType::I64)), width), kFarExponent);
     return wrap(scale_by_steps(v, exponent, DType::F64), DType::F64);
   }
   if (i.dtype == DType::I64) {
     // Beyond i32 every exponent acts as its end does.
-    Value* exponent = value(i);
-    llvm::Constant* far = ir_->getInt64(5000);
-    llvm::Constant* near = llvm::ConstantInt::getSigned(ir_->getInt64Ty(), -5000);
-    exponent = ir_->CreateBinaryIntrinsic(llvm::Intrinsic::smin, exponent, repeat(far, exponent));
-    exponent = ir_->CreateBinaryIntrinsic(llvm::Intrinsic::smax, exponent, repeat(near, exponent));
+    Value* exponent = clamp(value(i), kFarExponent);
     i = convert(wrap(exponent, DType::I64), DType::I32);
   }
   Value* exponent = splat(value(i), width);

@@ -74,6 +74,7 @@ class LlvmScalars final : public ScalarBuilder {
   llvm::Value* to_float(Scalar x, DType to);
   llvm::Value* to_integer(Scalar x, DType to);
   llvm::Value* fma_by_doubles(llvm::Value* x, llvm::Value* y, llvm::Value* z);
+  llvm::Value* clamp(llvm::Value* i, int64_t limit);
   llvm::Value* power_of_two(llvm::Value* exponent, DType dtype);
   llvm::Value* scale_by_steps(llvm::Value* x, llvm::Value* i, DType dtype);
   llvm::Value* scale_by_instruction(llvm::Value* x, llvm::Value* i);

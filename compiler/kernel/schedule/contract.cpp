@@ -109,7 +109,7 @@ bool packing_b_pays(const ContractShape& shape, const Sizes& size, const Target&
 /// Whether rows of tiles run down the columns of both operands, for longer than the L1 cache keeps
 /// the left one's lines for the next tile. As in the product for a weight's gradient, x' * dy:
 ///
-///      j ->                       each step of k reads mr neighbours of a row of x and nr of a row
+///      j ->                       each step of k reads mr elements of a row of x and nr of a row
 ///   k  x[k, i..i+mr]              of dy: one line of x for 16 elements, of which the tile uses mr.
 ///   |  dy[k, j..j+nr]             The next tile of rows wants the rest of the line: it must still
 ///   v                             be in L1, hence kc of so many lines as fill half of it.
@@ -285,7 +285,7 @@ std::optional<std::string> check_contract_schedule(const Graph& graph, const Clu
     if (!transposed) return "stores do not run along the lanes";
   }
   if (!s.pack_right && !shape.right_runs_along_lanes()) {
-    return "the right operand has to be packed, its lanes are no neighbours";
+    return "the right operand has to be packed, its lanes are not contiguous";
   }
   bool chunked = shape.inner.batch || shape.inner.value > kProductChunk;
   if (chunked && kProductChunk % s.kc != 0) {
