@@ -79,6 +79,8 @@ bool is_offered(const Program& program, const Placement& earlier, const Placemen
   const std::vector<size_t> out = slots_with(launch, later.buffer);
   if (in.size() != 1 || out.size() != 1) return false;
   if (program.buffers[earlier.buffer].bytes != program.buffers[later.buffer].bytes) return false;
+  // A place that reaches further would hide behind the other from what comes next.
+  if (earlier.bytes != later.bytes) return false;
   for (SlotId offered : program.kernels[launch.kernel].slots[SlotId(out[0])].may_share) {
     if (offered.index() == in[0]) return true;
   }

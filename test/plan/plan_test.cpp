@@ -267,6 +267,7 @@ TEST(ValidatePlan, RefusesTheSmallestWrongOfAnOffer) {
   EXPECT_EQ(breach([](Program&, auto&) {}), "nothing");
   EXPECT_EQ(breach([](Program&, auto& p) { p[1].offset = 64; }), overlap);
   EXPECT_EQ(breach([](Program&, auto& p) { p[0].live.end = 3; }), overlap);
+  EXPECT_EQ(breach([](Program&, auto& p) { ++p[0].bytes; }), overlap);
   EXPECT_EQ(breach([](Program& of, auto& p) { ++of.buffers[BufferId(0)].bytes, ++p[0].bytes; }), overlap);
   auto offers = [](Program& of) -> std::vector<kernel::SlotId>& {
     return of.kernels[KernelId(1)].slots[kernel::SlotId(2)].may_share;
