@@ -45,6 +45,7 @@ bool fits(const Mask& mask, const Shape& shape) {
 }
 
 MaskRef Masks::only(Mask mask) {
+  if (mask.is_scalar()) mask.shape.clear();
   Key key{mask.kind, mask.nodes, mask.left.get(), mask.right.get()};
   MaskRef& known = known_[std::move(key)];
   if (!known) known = std::make_shared<Mask>(std::move(mask));
@@ -109,6 +110,7 @@ NodeId Masks::build(Mask& mask) {
       mask.built = move(build(*mask.left), mask.nodes);
       break;
   }
+  if (mask.shape.empty()) mask.built = builder_->reshape(mask.built, {});
   return mask.built;
 }
 

@@ -32,7 +32,7 @@ struct Mask {
   Kind kind = Kind::If;
   std::vector<NodeId> nodes = {};
   std::shared_ptr<Mask> left = nullptr, right = nullptr;
-  Shape shape = {};  // of the condition: what it masks is broadcast from there
+  Shape shape = {};  // of the condition, none where that is one element; it is broadcast to what it masks
   int depth = 1;     // of masks in masks
   NodeId built = {};
 

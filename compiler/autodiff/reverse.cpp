@@ -219,7 +219,8 @@ class Walk {
     if (!arrived.at_risk) return;
     const NodeId zero = builder_->zero_like(arrived.value);
     if (mask->kind == Mask::Kind::Unless) {
-      arrived.value = builder_->select(mask->nodes[0], zero, arrived.value);
+      const MaskRef opposite = masks_.of(Mask::Kind::If, mask->nodes[0]);
+      arrived.value = builder_->select(masks_.build(*opposite), zero, arrived.value);
     } else {
       arrived.value = builder_->select(masks_.build(*mask), arrived.value, zero);
     }

@@ -198,6 +198,15 @@ TEST(Elaborate, MetricsMayKeepAVector) {
   EXPECT_HAS(text, "concat");
 }
 
+TEST(Elaborate, ALossOfF64IsAnsweredInF32) {
+  Loaded loaded = load_body("param w: float[4] = ones()\n loss mean(f64(x * w) ^ 2)");
+  ASSERT_TRUE(loaded.model) << loaded.messages;
+  for (const Graph* graph : {&loaded.model->train, &loaded.model->evaluate}) {
+    EXPECT_EQ(graph->results[0].kind, ResultKind::Loss);
+    EXPECT_EQ(graph->type(graph->results[0].value).dtype, DType::F32);
+  }
+}
+
 TEST(Elaborate, MetricsMayMakeParameters) {
   Loaded loaded = load_body("metric a = mean(dense(x, 2))");
   ASSERT_TRUE(loaded.model) << loaded.messages;

@@ -227,6 +227,8 @@ INSTANTIATE_TEST_SUITE_P(
               "argument `std` of `random_normal` is -1, expected a number from 0 on [bad-argument]"},
         Wrong{IN_MODEL("output y = batch_norm(x, momentum: 1.5)"),
               "2:36: error: argument `momentum` of `batch_norm` is 1.5, expected a number from 0 to 1 [bad-argument]"},
+        Wrong{IN_MODEL("output y = layer_norm(x, epsilon: -1)"),
+              "2:35: error: argument `epsilon` of `layer_norm` is -1, expected a number from 0 on [bad-argument]"},
         Wrong{IN_MODEL("output y = x * positive(-2)"),
               "2:25: error: `-2` is -2, expected a number above 0 [bad-argument]"},
         Wrong{IN_MODEL("param w: float[] = 1\nloss mean(w * x)") "train { optimizer = adam(b1: 1) }",

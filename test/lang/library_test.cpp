@@ -142,6 +142,8 @@ TEST(Library, BranchesNotTaken) {
   expect_at_zero("max(concat([reshape(sqrt(x), [..., 4, 1]), reshape(x + 1, [..., 4, 1])], axis: -1), axis: -1)",
                  1, 0);
   expect_at_zero("where(sum(x) > 0, sqrt(sum(x)), 0) + 0 * x", 0, 0);
+  expect_at_zero("reshape(where(reshape(sum(x), [1, 1]) > 0, reshape(sqrt(sum(x)), [1, 1]), x), [..., 4])", 1, 0);
+  expect_at_zero("reshape(where(reshape(sum(x), [1, 1]) > 0, reshape(sqrt(sum(x)), [1, 1]), 0), []) + x", 1, 0);
   expect_at_zero("where(sum(abs(x), axis: -1, keep: true) > 0, x / sqrt(sum(x ^ 2, axis: -1, keep: true)), x)",
                  1, 0);
   expect_at_zero("where(sum(x, axis: -1) > 0, log(sum(sqrt(x), axis: -1)), 0)", 0, 0);
