@@ -64,6 +64,15 @@ class Differentiation {
     if (!problems.empty()) return;
     NodeId seed = rewrite_[gradient_parts((*source_)[first]).seed];
     std::vector<NodeId> found = reverse_walk(builder_, y, seed, wanted, flow);
+    if (found.empty()) {
+      problems.push_back({DerivativeProblem::Kind::TooLarge,
+                          (*source_)[first].span,
+                          fmt::format("derivatives up to this one take more than {} operations",
+                                      kMaxJointNodes),
+                          {},
+                          first});
+      return;
+    }
     for (size_t i = 0; i < found.size(); ++i) cotangents_[requests[i].gradient] = found[i];
   }
 

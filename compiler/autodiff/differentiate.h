@@ -27,11 +27,15 @@
 
 namespace gradus::autodiff {
 
+/// Derivatives of derivatives may double with each: what a joint graph has at most.
+constexpr size_t kMaxJointNodes = 1'000'000;
+
 /// Why a derivative does not exist; the caller makes a diagnostic of it.
 struct DerivativeProblem {
   enum class Kind : uint8_t {
     NoPath,    // y does not depend on x by a differentiable path
     Operator,  // an operator without derivative stands on the path from x to y
+    TooLarge,  // it takes more nodes than a joint graph may have
   };
   Kind kind = Kind::NoPath;
   Span span;  // of the gradient, or of the operator

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "autodiff/differentiate.h"
 #include "autodiff/masks.h"
 
 namespace gradus::autodiff {
@@ -127,13 +128,16 @@ class Walk {
   Walk(GraphBuilder& builder, NodeId y, const Flow& flow)
       : builder_(&builder), masks_(builder), flow_(&flow), arrived_(y.index() + 1) {}
 
-  void run(NodeId y, NodeId seed) {
+  /// False as soon as the graph is too large.
+  bool run(NodeId y, NodeId seed) {
     GRADUS_CHECK(builder_->type(seed) == builder_->type(y), "the seed has another type than y");
     arrived_[y].value = seed;
     for (size_t i = y.index() + 1; i-- > 0;) {
       NodeId id(i);
+      if (builder_->graph().size() > kMaxJointNodes) return false;
       if (flow_->walked(id) && arrived_[id].value.valid()) step(id);
     }
+    return true;
   }
 
   NodeId cotangent(NodeId id) {
@@ -310,7 +314,7 @@ class Walk {
 std::vector<NodeId> reverse_walk(GraphBuilder& builder, NodeId y, NodeId seed,
                                  const std::vector<NodeId>& wanted, const Flow& flow) {
   Walk walk(builder, y, flow);
-  walk.run(y, seed);
+  if (!walk.run(y, seed)) return {};
   std::vector<NodeId> cotangents;
   for (NodeId id : wanted) cotangents.push_back(walk.cotangent(id));
   return cotangents;

@@ -28,7 +28,8 @@ struct Flow {
 };
 Flow find_flow(const Graph& graph, NodeId y, const std::vector<NodeId>& wanted);
 
-/// Adds the backward nodes; the cotangents of `wanted`, all of which reach y.
+/// Adds the backward nodes; the cotangents of `wanted`, all of which reach y. Nothing where the
+/// graph would become too large.
 std::vector<NodeId> reverse_walk(GraphBuilder& builder, NodeId y, NodeId seed,
                                  const std::vector<NodeId>& wanted, const Flow& flow);
 

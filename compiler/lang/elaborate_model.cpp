@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <utility>
 
 #include "lang/elaborator.h"
 #include "lang/parser_state.h"
@@ -158,51 +159,66 @@ void Elaborator::command_line_constants() {
   }
 }
 
-/// In the order of the file; one that needs a later one is found when it is met.
+namespace {
+
+template <typename Visit>
+void for_names(const Expr& expr, const Visit& visit) {
+  if (expr.kind == Expr::Kind::Name) visit(expr.text);
+  for (const ExprPtr& operand : expr.operands) for_names(*operand, visit);
+  for (const Argument& argument : expr.arguments) for_names(*argument.value, visit);
+}
+
+}  // namespace
+
+/// In the order of the file, but after those that they need: the first that can be known is next.
 void Elaborator::constants() {
   command_line_constants();
   std::vector<const Constant*> open;
+  std::map<std::string_view, size_t> places;  // in `open`
   for (const Constant* constant : program_->constant_order) {
-    if (!constants_.count(constant->name)) open.push_back(constant);
+    if (constants_.count(constant->name)) continue;
+    places.emplace(constant->name, open.size());
+    open.push_back(constant);
   }
-  while (!open.empty()) {
-    auto ready = std::find_if(open.begin(), open.end(),
-                              [&](const Constant* c) { return !mentions_any(*c->value, open); });
-    if (ready == open.end()) {
-      diags_->error(Diag::Recursion, open[0]->span,
-                    fmt::format("constant `{}` needs its own value", open[0]->name));
-      for (const Constant* constant : open) constants_[constant->name] = Value();
-      return;
-    }
-    const Constant& constant = **ready;
-    open.erase(ready);
-    try {
-      Value value = eval(*constant.value);
-      bool fits = value.is(Value::Kind::Bool) || value.is(Value::Kind::List) ||
-                  (value.is(Value::Kind::Number) && !value.number.batch);
-      if (!fits)
-        fail(Diag::NotConstant, constant.value->span,
-             fmt::format("a constant is a number, a bool or a list, found {}", kind_text(value)));
-      constants_[constant.name] = std::move(value);
-    } catch (const Abandoned&) {
-      constants_[constant.name] = Value();
+  std::vector<std::set<size_t>> needs(open.size());
+  std::vector<std::vector<size_t>> needed_by(open.size());
+  std::set<size_t> ready;
+  for (size_t i = 0; i < open.size(); ++i) {
+    for_names(*open[i]->value, [&](const std::string& name) {
+      const auto found = places.find(name);
+      if (found != places.end() && needs[i].insert(found->second).second) {
+        needed_by[found->second].push_back(i);
+      }
+    });
+    if (needs[i].empty()) ready.insert(i);
+  }
+  while (!ready.empty()) {
+    const size_t next = ready.extract(ready.begin()).value();
+    constant(*std::exchange(open[next], nullptr));
+    for (size_t later : needed_by[next]) {
+      needs[later].erase(next);
+      if (needs[later].empty()) ready.insert(later);
     }
   }
+  std::erase(open, nullptr);
+  if (open.empty()) return;
+  diags_->error(Diag::Recursion, open[0]->span,
+                fmt::format("constant `{}` needs its own value", open[0]->name));
+  for (const Constant* constant : open) constants_[constant->name] = Value();
 }
 
-bool Elaborator::mentions_any(const Expr& expr, const std::vector<const Constant*>& open) {
-  if (expr.kind == Expr::Kind::Name) {
-    for (const Constant* constant : open) {
-      if (constant->name == expr.text) return true;
-    }
+void Elaborator::constant(const Constant& constant) {
+  try {
+    Value value = eval(*constant.value);
+    bool fits = value.is(Value::Kind::Bool) || value.is(Value::Kind::List) ||
+                (value.is(Value::Kind::Number) && !value.number.batch);
+    if (!fits)
+      fail(Diag::NotConstant, constant.value->span,
+           fmt::format("a constant is a number, a bool or a list, found {}", kind_text(value)));
+    constants_[constant.name] = std::move(value);
+  } catch (const Abandoned&) {
+    constants_[constant.name] = Value();
   }
-  for (const ExprPtr& operand : expr.operands) {
-    if (mentions_any(*operand, open)) return true;
-  }
-  for (const Argument& argument : expr.arguments) {
-    if (mentions_any(*argument.value, open)) return true;
-  }
-  return false;
 }
 
 void Elaborator::inputs() {

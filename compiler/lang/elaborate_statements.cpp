@@ -237,7 +237,7 @@ void Elaborator::exec_variable(const Statement& s) {
 }
 
 void Elaborator::exec_repeat(const Statement& s) {
-  constexpr int64_t kMaxRounds = 10'000;
+  constexpr int64_t kMaxRounds = 10'000, kMaxRoundsInAll = 1'000'000;
   Value value = eval(*s.value);
   std::vector<Value> rounds;
   if (value.is(Value::Kind::List)) {
@@ -249,6 +249,10 @@ void Elaborator::exec_repeat(const Statement& s) {
            fmt::format("`repeat` takes 0 to {} rounds, found {}", kMaxRounds, count));
     for (int64_t i = 0; i < count; ++i) rounds.push_back(Value::of(Number::of(i)));
   }
+  rounds_ += static_cast<int64_t>(rounds.size());
+  if (rounds_ > kMaxRoundsInAll)
+    fail(Diag::TooLarge, s.value->span,
+         fmt::format("the rounds of all `repeat`s are more than {}", kMaxRoundsInAll));
   std::set<std::string> before = frame().site_names, after = before;
   frame().rounds.push_back(0);
   for (size_t i = 0; i < rounds.size() && !frame().result; ++i) {

@@ -213,7 +213,7 @@ class Elaborator {
   void statement_of_model(const Statement& s);
   void bind_errors(const Statement& s);
   void bind_assigned(const Statement& s);
-  bool mentions_any(const Expr& expr, const std::vector<const Constant*>& open);
+  void constant(const Constant& constant);
   int32_t scope(Place place, size_t depth);
   void finish_tables(Model& model);
   void exec_block(const Block& block);
@@ -389,6 +389,7 @@ class Elaborator {
   std::vector<const Setting*> groups_;
   int depth_ = 0;
   int64_t work_ = 0;
+  int64_t rounds_ = 0;  // of all repeats
 };
 
 /// A call of a function that is written in C++, its arguments in the order of the row's formals.

@@ -36,7 +36,9 @@ bool run_differentiate(Graph& graph, const PassContext& context) {
   std::vector<autodiff::DerivativeProblem> problems;
   bool changed = autodiff::differentiate(graph, problems);
   for (const autodiff::DerivativeProblem& problem : problems) {
-    auto error = context.diags->error(Diag::NoDerivative, problem.span, problem.message);
+    const bool too_large = problem.kind == autodiff::DerivativeProblem::Kind::TooLarge;
+    auto error = context.diags->error(too_large ? Diag::TooLarge : Diag::NoDerivative, problem.span,
+                                      problem.message);
     for (const auto& [span, note] : problem.notes) error.note(span, note);
   }
   return changed;

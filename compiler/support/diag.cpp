@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -96,10 +97,11 @@ DiagEngine::Handle DiagEngine::error(Diag kind, Span span, std::string message) 
 }
 
 std::string DiagEngine::render(bool colour) const {
+  constexpr size_t kMostShown = 20;  // what comes after these has mostly the same cause
   Colours colours;
   if (colour) colours = {"\033[1m", "\033[1;31m", "\033[32m", "\033[0m"};
   std::string out;
-  for (const Diagnostic& d : diagnostics_) {
+  for (const Diagnostic& d : std::span(diagnostics_).first(std::min(count(), kMostShown))) {
     out += fmt::format("{}{}{}{}error: {}{}{}{} [{}]\n", colours.bold, place(*sources_, d.span),
                        colours.reset, colours.red, colours.reset, colours.bold, d.message,
                        colours.reset, diag_info(d.kind).id);
@@ -109,6 +111,7 @@ std::string DiagEngine::render(bool colour) const {
       if (note.span.valid()) out += excerpt(*sources_, note.span, {}, colours);
     }
   }
+  if (count() > kMostShown) out += "gradus: further errors are not shown\n";
   return out;
 }
 
