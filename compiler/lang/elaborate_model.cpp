@@ -6,6 +6,7 @@
 
 #include "lang/elaborator.h"
 #include "lang/parser_state.h"
+#include "opt/dce.h"
 
 namespace gradus::lang {
 
@@ -331,18 +332,18 @@ void Elaborator::finish(Model& model) {
       finish_tables(model);
       step.name += ".train";
       model.train = std::move(step);
-      prune(model.train);
+      opt::dce(model.train);
       graph(Place::Init).name += ".init";
       model.init = std::move(graph(Place::Init));
-      prune(model.init);
+      opt::dce(model.init);
       return;
     case Mode::Evaluate:
       step.name += ".eval";
       if (loss_) add(ResultKind::Loss, "", loss_->node);
-      prune(step);
+      opt::dce(step);
       model.evaluate = std::move(step);
       graph(Place::Finish).name += ".metrics";
-      prune(graph(Place::Finish));
+      opt::dce(graph(Place::Finish));
       model.metric_finish = {metrics_, std::move(graph(Place::Finish))};
       return;
     case Mode::Predict:
@@ -353,7 +354,7 @@ void Elaborator::finish(Model& model) {
                           options_->outputs.end();
         if (wanted) add(ResultKind::Output, name, node);
       }
-      prune(step);
+      opt::dce(step);
       model.predict = std::move(step);
       return;
   }

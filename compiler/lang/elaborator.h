@@ -406,7 +406,5 @@ struct BuiltinCall {
 
 /// `*` in `pattern` stands for any characters.
 bool matches(std::string_view pattern, std::string_view path);
-/// Drops the nodes that no result needs.
-void prune(Graph& graph);
 
 }  // namespace gradus::lang

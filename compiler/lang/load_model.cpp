@@ -8,6 +8,7 @@
 #include "lang/guard_indices.h"
 #include "lang/model.h"
 #include "lang/parser.h"
+#include "opt/read_averages.h"
 
 namespace gradus::lang {
 
@@ -34,21 +35,13 @@ void check_same_variables(const Elaborator& training, const Elaborator& other, D
   }
 }
 
-/// What is evaluated and predicted with is the average of a parameter, where it has one.
-void read_averages(const Model& model, Graph& graph) {
-  const bool any = std::ranges::any_of(
-      model.variables, [](const Variable& variable) { return !variable.average_of.empty(); });
-  if (!any) return;
-  for (size_t i = 0; i < graph.size(); ++i) {
-    Node& node = graph[NodeId(i)];
-    if (node.op != OpKind::Param) continue;
-    for (const Variable& variable : model.variables) {
-      if (variable.average_of == leaf_name(node)) {
-        node.attrs.set(AttrName::Name, variable.path);
-        break;
-      }
-    }
+/// The average of each parameter that has one.
+std::map<std::string, std::string> averages_of(const Model& model) {
+  std::map<std::string, std::string> averages;
+  for (const Variable& variable : model.variables) {
+    if (!variable.average_of.empty()) averages.emplace(variable.average_of, variable.path);
   }
+  return averages;
 }
 
 void check_outputs(const ElaborateOptions& options, const Model& model, DiagEngine& diags) {
@@ -82,8 +75,9 @@ std::optional<Model> load_model(SourceMap& sources, int32_t file, const Elaborat
     if (!diags.has_errors()) other.finish(model);
   }
   if (diags.has_errors()) return std::nullopt;
-  read_averages(model, model.evaluate);
-  read_averages(model, model.predict);
+  const std::map<std::string, std::string> averages = averages_of(model);
+  opt::read_averages(model.evaluate, averages);
+  opt::read_averages(model.predict, averages);
   const std::array graphs{&model.init, &model.train, &model.evaluate, &model.predict};
   guard_indices(graphs);
   return model;

@@ -176,23 +176,4 @@ bool matches(std::string_view pattern, std::string_view path) {
   return p == pattern.size();
 }
 
-void prune(Graph& graph) {
-  IdVector<NodeId, bool> needed(graph.size());
-  for (const Result& result : graph.results) needed[result.value] = true;
-  for (size_t i = graph.size(); i-- > 0;) {
-    if (!needed[NodeId(i)]) continue;
-    for (NodeId operand : graph[NodeId(i)].operands) needed[operand] = true;
-  }
-  IdVector<NodeId, NodeId> moved(graph.size());
-  decltype(Graph::nodes) kept;
-  for (size_t i = 0; i < graph.size(); ++i) {
-    if (!needed[NodeId(i)]) continue;
-    Node node = std::move(graph[NodeId(i)]);
-    for (NodeId& operand : node.operands) operand = moved[operand];
-    moved[NodeId(i)] = kept.push_back(std::move(node));
-  }
-  graph.nodes = std::move(kept);
-  for (Result& result : graph.results) result.value = moved[result.value];
-}
-
 }  // namespace gradus::lang

@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "eval": FRONT,
     "cluster": FRONT,
     "autodiff": FRONT,
-    "lang": FRONT | {"eval"},
+    "lang": FRONT | {"eval", "opt"},
     "opt": FRONT | {"eval"},
     "fuse": FRONT | {"cluster"},
     "kernel": FRONT | {"cluster"},
