@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "driver/commands.h"
 #include "driver/load_weights.h"
@@ -14,6 +13,7 @@
 #include "driver/replay.h"
 #include "driver/run_record.h"
 #include "driver/tell_not_finite.h"
+#include "driver/train_report.h"
 #include "driver/weights.h"
 #include "runtime/file_error.h"
 #include "runtime/train/checkpoint.h"
@@ -36,12 +36,6 @@ void catch_signals() {
     bool ignored = std::signal(signal, note_signal) == SIG_IGN;
     if (ignored && signal == SIGHUP) std::signal(signal, SIG_IGN);
   }
-}
-
-/// What cannot be shown is no reason to lose a run.
-void say(std::FILE* to, const std::string& text) {
-  std::fputs(text.c_str(), to);
-  std::fflush(to);
 }
 
 /// Where the run's files go: beside the weights.
@@ -80,7 +74,7 @@ class Trainer {
     runner_.initialise(seed_);
     start_from_files();
     check_writable();
-    describe();
+    tell_plan(session_, runner_, data_, plan_, options_.json);
     return train();
   }
 
@@ -242,52 +236,6 @@ class Trainer {
     }
   }
 
-  double flop_per_step() const {
-    const plan::Program& program = runner_.compiled().get(Function::Train).program;
-    double flop = 0;
-    for (const plan::Launch& launch : program.launches) {
-      flop += program.kernels[launch.kernel].cost.flop();
-    }
-    return flop;
-  }
-
-  /// The rows in memory and the order in which an epoch takes them.
-  int64_t data_bytes() const {
-    return data_.dataset.bytes() + (plan_.shuffle ? runtime::Order::bytes(plan_.train_rows.size()) : 0);
-  }
-
-  /// Fewer than the part of the series would say.
-  const char* held_out_text() const {
-    bool held_out = !data_.split.validation.empty() || !data_.split.test.empty();
-    return data_.windows && held_out ? " (held-out windows do not overlap)" : "";
-  }
-
-  void describe() {
-    tell_empty_part("validation", data_.validation_share, data_.split.validation);
-    tell_empty_part("test", data_.test_share, data_.split.test);
-    if (options_.json) return;
-    int64_t parameters = 0, optimizer = 0;
-    for (const lang::Variable& variable : session_.model.variables) {
-      int64_t bytes = byte_size(variable.type, 1);
-      if (variable.of_optimizer) optimizer += bytes;
-      else if (!variable.is_state) parameters += element_count(variable.type.shape, 1);
-    }
-    say(stdout, fmt::format("{}: {} parameters, arena {}, optimizer state {}, data {}, {}FLOP a step; {} rows to train, {} to validate, {} to test{}\n",
-               session_.model.name, parameters,
-               bytes_text(static_cast<int64_t>(runner_.runner(Function::Train).arena_bytes())), bytes_text(optimizer),
-               bytes_text(data_bytes()), count_text(flop_per_step()), plan_.train_rows.size(),
-               plan_.validation_rows.size(), data_.split.test.size(), held_out_text()));
-    if (plan_.monitored_metric >= 0 && plan_.validation_rows.empty()) {
-      say(stdout, fmt::format("early stopping watches `{}` over the training part\n", block_.early_stopping->monitor));
-    }
-  }
-
-  /// A fraction that gives no row is said: nothing is validated or tested where that was meant.
-  void tell_empty_part(const char* part, double share, const runtime::Rows& rows) {
-    if (share == 0 || !rows.empty()) return;
-    say(stderr, fmt::format("gradus: note: `{}` is {} of {} rows, which is no row\n", part, share, data_.source_rows));
-  }
-
   std::string checkpoint_bytes(const runtime::TrainingState& state) {
     std::map<std::string, std::string> metadata = metadata_;
     metadata[kRunKey] = to_text(record_);
@@ -345,7 +293,7 @@ class Trainer {
       write(paths_.history, runtime::history_csv(state_.history), "history", written);
       write(paths_.plot, runtime::history_svg(state_.history, session_.model.name, best ? state_.best_step : -1), "plot", written);
     }
-    if (options_.json) print_json(outcome, best);
+    if (options_.json) say(stdout, outcome_json(outcome, state_, plan_, best, paths_.weights, paths_.history, paths_.plot) + "\n");
     else print_end(outcome, best, written);
     if (diverged) tell_culprit(outcome);
     session_.stop_on_errors(diverged ? kDiverged : kBadFile);
@@ -390,61 +338,12 @@ class Trainer {
     return find_in_last_step(runner_, plan_, std::move(state), step);
   }
 
-  static const char* end_text(runtime::TrainEnd end) {
-    switch (end) {
-      case runtime::TrainEnd::Finished: return "finished";
-      case runtime::TrainEnd::StoppedEarly: return "stopped early";
-      case runtime::TrainEnd::Paused: return "paused";
-      case runtime::TrainEnd::Interrupted: return "interrupted";
-      case runtime::TrainEnd::Diverged: return "diverged";
-    }
-    return "";
-  }
-
   void print_end(const runtime::TrainOutcome& outcome, bool best, const std::vector<std::string>& written) {
     say(stdout, fmt::format("{} at step {} of {}{}\n", end_text(outcome.end), state_.step, plan_.steps,
                             best ? fmt::format("; weights are those of step {}, monitored value {:.6g}", state_.best_step,
                                                state_.stopping.best)
                                  : ""));
-    print_shares();
-    say(stdout, fmt::format("{}", fmt::join(written, "")));
-  }
-
-  /// Items that each thread has done: where one has none, the others did its work.
-  void print_shares() {
-    const runtime::ThreadPool& pool = runner_.pool();
-    if (pool.workers() == 1) return;
-    int64_t sum = 0;
-    for (int32_t worker = 0; worker < pool.workers(); ++worker) sum += pool.items_done(worker);
-    std::string text;
-    if (sum == 0) text = " no loop of this model is large enough to be shared";
-    for (int32_t worker = 0; worker < pool.workers() && sum > 0; ++worker) {
-      text += fmt::format(" {:.1f}%", 100.0 * static_cast<double>(pool.items_done(worker)) / static_cast<double>(sum));
-    }
-    say(stdout, fmt::format("shares of {} threads:{}\n", pool.workers(), text));
-  }
-
-  nlohmann::json metrics_of(const runtime::HistoryRecord& record) const {
-    nlohmann::json out = nlohmann::json::object();
-    for (size_t i = 0; i < record.metrics.size(); ++i) out[state_.history.metrics[i]] = record.metrics[i];
-    return out;
-  }
-
-  void print_json(const runtime::TrainOutcome& outcome, bool best) {
-    nlohmann::json out = {{"end", end_text(outcome.end)}, {"step", state_.step}, {"weights", paths_.weights},
-                          {"history", paths_.history}, {"plot", paths_.plot}, {"best_step", best ? state_.best_step : -1}};
-    if (!state_.history.records.empty()) {
-      const runtime::HistoryRecord& last = state_.history.records.back();
-      out["loss"] = last.loss;
-      if (last.validation_loss) out["validation_loss"] = *last.validation_loss;
-      out["metrics"] = metrics_of(last);
-      out["metrics_of"] = plan_.validation_rows.empty() ? "train" : "validation";
-    }
-    if (best) out["best"] = state_.stopping.best;
-    for (const runtime::HistoryRecord& record : state_.history.records) {
-      if (best && record.step == state_.best_step) out["best_metrics"] = metrics_of(record);
-    }
-    say(stdout, out.dump() + "\n");
+    say(stdout, shares_text(runner_.pool()) + fmt::format("{}", fmt::join(written, "")));
   }
 
   using Clock = std::chrono::steady_clock;

@@ -10,12 +10,13 @@ namespace gradus::runtime {
 
 namespace {
 
-/// The step of 1, 2 or 5 times a power of ten that gives at most `count` intervals over `span`.
+/// The step of 1, 2 or 5 times a power of ten that gives about `count` intervals over `span`, at
+/// most a quarter more.
 double round_step(double span, int count) {
   const double rough = span / count;
   const double power = std::pow(10, std::floor(std::log10(rough)));
   for (double factor : {1.0, 2.0, 5.0}) {
-    if (factor * power >= rough * (1 - 1e-9)) return factor * power;
+    if (factor * power >= rough * 0.8) return factor * power;
   }
   return 10 * power;
 }

@@ -175,7 +175,7 @@ class LibraryCases {
 
   void schedules() {
     for (const char* rate :
-         {"ramp(warmup: 10)", "warmup(peak: 0.3, warmup: 10)", "constant_rate(rate: 0.3)",
+         {"ramp(warmup: 10)", "fallen(top: 10)", "warmup(peak: 0.3, warmup: 10)", "constant_rate(rate: 0.3)",
           "step_decay(peak: 0.3, every: 10)", "exponential(peak: 0.3, every: 10)",
           "linear(peak: 0.3, warmup: 10, final: 0.1)", "cosine(peak: 0.3, warmup: 10, final: 0.1)",
           "one_cycle(peak: 0.3)"}) {

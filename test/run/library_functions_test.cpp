@@ -43,9 +43,11 @@ lang::Model load(const std::string& text) {
 /// rounded to f32. In a function and in the derivative that it brings along they round differently.
 std::string in_f64(std::string text) {
   for (const lang::LibraryFile& file : lang::library_files()) text += file.text;
-  const std::string from = "float[", to = "f64[";
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-    text.replace(at, from.size(), to);
+  const std::pair<std::string, std::string> changes[] = {{"float[", "f64["}, {"float(", "f64("}};
+  for (const auto& [from, to] : changes) {
+    for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+      text.replace(at, from.size(), to);
+  }
   return text;
 }
 

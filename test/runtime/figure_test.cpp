@@ -25,9 +25,10 @@ TEST(Axis, TicksAreRound) {
 
 TEST(Axis, EndsAtTicksAroundWhatIsThere) {
   const Axis axis = Axis::around(-0.1, 7.3, 6);
-  EXPECT_EQ(axis.low(), -2);
+  EXPECT_EQ(axis.low(), -1);
   EXPECT_EQ(axis.high(), 8);
-  EXPECT_EQ(axis.fraction(3), 0.5);
+  EXPECT_EQ(axis.fraction(3.5), 0.5);
+  EXPECT_EQ(Axis::around(-0.6, 12, 6).low(), -2) << "little room is left beyond what is there";
   const Axis decades = Axis::logarithmic(1, 100);
   EXPECT_NEAR(decades.fraction(10), 0.5, 1e-12);
 }
@@ -36,7 +37,7 @@ TEST(Axis, ManyTicksNeverStandOnEachOther) {
   for (double span : {1e-300, 1e-5, 0.37, 1.0, 12345.0, 1e299}) {
     for (int count : {1, 4, 8}) {
       const Axis axis = Axis::fixed(0, span, count);
-      EXPECT_LE(axis.ticks().size(), static_cast<size_t>(count) + 1) << span;
+      EXPECT_LE(axis.ticks().size(), static_cast<size_t>(1.25 * count) + 1) << span;
       EXPECT_GE(axis.ticks().size(), 1u) << span;
     }
   }
