@@ -85,7 +85,9 @@ std::optional<Model> load_model(SourceMap& sources, int32_t file, const Elaborat
   read_averages(model, model.evaluate);
   read_averages(model, model.predict);
   const std::array graphs{&model.init, &model.train, &model.evaluate, &model.predict};
-  guard_indices(graphs);
+  const auto in_library = [&](Span span) { return program->in_library(span); };
+  model.computed_indices = guard_indices(graphs, in_library, diags);
+  if (diags.has_errors()) return std::nullopt;
   return model;
 }
 
