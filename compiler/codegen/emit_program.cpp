@@ -277,13 +277,14 @@ void ProgramEmitter::emit_computed_check(const Unit& unit, const plan::ComputedC
             GRADUS_BAD_COMPUTED_INDEX + static_cast<int32_t>(check.number));
 }
 
-/// Block and byte offset per slot, then the bytes of one worker's scratch, then the kernel's own.
+/// Block and first byte per slot, then the bytes of one worker's scratch, then the kernel's own.
 void ProgramEmitter::add_arguments(const Unit& unit, const plan::Launch& launch,
                                    std::vector<uint64_t>& arguments) {
   const plan::Program& program = *unit.program;
   const kernel::Kernel& kernel = program.kernels[launch.kernel];
   for (size_t s = 0; s < kernel.slots.size(); ++s) {
-    bool scratch = kernel.slots[kernel::SlotId(s)].space == kernel::SlotSpace::Worker;
+    const kernel::Slot& slot = kernel.slots[kernel::SlotId(s)];
+    bool scratch = slot.space == kernel::SlotSpace::Worker;
     int64_t block = program.worker_block;
     int64_t offset = 0;
     if (!scratch) {
@@ -291,6 +292,7 @@ void ProgramEmitter::add_arguments(const Unit& unit, const plan::Launch& launch,
       bool arena = buffer.kind == plan::BufferKind::Arena;
       block = arena ? program.arena_block : buffer.block;
       offset = arena ? unit.plan->offset_of(launch.buffers[s]) : 0;
+      offset += slot.offset * dtype_size(slot.dtype);
     }
     arguments.push_back(static_cast<uint64_t>(block));
     arguments.push_back(static_cast<uint64_t>(offset));
