@@ -69,7 +69,7 @@ typedef struct gradus_frame {
   gradus_trace trace;
   void* trace_context;
 } gradus_frame;
-enum { GRADUS_OK = 0, GRADUS_BAD_ROWS = 1, GRADUS_BAD_INDEX = 2 };
+enum { GRADUS_OK = 0, GRADUS_BAD_ROWS = 1, GRADUS_BAD_INDEX = 2, GRADUS_BAD_COMPUTED_INDEX = 16 };
 #endif
 )";
 
@@ -99,6 +99,7 @@ class HeaderPrinter {
         "{\n#endif\n\n";
     out_ += kFrame;
     print_sizes();
+    print_indices();
     print_variables();
     for (const HeaderStep& step : spec_.steps) print_step(step);
     out_ += "#ifdef __cplusplus\n}\n#endif\n#endif\n";
@@ -119,6 +120,20 @@ class HeaderPrinter {
         " * aligned to 64 bytes, free again when the function returns. */\n"
         "#define {0}_BATCH {1}\n#define {0}_ARENA_BYTES {2}\n\n",
         upper(model_), batch, std::max<int64_t>(arena, 64));
+  }
+
+  void print_indices() {
+    if (spec_.indices.empty()) return;
+    out_ +=
+        "/* What a function returns where an index that the model computes is outside of its axis. It "
+        "was done to\n"
+        " * its end, but nothing that it wrote is worth anything: go back to variables of before. */\n";
+    for (size_t i = 0; i < spec_.indices.size(); ++i) {
+      out_ += fmt::format("#define {}_BAD_INDEX_{} {} /* {}: expected 0 to {} */\n", upper(model_), i,
+                          GRADUS_BAD_COMPUTED_INDEX + static_cast<int64_t>(i), spec_.indices[i].place,
+                          spec_.indices[i].limit - 1);
+    }
+    out_ += "\n";
   }
 
   void print_variables() {

@@ -20,11 +20,18 @@ struct HeaderStep {
   const Unit* unit = nullptr;
 };
 
+/// An index that the model computes, by its number.
+struct HeaderIndex {
+  std::string place;  // file:line:column
+  int64_t limit = 0;
+};
+
 struct HeaderSpec {
   std::string model;
   std::string cpu;
   std::vector<HeaderVariable> variables;  // params and states, in this order in memory
   std::vector<HeaderStep> steps;
+  std::vector<HeaderIndex> indices;
 };
 
 std::string print_c_header(const HeaderSpec& spec);

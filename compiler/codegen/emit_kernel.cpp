@@ -145,7 +145,7 @@ void KernelEmitter::make_bases(Value* arguments, Value* worker) {
       Value* before = ir_.CreateMul(ir_.CreateSExt(worker, i64), bytes);
       scratch = base = ir_.CreateInBoundsGEP(ir_.getInt8Ty(), base, before);
     }
-    int64_t bytes = slot.offset * dtype_size(slot.dtype) + (own ? slot.worker_offset : 0);
+    int64_t bytes = own ? slot.offset * dtype_size(slot.dtype) + slot.worker_offset : 0;
     bases_.push_back(gep(base, bytes));
   }
 }

@@ -1,6 +1,6 @@
-// The step function checks the number of rows and the indices among the inputs, then goes through a
-// table of launches in order. A launch goes through one small function, which tells the trace and
-// decides whether the caller's threads take part.
+// The step function checks the number of rows and the indices among the inputs, goes through a table
+// of launches in order, and looks at what they have found of computed indices. A launch goes through
+// one small function, which tells the trace and decides whether the caller's threads take part.
 //
 //     step(frame)
 //       rows in [1, capacity]?  indices in range?          else an error code, nothing computed
@@ -59,6 +59,7 @@ class ProgramEmitter {
   void emit_trace(llvm::Function* function, int32_t end);
   void emit_row_check(int64_t capacity);
   void emit_index_check(const plan::Program& program, const plan::IndexCheck& check);
+  void emit_computed_check(const Unit& unit, const plan::ComputedCheck& check);
   void add_arguments(const Unit& unit, const plan::Launch& launch,
                      std::vector<uint64_t>& arguments);
   llvm::GlobalVariable* emit_constant(const std::string& name, llvm::Constant* data);
@@ -266,13 +267,24 @@ void ProgramEmitter::emit_index_check(const plan::Program& program, const plan::
   return_if(found, GRADUS_BAD_INDEX);
 }
 
-/// Block and byte offset per slot, then the bytes of one worker's scratch, then the kernel's own.
+void ProgramEmitter::emit_computed_check(const Unit& unit, const plan::ComputedCheck& check) {
+  const auto arena = static_cast<size_t>(unit.program->arena_block);
+  Value* blocks = field(frame_, offsetof(gradus_frame, blocks), ir_.getPtrTy());
+  Value* base = field(blocks, arena * 8, ir_.getPtrTy());
+  const auto offset = static_cast<size_t>(unit.plan->offset_of(check.first));
+  Value* row = field(base, offset, ir_.getInt32Ty());
+  return_if(ir_.CreateICmpNE(row, ir_.getInt32(static_cast<uint32_t>(kNoRow))),
+            GRADUS_BAD_COMPUTED_INDEX + static_cast<int32_t>(check.number));
+}
+
+/// Block and first byte per slot, then the bytes of one worker's scratch, then the kernel's own.
 void ProgramEmitter::add_arguments(const Unit& unit, const plan::Launch& launch,
                                    std::vector<uint64_t>& arguments) {
   const plan::Program& program = *unit.program;
   const kernel::Kernel& kernel = program.kernels[launch.kernel];
   for (size_t s = 0; s < kernel.slots.size(); ++s) {
-    bool scratch = kernel.slots[kernel::SlotId(s)].space == kernel::SlotSpace::Worker;
+    const kernel::Slot& slot = kernel.slots[kernel::SlotId(s)];
+    bool scratch = slot.space == kernel::SlotSpace::Worker;
     int64_t block = program.worker_block;
     int64_t offset = 0;
     if (!scratch) {
@@ -280,6 +292,7 @@ void ProgramEmitter::add_arguments(const Unit& unit, const plan::Launch& launch,
       bool arena = buffer.kind == plan::BufferKind::Arena;
       block = arena ? program.arena_block : buffer.block;
       offset = arena ? unit.plan->offset_of(launch.buffers[s]) : 0;
+      offset += slot.offset * dtype_size(slot.dtype);
     }
     arguments.push_back(static_cast<uint64_t>(block));
     arguments.push_back(static_cast<uint64_t>(offset));
@@ -373,6 +386,7 @@ void ProgramEmitter::emit(const Unit& unit) {
   emit_row_check(program.capacity);
   for (const plan::IndexCheck& check : program.checks) emit_index_check(program, check);
   emit_launches(unit);
+  for (const plan::ComputedCheck& check : program.computed_checks) emit_computed_check(unit, check);
   ir_.CreateRet(ir_.getInt32(GRADUS_OK));
 }
 

@@ -12,10 +12,14 @@ std::vector<int64_t> launch_arguments(const kernel::Kernel& kernel) {
   return arguments;
 }
 
-/// The kernel with every argument set to 0: kernels that differ in arguments alone have equal keys.
+/// The kernel with every argument set to 0, the places of its slots in their buffers among them:
+/// kernels that differ in arguments alone have equal keys.
 std::string function_key(const kernel::Kernel& kernel) {
   kernel::Kernel blank = kernel;
   for_arguments(blank, [](auto& value) { value = 0; });
+  for (kernel::Slot& slot : blank.slots) {
+    if (slot.space == kernel::SlotSpace::Buffer) slot.offset = 0;
+  }
   if (kernel::Loop* items = fill_loop(blank)) {
     // How many items there are is the caller's affair.
     items->to.value.constant = 0;

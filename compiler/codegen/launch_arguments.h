@@ -1,6 +1,7 @@
 // What launches of one function may differ in. A function reads these from its launch's arguments
 // instead of having them in its code, so that initialisers of all sizes are one function, and
-// dropout of each layer too.
+// dropout of each layer too; and so are the rounds of an unrolled recurrence, each of which reads a
+// slice of the same buffer: where a slot begins comes with its buffer's offset.
 //
 //     kernel text    random_bits %i {stream=7}      lanes i i0..i0+1024 max 50176
 //     argument                          7                               50176

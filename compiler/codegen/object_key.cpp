@@ -89,6 +89,7 @@ void add_unit(Hasher& hash, const Unit& unit) {
   const plan::Program& program = *unit.program;
   hash.add(unit.symbol);
   for (size_t count : {program.kernels.size(), program.buffers.size(), program.checks.size(),
+                       program.computed_checks.size(),
                        program.launches.size()}) {
     hash.add(static_cast<int64_t>(count));
   }
@@ -101,6 +102,10 @@ void add_unit(Hasher& hash, const Unit& unit) {
   for (const plan::IndexCheck& check : program.checks) {
     hash.add(static_cast<int64_t>(check.input.index()));
     hash.add(check.limit);
+  }
+  for (const plan::ComputedCheck& check : program.computed_checks) {
+    hash.add(static_cast<int64_t>(check.first.index()));
+    hash.add(check.number);
   }
   for (const plan::Launch& launch : program.launches) add_launch(hash, launch);
 }

@@ -20,6 +20,7 @@ bool is_accumulator(ResultKind kind) {
     case ResultKind::Output:
     case ResultKind::Loss:
     case ResultKind::Update:
+    case ResultKind::Check:
       return false;
   }
   return false;

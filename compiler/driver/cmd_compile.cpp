@@ -50,6 +50,11 @@ codegen::HeaderSpec header_spec(const Session& session, const std::vector<codege
   for (const lang::Variable& variable : session.model.variables) {
     spec.variables.push_back({variable.path, variable.type});
   }
+  for (const lang::ComputedIndex& index : session.model.computed_indices) {
+    const LineColumn at = session.sources.position(index.span.file, index.span.begin);
+    const std::string& name = session.sources.file(index.span.file).name;
+    spec.indices.push_back({fmt::format("{}:{}:{}", name, at.line, at.column), index.limit});
+  }
   for (const StepName& step : kSteps) {
     for (const codegen::Unit& unit : units) {
       if (unit.symbol == pipeline::function_symbol(session.model, step.function)) {

@@ -61,7 +61,7 @@ class Trainer {
         seed_(static_cast<uint64_t>(options.seed.value_or(static_cast<int64_t>(block_.seed)))),
         runner_(session, {Function::Init, Function::Train, Function::Evaluate},
                 pipeline::capacity_of(session.model, options.batch),
-                static_cast<int32_t>(options.threads.value_or(1))) {}
+                static_cast<int32_t>(options.threads.value_or(1)), promised(session.model)) {}
 
   int run() {
     catch_signals();
@@ -79,6 +79,11 @@ class Trainer {
   }
 
  private:
+  /// A model that trains for a day can then predict.
+  static std::vector<Function> promised(const lang::Model& model) {
+    return model.outputs.empty() ? std::vector<Function>() : std::vector<Function>{Function::Predict};
+  }
+
   std::vector<std::string> needed_inputs() {
     std::vector<std::string> names = inputs_of(runner_.compiled(), Function::Train);
     for (const std::string& name : inputs_of(runner_.compiled(), Function::Evaluate)) names.push_back(name);

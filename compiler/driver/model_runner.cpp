@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <numeric>
 
@@ -17,6 +18,11 @@ namespace gradus::driver {
 namespace {
 
 using pipeline::Function;
+
+std::vector<Function> joined(std::vector<Function> functions, const std::vector<Function>& more) {
+  functions.insert(functions.end(), more.begin(), more.end());
+  return functions;
+}
 
 /// A rank-0 result as a double.
 double scalar_output(const pipeline::StepRunner& step, const std::string& name, DType dtype) {
@@ -40,8 +46,12 @@ std::vector<std::string> inputs_of(const pipeline::CompiledModel& compiled, Func
   return names;
 }
 
-ModelRunner::ModelRunner(Session& session, const std::vector<Function>& functions, int64_t capacity, int32_t threads)
-    : session_(session), capacity_(capacity), pool_(threads), compiled_(compile(session, functions, capacity)) {
+ModelRunner::ModelRunner(Session& session, const std::vector<Function>& functions, int64_t capacity, int32_t threads,
+                         const std::vector<Function>& promised)
+    : session_(session),
+      capacity_(capacity),
+      pool_(threads),
+      compiled_(compile(session, joined(functions, promised), capacity)) {
   std::vector<pipeline::VariableStore::Wanted> needed;
   for (const lang::Variable& variable : session.model.variables) {
     bool is_needed = !variable.of_optimizer || compiled_.has(Function::Init);
@@ -59,7 +69,7 @@ ModelRunner::ModelRunner(Session& session, const std::vector<Function>& function
 void ModelRunner::initialise(uint64_t seed) {
   seed_ = seed;
   int32_t status = runner(Function::Init).run({.rows = 1, .step = 0, .seed = static_cast<int64_t>(seed)});
-  GRADUS_CHECK(status == GRADUS_OK, fmt::format("init returned {}", status));
+  if (status != GRADUS_OK) stop_at_index(runner(Function::Init), status, {});
 }
 
 void ModelRunner::fill_inputs(pipeline::StepRunner& step, std::span<const int64_t> rows) {
@@ -86,13 +96,27 @@ void ModelRunner::run(Function function, std::span<const int64_t> rows, const ru
   int32_t status = step.run({.rows = rows_of_step(rows), .step = position.step, .steps = position.steps,
                              .epoch = position.epoch, .seed = static_cast<int64_t>(seed_)});
   if (status == GRADUS_OK) return;
-  GRADUS_CHECK(status == GRADUS_BAD_INDEX, fmt::format("a step returned {}", status));
+  if (status != GRADUS_BAD_INDEX) stop_at_index(step, status, rows);
   session_.diags.error(Diag::IndexOutOfRange, {}, bad_index(step, rows));
   session_.stop_on_errors();
 }
 
-/// Which number of which input is no place of the axis that it indexes; an index that the model
-/// computes is in none of them.
+/// The place in the model that computes an index outside of its axis, and of which row.
+void ModelRunner::stop_at_index(const pipeline::StepRunner& step, int32_t status, std::span<const int64_t> rows) {
+  const int64_t number = status - GRADUS_BAD_COMPUTED_INDEX;
+  const std::vector<lang::ComputedIndex>& indices = session_.model.computed_indices;
+  GRADUS_CHECK(number >= 0 && number < std::ssize(indices), fmt::format("a step returned {}", status));
+  const lang::ComputedIndex& index = indices[static_cast<size_t>(number)];
+  const int64_t row = step.wrong_row(status);
+  const std::string where = index.of_rows ? fmt::format("row {} of the data: ", rows[static_cast<size_t>(row)] + 1) : "";
+  session_.diags.error(Diag::IndexOutOfRange, index.span,
+                       fmt::format("{}the index that is computed here is outside of an axis of {}, expected 0 to {}",
+                                   where, index.limit, index.limit - 1));
+  session_.stop_on_errors();
+  std::abort();  // an error has been told
+}
+
+/// Which number of which input is no place of the axis that it indexes.
 std::string ModelRunner::bad_index(pipeline::StepRunner& step, std::span<const int64_t> rows) {
   for (const plan::IndexCheck& check : step.program().checks) {
     const std::string& name = step.program().buffers[check.input].name;

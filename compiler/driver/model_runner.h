@@ -18,9 +18,10 @@ namespace gradus::driver {
 
 class ModelRunner : public runtime::Stepper {
  public:
-  /// Compiles `functions` for `capacity` rows; `threads` includes the caller.
+  /// Compiles `functions` for `capacity` rows; `threads` includes the caller. What is only `promised` is
+  /// compiled too, so that it fails now or never, and is given no memory.
   ModelRunner(Session& session, const std::vector<pipeline::Function>& functions, int64_t capacity,
-              int32_t threads);
+              int32_t threads, const std::vector<pipeline::Function>& promised = {});
 
   /// First values of all variables, from `seed`. Needs Init.
   void initialise(uint64_t seed);
@@ -49,6 +50,7 @@ class ModelRunner : public runtime::Stepper {
  private:
   void fill_inputs(pipeline::StepRunner& step, std::span<const int64_t> rows);
   void run(pipeline::Function function, std::span<const int64_t> rows, const runtime::StepPosition& position);
+  [[noreturn]] void stop_at_index(const pipeline::StepRunner& step, int32_t status, std::span<const int64_t> rows);
   std::string bad_index(pipeline::StepRunner& step, std::span<const int64_t> rows);
   std::vector<double> finish_metrics(int64_t rows);
 

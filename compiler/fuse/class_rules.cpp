@@ -109,6 +109,19 @@ class ClassRules {
 
 }  // namespace
 
+std::set<NodeId> computed_at_indices(const Graph& graph, const std::vector<NodeId>& members) {
+  std::set<NodeId> found;
+  for (size_t i = members.size(); i-- > 0;) {
+    const Node& node = graph[members[i]];
+    for (size_t k = 0; k < node.operands.size(); ++k) {
+      if (found.count(members[i]) == 0 && operand_role(node, k) != OperandRole::Indexed) continue;
+      const NodeId source = operand_view(graph, members[i], k).source;
+      if (contains(members, source) && !is_fold(graph[source])) found.insert(source);
+    }
+  }
+  return found;
+}
+
 bool class_rules_hold(const Sources& sources, const Cluster& cluster, const ClusterSpace& space) {
   return ClassRules(sources, cluster, space).hold();
 }

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "cluster/cluster_space.h"
+#include "fuse/class_rules.h"
 #include "fuse/strip_set.h"
 #include "graph/op.h"
 
@@ -60,7 +61,6 @@ class StripFuser {
   bool is_over(const Shape& shape, const std::vector<Dim>& items) const;
   bool rows_fit(size_t cluster, const StripParts& strip) const;
   bool product_fits(size_t cluster, const StripParts& strip) const;
-  std::set<NodeId> read_at_indices(const Cluster& cluster) const;
   bool reads_are_local(size_t cluster, const StripParts& strip) const;
   bool is_computed(NodeId id, const StripParts& strip) const;
   void take_producers(StripParts& strip, size_t rows) const;
@@ -97,28 +97,11 @@ bool StripFuser::is_computed(NodeId id, const StripParts& strip) const {
   return by != kNone && (strip.own.count(by) > 0 || strip.again.count(by) > 0);
 }
 
-/// Members that another member reads where data say, and the members that these are made of: all
-/// are computed again at that point, and read what they read there. A fold is not: it is one value
-/// of the row.
-std::set<NodeId> StripFuser::read_at_indices(const Cluster& cluster) const {
-  std::set<NodeId> found;
-  for (size_t i = cluster.members.size(); i-- > 0;) {
-    const NodeId member = cluster.members[i];
-    const bool whole = found.count(member) > 0 && !is_fold(graph_[member]);
-    for (size_t k = 0; k < graph_[member].operands.size(); ++k) {
-      if (!whole && operand_role(graph_[member], k) != OperandRole::Indexed) continue;
-      const NodeId source = operand_view(graph_, member, k).source;
-      if (contains(cluster.members, source)) found.insert(source);
-    }
-  }
-  return found;
-}
-
 /// What the strip has computed is read where the same item lies.
 bool StripFuser::reads_are_local(size_t cluster, const StripParts& strip) const {
-  const std::set<NodeId> at_indices = read_at_indices(at(cluster));
+  const std::set<NodeId> at_indices = computed_at_indices(graph_, at(cluster).members);
   for (NodeId member : at(cluster).members) {
-    const bool moved = at_indices.count(member) > 0 && !is_fold(graph_[member]);
+    const bool moved = at_indices.count(member) > 0;
     for (size_t k = 0; k < graph_[member].operands.size(); ++k) {
       const View view = operand_view(graph_, member, k);
       if (contains(at(cluster).members, view.source) || !is_computed(view.source, strip)) continue;

@@ -199,6 +199,7 @@ bool Drafts::update_fits(const Update& update, const Cluster& merged, const Clus
   if (class_of(graph()[reader]) == OpClass::Contract) return false;
   if (merged.cls == ClusterClass::Scatter) return false;
   const Node& node = graph()[reader];
+  if (computed_at_indices(graph(), merged.members).count(reader) > 0) return false;
   const AccessMap stored = own_map(graph(), space, update.value);
   for (size_t k = 0; k < node.operands.size(); ++k) {
     if (sources_.viewed(node.operands[k]) != update.leaf) continue;

@@ -21,6 +21,8 @@ std::string_view result_kind_name(ResultKind kind) {
       return "accumulate_min";
     case ResultKind::AccumulateMoments:
       return "accumulate_moments";
+    case ResultKind::Check:
+      return "check";
   }
   return "";
 }

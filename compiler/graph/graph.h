@@ -18,6 +18,7 @@
 #pragma once
 
 #include <deque>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,10 @@ enum class ResultKind : uint8_t {
   AccumulateMax,
   AccumulateMin,
   AccumulateMoments,  // f64[3]: how many, their mean, the sum of squared distances from it
+  Check,              // return check "0" %3         i32[]: the first row that has broken it, or none
 };
+/// What a check holds where no row has broken it.
+inline constexpr int32_t kNoRow = std::numeric_limits<int32_t>::max();
 std::string_view result_kind_name(ResultKind kind);
 
 struct Result {

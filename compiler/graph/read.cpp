@@ -377,7 +377,8 @@ class Reader {
   static std::optional<ResultKind> result_kind(std::string_view name) {
     for (ResultKind kind :
          {ResultKind::Output, ResultKind::Loss, ResultKind::Update, ResultKind::AccumulateSum,
-          ResultKind::AccumulateMax, ResultKind::AccumulateMin, ResultKind::AccumulateMoments}) {
+          ResultKind::AccumulateMax, ResultKind::AccumulateMin, ResultKind::AccumulateMoments,
+          ResultKind::Check}) {
       if (result_kind_name(kind) == name) return kind;
     }
     return std::nullopt;

@@ -2,7 +2,7 @@
 //   operands stand before their users; attributes are the row's; types are what the rows infer;
 //   leaf names are unique within a kind; `of` names a node before;
 //   results name existing nodes, updates a param or state of the same type;
-//   accumulators are rank-0 floats; the loss has rank 0;
+//   accumulators are rank-0 floats, checks rank-0 i32; the loss has rank 0;
 //   no result depends on a seed but through the cotangents of a custom vjp.
 // Stage Joint and later: no derivative nodes, no seed leaves.
 // Stage Ordered: every sum says its order; a sum in lanes reduces trailing fixed dimensions.
@@ -181,6 +181,10 @@ class Verifier {
       case ResultKind::AccumulateMoments:
         if (type != TensorType{DType::F64, {Dim::fixed(3)}})
           fail(result.value, "moments that are no f64[3]");
+        return;
+      case ResultKind::Check:
+        if (!type.is_scalar() || type.dtype != DType::I32)
+          fail(result.value, "a check that is no rank-0 i32");
         return;
       case ResultKind::Update:
         return check_update(result, type);

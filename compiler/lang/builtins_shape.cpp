@@ -171,12 +171,12 @@ Value one_hot(BuiltinCall& c) {
   Dim size = c.e.dim_of(c[1], c.spans[1]);
   if (size.batch) c.e.fail(Diag::BatchMisuse, c.spans[1], "`one_hot` with `batch` places");
   c.e.note_index(index, size.value);
-  Shape column = type.shape;
-  column.push_back(Dim::fixed(1));
-  NodeId places = c.e.builder(index.place).iota({type.dtype, {size}}, 0);
-  NodeId equal = c.e.make(index.place, OpKind::Equal,
-                          {c.e.builder(index.place).reshape(index.node, column), places});
-  return c.e.convert(Value::tensor(index.place, equal), DType::F32, c.span);
+  TensorType places{DType::F32, type.shape};
+  const NodeId ones = c.e.builder(index.place).constant(places, 1);
+  places.shape.push_back(size);
+  const auto last = static_cast<int64_t>(type.rank());
+  return Value::tensor(index.place, c.e.make(index.place, OpKind::PutAlong, {index.node, ones},
+                                             {{AttrName::Axis, last}}, &places));
 }
 
 Value range(BuiltinCall& c) {

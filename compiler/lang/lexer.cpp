@@ -38,15 +38,35 @@ bool holds(const std::string_view (&list)[N], std::string_view word) {
 class Lexer {
  public:
   Lexer(const SourceMap& sources, int32_t file, DiagEngine& diags)
-      : text_(sources.file(file).text), file_(file), diags_(&diags) {}
+      : text_(sources.file(file).text),
+        name_(sources.file(file).name),
+        file_(file),
+        diags_(&diags) {}
 
   TokenList run() {
-    while (at_ < text_.size()) next();
+    if (text_.size() > kMostBytes) return refuse(fmt::format("{} bytes", text_.size()), kMostBytes);
+    while (at_ < text_.size()) {
+      if (list_.tokens.size() >= kMostTokens) return refuse("more tokens", kMostTokens);
+      next();
+    }
     add(TokenKind::End, at_, at_);
     return std::move(list_);
   }
 
  private:
+  /// A token takes several times the memory of its text, and no model is written that long.
+  static constexpr size_t kMostBytes = size_t{16} << 20, kMostTokens = size_t{4} << 20;
+
+  /// Without its place: the line may be all of the file.
+  TokenList refuse(const std::string& found, size_t most) {
+    diags_->error(Diag::TooLarge, {},
+                  fmt::format("`{}` has {}, at most {} are read as a model", name_, found, most));
+    list_ = {};
+    text_ = {};
+    add(TokenKind::End, at_ = 0, 0);
+    return std::move(list_);
+  }
+
   char peek(size_t ahead = 0) const {
     return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
   }
@@ -168,7 +188,7 @@ class Lexer {
     }
   }
 
-  std::string_view text_;
+  std::string_view text_, name_;
   int32_t file_;
   DiagEngine* diags_;
   size_t at_ = 0;

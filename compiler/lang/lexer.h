@@ -39,7 +39,8 @@ struct TokenList {
   std::vector<Comment> comments;
 };
 
-/// Tokens of a whole file. A character that begins no token is reported and skipped.
+/// Tokens of a whole file, of at most 16 MiB and 4 million tokens. A character that begins no token is
+/// reported and skipped.
 TokenList lex(const SourceMap& sources, int32_t file, DiagEngine& diags);
 
 bool is_keyword(std::string_view word);

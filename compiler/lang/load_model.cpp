@@ -79,7 +79,9 @@ std::optional<Model> load_model(SourceMap& sources, int32_t file, const Elaborat
   opt::read_averages(model.evaluate, averages);
   opt::read_averages(model.predict, averages);
   const std::array graphs{&model.init, &model.train, &model.evaluate, &model.predict};
-  guard_indices(graphs);
+  const auto in_library = [&](Span span) { return program->in_library(span); };
+  model.computed_indices = guard_indices(graphs, in_library, diags);
+  if (diags.has_errors()) return std::nullopt;
   return model;
 }
 

@@ -119,6 +119,14 @@ struct TrainBlock {
   std::optional<int64_t> memory;
 };
 
+/// An index that is computed where it could leave its axis: the step checks it, under its number.
+struct ComputedIndex {
+  Span span;          // in the user's text
+  int64_t limit = 0;  // it is to be below
+  bool of_rows = false;
+  friend bool operator==(const ComputedIndex&, const ComputedIndex&) = default;
+};
+
 struct Model {
   std::string name;
   bool has_batch = true;             // some input has `batch`; else a step is an epoch
@@ -133,6 +141,7 @@ struct Model {
   Graph evaluate;    // training = false: loss, accumulate_* for the metrics
   Graph predict;     // training = false: outputs
   MetricFinish metric_finish;
+  std::vector<ComputedIndex> computed_indices;  // by the numbers of the graphs' checks
 
   DataBlock data;
   bool has_data = false;

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "pipeline/random_data.h"
 #include "support/check.h"
 
 namespace gradus::pipeline {
@@ -203,6 +204,14 @@ std::span<const std::byte> StepRunner::buffer(plan::BufferId id) const {
   const auto* block = static_cast<const std::byte*>(blocks_[static_cast<size_t>(buffer.block)]);
   int64_t offset = buffer.kind == plan::BufferKind::Arena ? plan_->offset_of(id) : 0;
   return {block + offset, static_cast<size_t>(buffer.bytes)};
+}
+
+int64_t StepRunner::wrong_row(int32_t code) const {
+  for (const plan::ComputedCheck& check : program_->computed_checks) {
+    if (GRADUS_BAD_COMPUTED_INDEX + check.number != code) continue;
+    return static_cast<int64_t>(load_element(DType::I32, buffer(check.first).data(), 0));
+  }
+  check_failed(__FILE__, __LINE__, "code", fmt::format("{} is of no computed index", code));
 }
 
 int32_t StepRunner::run(const StepArguments& arguments) {

@@ -92,6 +92,8 @@ class StepRunner {
 
   /// Runs the step; answers one of the codes of gradus/runtime.h.
   int32_t run(const StepArguments& arguments);
+  /// After such a code of a computed index: the row of the step that it is of, from 0.
+  int64_t wrong_row(int32_t code) const;
   void set_trace(gradus_trace trace, void* context) { trace_ = trace, trace_context_ = context; }
   const plan::Program& program() const { return *program_; }
   /// Bytes of arena and scratch that this step holds.

@@ -1,4 +1,5 @@
-// Live ranges of buffers in the order of launches. What the caller holds lives throughout.
+// Live ranges of buffers in the order of launches. What the caller holds lives throughout, what is
+// checked after the last launch until then.
 #include <algorithm>
 
 #include "plan/plan.h"
@@ -15,6 +16,7 @@ IdVector<BufferId, LiveRange> compute_liveness(const Program& program) {
       ranges[buffer].end = at + 1;
     }
   }
+  for (const ComputedCheck& check : program.computed_checks) ranges[check.first].end = count;
   for (size_t i = 0; i < program.buffers.size(); ++i) {
     if (program.buffers[BufferId(i)].kind != BufferKind::Arena) ranges[BufferId(i)] = {0, count};
   }

@@ -85,6 +85,9 @@ std::string print_program(const Program& program) {
   for (const IndexCheck& check : program.checks) {
     out += fmt::format("  check #{} in [0, {})\n", check.input.index(), check.limit);
   }
+  for (const ComputedCheck& check : program.computed_checks) {
+    out += fmt::format("  check #{} has no row, else answer {}\n", check.first.index(), check.number);
+  }
   for (size_t i = 0; i < program.launches.size(); ++i) {
     out += fmt::format("  launch {} {}\n", i, launch_text(program, program.launches[i]));
   }

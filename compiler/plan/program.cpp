@@ -64,6 +64,8 @@ class ProgramBuilder {
   BufferId add(BufferKind kind, std::string name, const TensorType& type, NodeId value);
   void add_leaves(OpKind op, BufferKind kind);
   void add_results();
+  BufferId add_check_value(const Result& result);
+  void add_computed_checks();
   BufferId buffer_of_variable(const std::string& name) const;
   BufferId buffer_of_value(NodeId value);
   BufferId add_constant(NodeId id);
@@ -106,12 +108,31 @@ void ProgramBuilder::add_results() {
       buffer_of_result_[i] = buffer_of_variable(result.name);
       continue;
     }
+    if (result.kind == ResultKind::Check) {
+      // In the arena, to be looked at by the step itself.
+      if (copied[i]) buffer_of_result_[i] = add_check_value(result);
+      continue;
+    }
     std::string name = result.name;
     if (result.kind == ResultKind::Loss) name = "loss";
     BufferId buffer = add(BufferKind::Output, name, graph_.type(result.value), result.value);
     buffer_of_result_[i] = buffer;
     BufferId& own = buffer_of_[result.value];
     if (!copied[i] && !own.valid()) own = buffer;
+  }
+}
+
+BufferId ProgramBuilder::add_check_value(const Result& result) {
+  return add(BufferKind::Arena, "check." + result.name, graph_.type(result.value), result.value);
+}
+
+void ProgramBuilder::add_computed_checks() {
+  for (size_t i = 0; i < graph_.results.size(); ++i) {
+    const Result& result = graph_.results[i];
+    if (result.kind != ResultKind::Check) continue;
+    const BufferId own = buffer_of_result_[i];
+    const int64_t number = std::stoll(result.name);
+    program_.computed_checks.push_back({own.valid() ? own : buffer_of_[result.value], number});
   }
 }
 
@@ -260,6 +281,7 @@ Program ProgramBuilder::build() {
   for (size_t i = 0; i < clustering_.clusters.size(); ++i) launch(ClusterId(i));
   number_blocks(program_);
   add_checks();
+  add_computed_checks();
   choose_order(program_);
   return std::move(program_);
 }

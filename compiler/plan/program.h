@@ -46,6 +46,12 @@ struct IndexCheck {
   int64_t limit = 0;
 };
 
+/// A value that is no row once all launches are done, or the step answers with this number.
+struct ComputedCheck {
+  BufferId first;  // i32[] in the arena: the first row that is wrong, kNoRow where none is
+  int64_t number = 0;
+};
+
 struct Program {
   std::string name;
   int64_t capacity = 1;  // the largest n
@@ -53,6 +59,7 @@ struct Program {
   IdVector<KernelId, kernel::Kernel> kernels;
   std::vector<Launch> launches;
   std::vector<IndexCheck> checks;
+  std::vector<ComputedCheck> computed_checks;
   int64_t worker_bytes = 0;  // scratch of one worker: the largest over the kernels
   int64_t arena_block = -1;  // numbers of the frame's blocks
   int64_t worker_block = -1;

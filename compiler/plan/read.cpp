@@ -56,6 +56,7 @@ class Reader : private kernel::LineReader {
   Slot slot();
   void offers(kernel::Kernel& kernel, const std::vector<std::pair<SlotId, Token>>& shares);
   void check_line();
+  void computed_check(const Token& token, BufferId first);
   void launch_line();
   void counts();
   void check_blocks();
@@ -231,6 +232,7 @@ void Reader::check_line() {
   Token token = peek();
   IndexCheck check;
   check.input = buffer();
+  if (accept("has")) return computed_check(token, check.input);
   const Buffer& input = program_.buffers[check.input];
   if (input.kind != BufferKind::Input || !is_integer(input.type.dtype)) {
     problem(token.span, fmt::format("#{} is no input of integers", check.input.index()));
@@ -241,6 +243,17 @@ void Reader::check_line() {
   check.limit = end;
   end_line();
   program_.checks.push_back(check);
+}
+
+/// From behind `has` on.
+void Reader::computed_check(const Token& token, BufferId first) {
+  const Buffer& buffer = program_.buffers[first];
+  if (buffer.kind != BufferKind::Arena || buffer.type != TensorType{DType::I32, {}}) {
+    problem(token.span, fmt::format("#{} is no i32[] of the arena", first.index()));
+  }
+  expect_words({"no", "row", ",", "else", "answer"});
+  program_.computed_checks.push_back({first, integer()});
+  end_line();
 }
 
 void Reader::launch_line() {

@@ -1,6 +1,7 @@
 // Checks a plan from the launches alone, buffer by buffer and in the order in which they live:
 //   every arena buffer has one place, aligned, inside the arena, large enough with its slack;
-//   its live range holds every launch that touches it, the first of which writes it whole;
+//   its live range holds every launch that touches it, the first of which writes it whole, and the
+//   last of all where it is checked after that;
 //   two that live at once do not overlap, but for an output that lies exactly on an input of the
 //   launch that is the input's last and the output's first, where the kernel offers it.
 #include <fmt/format.h>
@@ -56,6 +57,10 @@ std::optional<std::string> check_place(const Program& program, const Plan& plan,
   if (place.live.begin > static_cast<int64_t>(at.front()) ||
       place.live.end <= static_cast<int64_t>(at.back())) {
     return " is used outside its live range";
+  }
+  for (const ComputedCheck& check : program.computed_checks) {
+    const auto count = static_cast<int64_t>(program.launches.size());
+    if (check.first == place.buffer && place.live.end < count) return " is checked after its live range";
   }
   const Launch& first = program.launches[at.front()];
   // A strip reads back what an earlier part of it has stored: its slots stand in the order of

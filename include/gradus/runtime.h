@@ -39,7 +39,10 @@ typedef struct gradus_frame {
 enum {
   GRADUS_OK = 0,
   GRADUS_BAD_ROWS = 1,       /* rows is not in [1, batch] */
-  GRADUS_BAD_INDEX = 2       /* an index of an input is outside its axis; nothing was computed */
+  GRADUS_BAD_INDEX = 2,      /* an index of an input is outside its axis; nothing was computed */
+  /* This and above: an index that the model computes, by its number from 0, is outside its axis. The
+   * step was done, but nothing that it wrote is worth anything. */
+  GRADUS_BAD_COMPUTED_INDEX = 16
 };
 
 #ifdef __cplusplus

@@ -8,7 +8,7 @@ namespace gradus::fuzz {
 void fuzz_gzip(Input input) {
   try {
     runtime::Bytes bytes = runtime::unpack(input, "f.gz");
-    require(bytes.size() <= std::max(size_t{64} << 20, 200 * input.size()), "no bomb is unpacked");
+    require(bytes.size() <= std::max(size_t{64} << 20, 100 * input.size()), "no bomb is unpacked");
   } catch (const runtime::FileError&) {
     // Refused with a message.
   }

@@ -54,14 +54,15 @@ before = (folder / "w.safetensors").read_bytes()
 fails(3, "is not finite", "train", line, "--rate", 1e9, "--epochs", 30, "-o", folder / "w.safetensors")
 require((folder / "w.safetensors").read_bytes() == before, "good weights were overwritten")
 
-# An index that the model computes is outside of its axis: nothing there is read, and the loss tells.
+# An index that the model computes is outside of its axis: nothing there is read, and the run ends with its place and row.
 folder = fresh("computed-index")
 (folder / "c.grad").write_text("""model c(k: int[batch]) { loss mean(embedding(1000000 * k, vocabulary: 3, width: 2)) }
 data { from csv("c.csv"); k = columns[0] }
 train { epochs = 2 }
 """)
 (folder / "c.csv").write_text("0\n1\n")
-fails(3, "the loss of step 1 is not finite", "train", folder / "c.grad", "-o", folder / "w.safetensors")
+fails(1, "c.grad:1:36: error: row 2 of the data: the index that is computed here is outside of an axis of 3, expected 0 to 2",
+      "train", folder / "c.grad", "-o", folder / "w.safetensors")
 (folder / "c.csv").write_text("0\n0\n")
 gradus("train", folder / "c.grad", "-o", folder / "w.safetensors")
 
@@ -76,7 +77,7 @@ train { epochs = 2 }
 (folder / "c.csv").write_text("2,8\n0,3\n")
 gradus("train", folder / "c.grad", "-o", folder / "w.safetensors")
 (folder / "c.csv").write_text("3,8\n0,3\n")
-fails(3, "the loss of step 1 is not finite", "train", folder / "c.grad", "-o", folder / "w.safetensors")
+fails(1, "c.grad:2:13: error: row 1 of the data: the index that is computed here is outside of an axis of 3", "train", folder / "c.grad", "-o", folder / "w.safetensors")
 
 # A path that cannot be written to is refused before the first step.
 folder = fresh("unwritable")
