@@ -4,14 +4,15 @@
 #include <numeric>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "driver/commands.h"
+#include "driver/json_text.h"
 #include "driver/load_weights.h"
 #include "driver/model_runner.h"
 #include "driver/npy.h"
 #include "driver/weights.h"
 #include "runtime/file_error.h"
+#include "runtime/print.h"
 
 namespace gradus::driver {
 
@@ -131,7 +132,7 @@ std::string csv_text(const std::vector<Gathered>& outputs, int64_t rows) {
 void write_outputs(Session& session, const Options& options, const std::vector<Gathered>& outputs, int64_t rows) {
   auto write = [&](const std::string& path, std::string_view bytes) { write_output(session, path, bytes); };
   if (options.out.empty() || options.out == "-") {
-    fmt::print("{}", csv_text(outputs, rows));
+    print_out("{}", csv_text(outputs, rows));
     return;
   }
   std::filesystem::path path(options.out);
@@ -158,14 +159,14 @@ int run_eval(const Options& options) {
   if (options.json) {
     nlohmann::json metrics = nlohmann::json::object();
     for (size_t i = 0; i < evaluation.metrics.size(); ++i) metrics[session->model.metrics[i]] = evaluation.metrics[i];
-    fmt::print("{}\n", nlohmann::json{{"loss", evaluation.loss}, {"metrics", metrics}}.dump());
+    print_out("{}\n", json_text({{"loss", evaluation.loss}, {"metrics", metrics}}));
     return kDone;
   }
-  fmt::print("{} part, {} rows: loss {:.6f}", part, rows.size(), evaluation.loss);
+  print_out("{} part, {} rows: loss {:.6f}", part, rows.size(), evaluation.loss);
   for (size_t i = 0; i < evaluation.metrics.size(); ++i) {
-    fmt::print(", {} {:.4f}", session->model.metrics[i], evaluation.metrics[i]);
+    print_out(", {} {:.4f}", session->model.metrics[i], evaluation.metrics[i]);
   }
-  fmt::print("\n");
+  print_out("\n");
   return kDone;
 }
 

@@ -4,13 +4,14 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <nlohmann/json.hpp>
 
 #include "driver/commands.h"
+#include "driver/json_text.h"
 #include "driver/load_weights.h"
 #include "driver/model_runner.h"
 #include "driver/weights.h"
 #include "runtime/file_error.h"
+#include "runtime/print.h"
 #include "runtime/train/checkpoint.h"
 #include "runtime/train/progress.h"
 
@@ -146,7 +147,7 @@ class Trainer {
     std::vector<std::string> not_loaded = load_weights(session_, open_weights(session_, options_.init), options_.init,
                                                        runner_.store(), {options_.rename, options_.partial});
     if (not_loaded.empty() || options_.json) return;
-    fmt::print("not in {}, so begun anew: {}\n", options_.init, fmt::join(not_loaded, ", "));
+    print_out("not in {}, so begun anew: {}\n", options_.init, fmt::join(not_loaded, ", "));
   }
 
   /// A run of an hour does not end with an unwritable folder.
@@ -206,7 +207,7 @@ class Trainer {
       if (variable.of_optimizer) optimizer += bytes;
       else if (!variable.is_state) parameters += element_count(variable.type.shape, 1);
     }
-    fmt::print("{}: {} parameters, arena {}, optimizer state {}, data {}, {}FLOP a step; {} rows to train, {} to validate, {} to test{}\n",
+    print_out("{}: {} parameters, arena {}, optimizer state {}, data {}, {}FLOP a step; {} rows to train, {} to validate, {} to test{}\n",
                session_.model.name, parameters,
                bytes_text(static_cast<int64_t>(runner_.runner(Function::Train).arena_bytes())), bytes_text(optimizer),
                bytes_text(data_bytes()), count_text(flop_per_step()), plan_.train_rows.size(),
@@ -277,14 +278,14 @@ class Trainer {
   }
 
   void print_end(const runtime::TrainOutcome& outcome, bool best, bool keep) {
-    fmt::print("{} at step {} of {}{}\n", end_text(outcome.end), state_.step, plan_.steps,
+    print_out("{} at step {} of {}{}\n", end_text(outcome.end), state_.step, plan_.steps,
                best ? fmt::format("; weights are those of step {}, monitored value {:.6g}", state_.best_step, state_.stopping.best) : "");
     if (outcome.end == runtime::TrainEnd::Diverged) {
-      fmt::print(stderr, "gradus: error: the loss of step {} is not finite\n", outcome.diverged_at);
+      print_error("gradus: error: the loss of step {} is not finite\n", outcome.diverged_at);
     }
     print_shares();
-    if (keep) fmt::print("weights  {}\n", paths_.weights);
-    if (!state_.history.records.empty()) fmt::print("history  {}\nplot     {}\n", paths_.history, paths_.plot);
+    if (keep) print_out("weights  {}\n", paths_.weights);
+    if (!state_.history.records.empty()) print_out("history  {}\nplot     {}\n", paths_.history, paths_.plot);
   }
 
   /// Items that each thread has done: where one has none, the others did its work.
@@ -298,7 +299,7 @@ class Trainer {
     for (int32_t worker = 0; worker < pool.workers() && sum > 0; ++worker) {
       text += fmt::format(" {:.1f}%", 100.0 * static_cast<double>(pool.items_done(worker)) / static_cast<double>(sum));
     }
-    fmt::print("shares of {} threads:{}\n", pool.workers(), text);
+    print_out("shares of {} threads:{}\n", pool.workers(), text);
   }
 
   void print_json(const runtime::TrainOutcome& outcome, bool best) {
@@ -310,7 +311,7 @@ class Trainer {
       if (last.validation_loss) out["validation_loss"] = *last.validation_loss;
       if (best) out["best"] = state_.stopping.best;
     }
-    fmt::print("{}\n", out.dump());
+    print_out("{}\n", json_text(out));
   }
 
   const Options& options_;

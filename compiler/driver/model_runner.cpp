@@ -41,7 +41,7 @@ std::vector<std::string> inputs_of(const pipeline::CompiledModel& compiled, Func
 }
 
 ModelRunner::ModelRunner(Session& session, const std::vector<Function>& functions, int64_t capacity, int32_t threads)
-    : session_(session), capacity_(capacity), pool_(threads), compiled_(compile(session, functions, capacity)) {
+    : session_(session), capacity_(capacity), pool_(threads), compiled_(compile(session, functions, capacity, threads)) {
   std::vector<pipeline::VariableStore::Wanted> needed;
   for (const lang::Variable& variable : session.model.variables) {
     bool is_needed = !variable.of_optimizer || compiled_.has(Function::Init);

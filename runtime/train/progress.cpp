@@ -3,10 +3,11 @@
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+
+#include "runtime/print.h"
 
 namespace gradus::runtime {
 
@@ -41,7 +42,7 @@ std::string clipped(const std::string& text, size_t columns) {
 }  // namespace
 
 Progress::Progress(std::FILE* out, const TrainPlan& plan, const TrainingState& state)
-    : out_(out), plan_(plan), terminal_(isatty(fileno(out)) != 0), first_step_(state.step) {}
+    : out_(out), plan_(plan), terminal_(takes_escape_codes(out)), first_step_(state.step) {}
 
 void Progress::step(const TrainingState& state, const StepPosition& position, double loss,
                     int64_t rows) {
@@ -51,7 +52,7 @@ void Progress::step(const TrainingState& state, const StepPosition& position, do
   Clock::time_point now = Clock::now();
   if (now - drawn_ < kRedraw) return;
   drawn_ = now;
-  fmt::print(out_, "\r\033[K{}", clipped(bar(state, position), terminal_width(out_) - 1));
+  print_to(out_, "\r\033[K{}", clipped(bar(state, position), terminal_width(out_) - 1));
   std::fflush(out_);
 }
 
@@ -88,12 +89,12 @@ void Progress::record(const TrainingState& state, const HistoryRecord& record, b
   }
   if (best && record.validation_loss) line += " *";
   if (terminal_) return;
-  fmt::print(out_, "{}\n", line);
+  print_to(out_, "{}\n", line);
   std::fflush(out_);
 }
 
 void Progress::finish() {
-  if (terminal_) fmt::print(out_, "\r\033[K");
+  if (terminal_) print_to(out_, "\r\033[K");
   std::fflush(out_);
 }
 
