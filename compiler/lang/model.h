@@ -113,7 +113,6 @@ struct TrainBlock {
   int64_t validate_every = 0;
   std::optional<bool> restore_best_weights;
   std::optional<EarlyStopping> early_stopping;
-  std::optional<int64_t> memory;
 };
 
 struct Model {
