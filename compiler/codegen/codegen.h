@@ -30,6 +30,9 @@ std::optional<Target> named_target(const std::string& cpu);
 /// sorted: empty where the code runs here.
 std::vector<std::string> missing_features(const Target& target);
 
+/// `end`, which does not return, is called where LLVM itself finds no memory.
+void on_memory_exhausted(void (*end)());
+
 /// One step to compile: the function `symbol` of type StepFunction.
 struct Unit {
   const plan::Program* program = nullptr;

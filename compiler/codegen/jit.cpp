@@ -25,16 +25,18 @@ namespace gradus::codegen {
 
 namespace {
 
-template <typename T>
-T must(llvm::Expected<T> result) {
-  if (!result) {
-    check_failed(__FILE__, __LINE__, "jit", llvm::toString(result.takeError()));
-  }
-  return std::move(*result);
+/// No memory for the code is no bug of ours.
+void must(llvm::Error error) {
+  llvm::handleAllErrors(std::move(error), [](const llvm::ErrorInfoBase& info) {
+    if (info.convertToErrorCode() == std::errc::not_enough_memory) throw std::bad_alloc();
+    check_failed(__FILE__, __LINE__, "jit", info.message());
+  });
 }
 
-void must(llvm::Error error) {
-  if (error) check_failed(__FILE__, __LINE__, "jit", llvm::toString(std::move(error)));
+template <typename T>
+T must(llvm::Expected<T> result) {
+  if (!result) must(result.takeError());
+  return std::move(*result);
 }
 
 using Objects = std::vector<std::unique_ptr<llvm::MemoryBuffer>>;

@@ -10,6 +10,7 @@
 #include <llvm/IR/Verifier.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Support/CommandLine.h>
+#include <llvm/Support/ErrorHandling.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/TargetParser/Host.h>
@@ -30,6 +31,11 @@ void set_option(const char* option, const char* value) {
 }
 
 }  // namespace
+
+void on_memory_exhausted(void (*end)()) {
+  auto call = [](void* handler, const char*, bool) { reinterpret_cast<void (*)()>(handler)(); };
+  llvm::install_bad_alloc_error_handler(call, reinterpret_cast<void*>(end));
+}
 
 void initialize_llvm() {
   static std::once_flag once;

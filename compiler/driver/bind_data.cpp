@@ -124,6 +124,20 @@ class DataBuilder {
         expressions_[p].push_back(std::move(*expression));
       }
     }
+    check_memory();
+  }
+
+  /// Elements, and the numbers of the rows in their split and in the order of an epoch.
+  void check_memory() {
+    constexpr int64_t kNumbersOfARow = 2;
+    int64_t bytes = 0;
+    for (size_t p = 0; p < 3; ++p) {
+      bytes += kNumbersOfARow * rows_[p].rows() * static_cast<int64_t>(sizeof(int64_t));
+      for (size_t i = 0; i < expressions_[p].size(); ++i) {
+        bytes += runtime::input_bytes(expressions_[p][i], element_kind(inputs_[i]->type.dtype));
+      }
+    }
+    refuse_beyond_memory(bytes, "the data set in memory");
   }
 
   /// On the training part; an input that is given whole has no parts.

@@ -15,13 +15,14 @@
 #include <numeric>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "driver/commands.h"
+#include "driver/json_text.h"
 #include "driver/session.h"
 #include "pipeline/describe.h"
 #include "pipeline/random_data.h"
 #include "runtime/machine_peak.h"
+#include "runtime/print.h"
 #include "runtime/thread_pool.h"
 
 namespace gradus::driver {
@@ -99,7 +100,7 @@ class Bench {
   /// `begin` is the time before the model file was opened, `start_bytes` what was resident.
   int run(Clock::time_point begin, int64_t start_bytes) {
     start_bytes_ = start_bytes;
-    auto compiled = compile(session_, {Function::Init, function_}, rows_);
+    auto compiled = compile(session_, {Function::Init, function_}, rows_, threads_);
     pipeline::Threads threads{threads_, &pool_, threads_ > 1 ? runtime::ThreadPool::parallel_for : nullptr};
     pipeline::StepRunner init = compiled.runner(session_.model, Function::Init, variables_, {});
     pipeline::StepRunner step = compiled.runner(session_.model, function_, variables_, threads);
@@ -126,9 +127,9 @@ class Bench {
     if (options_.json) {
       nlohmann::json out = {{"model", session_.model.name}, {"compile_ms", compiled.milliseconds()}, {"cached", cached},
                             {"ready_ms", ready_ms_}, {"startup_ms", process_startup_ms()}};
-      fmt::print("{}\n", out.dump());
+      print_out("{}\n", json_text(out));
     } else {
-      fmt::print("{}: started in {:.1f} ms, compiled in {:.1f}{}, ready after {:.1f}\n", session_.model.name,
+      print_out("{}: started in {:.1f} ms, compiled in {:.1f}{}, ready after {:.1f}\n", session_.model.name,
                  process_startup_ms(), compiled.milliseconds(), cached ? " with code from the cache" : "", ready_ms_);
     }
     return kDone;
@@ -180,19 +181,19 @@ class Bench {
       print_json(compiled, step, timer, peak, step_us, flop);
       return;
     }
-    fmt::print("{}: batch {}, {} thread{}, {}; FMA peak {:.1f} GFLOP/s, memory {:.1f} GB/s\n",
+    print_out("{}: batch {}, {} thread{}, {}; FMA peak {:.1f} GFLOP/s, memory {:.1f} GB/s\n",
                session_.model.name, rows_, threads_, threads_ == 1 ? "" : "s", session_.target.cpu,
                peak.fma_gflops, peak.read_gbs);
-    fmt::print("step {:.1f} us, {:.1f} GFLOP/s, {:.2f}x the FLOP bound; arena {}, compiled in {:.1f} ms{}, ready after {:.1f}\n\n",
+    print_out("step {:.1f} us, {:.1f} GFLOP/s, {:.2f}x the FLOP bound; arena {}, compiled in {:.1f} ms{}, ready after {:.1f}\n\n",
                step_us, flop / step_us * 1e-3, step_us / bound_us,
                bytes_text(static_cast<int64_t>(step.arena_bytes())), compiled.milliseconds(),
                compiled.jit().cached() ? " with code from the cache" : "", ready_ms_);
-    fmt::print("{:>10} {:>7} {:>9} {:>7}  {}\n", "us", "share", "GFLOP/s", "limit", "kernel");
+    print_out("{:>10} {:>7} {:>9} {:>7}  {}\n", "us", "share", "GFLOP/s", "limit", "kernel");
     for (size_t i = 0; i < program.launches.size(); ++i) {
       const plan::Launch& launch = program.launches[i];
       double us = timer.median_us(i);
       auto [share, limit] = share_of_limit(program, launch, peak, us);
-      fmt::print("{:10.2f} {:6.1f}% {:9.1f} {:5.0f}%{}  {}\n", us, 100 * us / step_us,
+      print_out("{:10.2f} {:6.1f}% {:9.1f} {:5.0f}%{}  {}\n", us, 100 * us / step_us,
                  flop_of(program, launch) / us * 1e-3, 100 * share, limit, what(compiled, step, launch));
     }
   }
@@ -223,7 +224,7 @@ class Bench {
                           {"memory_growth_bytes", growth_bytes_}, {"steps", steps_},
                           {"gflops", flop / step_us * 1e-3}, {"peak_gflops", peak.fma_gflops},
                           {"over_bound", step_us * peak.fma_gflops * 1e3 / flop}, {"kernels", kernels}};
-    fmt::print("{}\n", out.dump());
+    print_out("{}\n", json_text(out));
   }
 
   const Options& options_;

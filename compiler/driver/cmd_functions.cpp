@@ -1,9 +1,10 @@
 // gradus functions [NAME]: what a model can call, from the rows and the text that elaboration uses.
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "driver/commands.h"
+#include "driver/json_text.h"
 #include "lang/functions.h"
+#include "runtime/print.h"
 
 namespace gradus::driver {
 
@@ -14,9 +15,9 @@ using lang::FunctionEntry;
 void print_list(const std::vector<FunctionEntry>& entries) {
   std::string group;
   for (const FunctionEntry& entry : entries) {
-    if (entry.group != group) fmt::print("{}{}\n", group.empty() ? "" : "\n", entry.group);
+    if (entry.group != group) print_out("{}{}\n", group.empty() ? "" : "\n", entry.group);
     group = entry.group;
-    fmt::print("  {}\n      {}\n", entry.signature, lang::first_sentence(entry.doc));
+    print_out("  {}\n      {}\n", entry.signature, lang::first_sentence(entry.doc));
   }
 }
 
@@ -26,13 +27,13 @@ void print_json(const std::vector<FunctionEntry>& entries) {
     list.push_back({{"name", entry.name}, {"group", entry.group}, {"signature", entry.signature}, {"doc", entry.doc},
                     {"library", !entry.text.empty()}});
   }
-  fmt::print("{}\n", list.dump(2));
+  print_out("{}\n", json_text(list, 2));
 }
 
 void print_whole(const FunctionEntry& entry) {
-  fmt::print("{}\n", entry.group);
-  if (entry.text.empty()) fmt::print("{}\n    {}\n", entry.signature, entry.doc);
-  else fmt::print("{}\n", entry.text);
+  print_out("{}\n", entry.group);
+  if (entry.text.empty()) print_out("{}\n    {}\n", entry.signature, entry.doc);
+  else print_out("{}\n", entry.text);
 }
 
 }  // namespace
@@ -44,9 +45,8 @@ int run_functions(const Options& options) {
     for (const FunctionEntry& entry : entries) names.push_back(entry.name);
     std::erase_if(entries, [&](const FunctionEntry& entry) { return entry.name != options.input; });
     if (entries.empty()) {
-      std::string meant = lang::meant_function(options.input, names);
       throw CommandError(kBadFlags, fmt::format("no function `{}`{}", options.input,
-                                                meant.empty() ? "" : fmt::format("; did you mean `{}`?", meant)));
+                                                lang::function_hint(options.input, names)));
     }
   }
   if (options.json) print_json(entries);

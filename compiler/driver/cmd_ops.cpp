@@ -1,9 +1,10 @@
 // gradus ops [NAME]: the operator table, from its rows.
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "driver/commands.h"
+#include "driver/json_text.h"
 #include "graph/op.h"
+#include "runtime/print.h"
 #include "support/diag.h"
 
 namespace gradus::driver {
@@ -42,10 +43,10 @@ std::string attrs_text(const OpDef& def) {
 }
 
 void print_row(const OpDef& def) {
-  fmt::print("{}\n  class       {}\n  operands    {}\n", def.name, class_name(def.cls),
+  print_out("{}\n  class       {}\n  operands    {}\n", def.name, class_name(def.cls),
              def.arity < 0 ? std::string("any number") : std::to_string(def.arity));
-  if (!def.attrs.empty()) fmt::print("  attributes  {}\n", attrs_text(def));
-  fmt::print("  derivative  {}\n  {}\n", derivative_text(def), def.doc);
+  if (!def.attrs.empty()) print_out("  attributes  {}\n", attrs_text(def));
+  print_out("  derivative  {}\n  {}\n", derivative_text(def), def.doc);
 }
 
 }  // namespace
@@ -68,10 +69,10 @@ int run_ops(const Options& options) {
     if (options.json) {
       list.push_back({{"name", def->name}, {"class", class_name(def->cls)}, {"arity", def->arity}, {"doc", def->doc}});
     } else {
-      fmt::print("{:16} {:10} {}\n", def->name, class_name(def->cls), def->doc);
+      print_out("{:16} {:10} {}\n", def->name, class_name(def->cls), def->doc);
     }
   }
-  if (options.json) fmt::print("{}\n", list.dump(2));
+  if (options.json) print_out("{}\n", json_text(list, 2));
   return kDone;
 }
 

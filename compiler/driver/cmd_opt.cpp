@@ -6,6 +6,7 @@
 #include "driver/session.h"
 #include "graph/text.h"
 #include "pipeline/reprint.h"
+#include "runtime/print.h"
 
 namespace gradus::driver {
 
@@ -24,7 +25,7 @@ std::vector<std::string> split_names(const std::string& list) {
 
 int list_all_passes() {
   for (const pipeline::PassInfo& pass : pipeline::list_passes()) {
-    fmt::print("{:18} {}\n", pass.name, pass.summary);
+    print_out("{:18} {}\n", pass.name, pass.summary);
   }
   return kDone;
 }
@@ -45,12 +46,13 @@ std::string lower_text(const Options& options, Session& session, int32_t file) {
 std::string graphs_text(const Options& options, Session& session, int32_t file) {
   std::optional<std::vector<Graph>> graphs = read_graphs(session.sources, file, session.diags);
   session.stop_on_errors();
+  const std::vector<std::string> passes = split_names(options.passes);
+  const pipeline::CompileOptions stages = compile_options(options, options.batch.value_or(32), passes);
   std::string text;
   for (Graph& graph : *graphs) {
     Stage stage = pipeline::stage_of(graph);
     std::vector<pipeline::PassTime> times;
-    pipeline::run_passes(graph, split_names(options.passes), stage,
-                         compile_options(options, options.batch.value_or(32)), times, session.diags);
+    pipeline::run_passes(graph, passes, stage, stages, times, session.diags);
     session.stop_on_errors();
     text += print_graph(graph);
   }
@@ -67,7 +69,7 @@ int run_opt(const Options& options) {
   bool graphs = pipeline::text_kind(session->sources.file(file).text) == pipeline::TextKind::Graphs;
   std::string text = graphs ? graphs_text(options, *session, file) : lower_text(options, *session, file);
   if (options.verify_roundtrip) require_roundtrip(options.input, text);
-  fmt::print("{}", text);
+  print_out("{}", text);
   return kDone;
 }
 

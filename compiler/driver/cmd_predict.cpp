@@ -5,15 +5,16 @@
 #include <numeric>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "driver/commands.h"
+#include "driver/json_text.h"
 #include "driver/load_weights.h"
 #include "driver/model_runner.h"
 #include "driver/npy.h"
 #include "driver/tell_not_finite.h"
 #include "driver/weights.h"
 #include "runtime/file_error.h"
+#include "runtime/print.h"
 #include "runtime/train/finite.h"
 
 namespace gradus::driver {
@@ -118,7 +119,7 @@ void check_numbers(Session& session, ModelRunner& runner, const Gathered& output
   auto infinite = told ? std::nullopt : runtime::find_not_finite(output.name, dtype, bytes);
   if (!infinite) return;
   told = true;
-  fmt::print(stderr, "gradus: note: output `{}` is infinite{}\n", output.name, place(infinite->element));
+  print_error("gradus: note: output `{}` is infinite{}\n", output.name, place(infinite->element));
 }
 
 std::vector<Gathered> predict_rows(Session& session, ModelRunner& runner, const std::vector<int64_t>& rows,
@@ -185,7 +186,7 @@ std::vector<std::string> output_paths(const Options& options, const std::vector<
 
 void write_outputs(Session& session, const std::vector<std::string>& paths, const std::vector<Gathered>& outputs, int64_t rows) {
   if (paths.empty()) {
-    fmt::print("{}", csv_text(outputs, rows));
+    print_out("{}", csv_text(outputs, rows));
   } else if (paths[0].ends_with(".csv")) {
     write_output(session, paths[0], csv_text(outputs, rows));
   } else {
@@ -211,14 +212,14 @@ int run_eval(const Options& options) {
   if (options.json) {
     nlohmann::json metrics = nlohmann::json::object();
     for (size_t i = 0; i < evaluation.metrics.size(); ++i) metrics[session->model.metrics[i]] = evaluation.metrics[i];
-    fmt::print("{}\n", nlohmann::json{{"loss", evaluation.loss}, {"metrics", metrics}}.dump());
+    print_out("{}\n", json_text({{"loss", evaluation.loss}, {"metrics", metrics}}));
     return kDone;
   }
-  fmt::print("{} part, {} rows: loss {:.6f}", part, rows.size(), evaluation.loss);
+  print_out("{} part, {} rows: loss {:.6f}", part, rows.size(), evaluation.loss);
   for (size_t i = 0; i < evaluation.metrics.size(); ++i) {
-    fmt::print(", {} {:.4f}", session->model.metrics[i], std::isnan(evaluation.metrics[i]) ? NAN : evaluation.metrics[i]);
+    print_out(", {} {:.4f}", session->model.metrics[i], std::isnan(evaluation.metrics[i]) ? NAN : evaluation.metrics[i]);
   }
-  fmt::print("\n");
+  print_out("\n");
   return kDone;
 }
 

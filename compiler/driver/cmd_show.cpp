@@ -8,6 +8,7 @@
 #include "kernel/text.h"
 #include "pipeline/stages.h"
 #include "plan/text.h"
+#include "runtime/print.h"
 
 namespace gradus::driver {
 
@@ -72,11 +73,11 @@ std::string stage_text(const pipeline::Compiled& c, Emit emit, const codegen::Un
 
 void print_extras(const Options& options, const pipeline::Compiled& compiled) {
   if (options.remarks) {
-    for (const std::string& remark : compiled.remarks) fmt::print(stderr, "{}\n", remark);
+    for (const std::string& remark : compiled.remarks) print_error("{}\n", remark);
   }
   if (options.time_passes) {
     for (const pipeline::PassTime& time : compiled.times) {
-      fmt::print(stderr, "{:9.3f} ms  {}\n", time.milliseconds, time.pass);
+      print_error("{:9.3f} ms  {}\n", time.milliseconds, time.pass);
     }
   }
 }
@@ -95,18 +96,24 @@ std::optional<int64_t> single_batch(const Options& options) {
   return options.batches.empty() ? std::nullopt : std::optional(options.batches[0]);
 }
 
+std::vector<std::string> all_passes() {
+  std::vector<std::string> names;
+  for (const pipeline::PassInfo& pass : pipeline::list_passes()) names.emplace_back(pass.name);
+  return names;
+}
+
 int show_ast(const Options& options) {
   auto session = open_target(options);
   int32_t file = open_source(*session, options.input);
   std::optional<std::string> text = lang::print_ast(session->sources, file, session->diags);
   session->stop_on_errors();
-  fmt::print("{}", text.value_or(""));
+  print_out("{}", text.value_or(""));
   return kDone;
 }
 
 int show_library() {
   for (const lang::LibraryFile& file : lang::library_files()) {
-    fmt::print("// ---- {}\n{}\n", file.name, file.text);
+    print_out("// ---- {}\n{}\n", file.name, file.text);
   }
   return kDone;
 }
@@ -127,7 +134,7 @@ int run_show(const Options& given) {
   auto session = open_session(options);
   Function function = choose_function(options, session->model);
   int64_t capacity = pipeline::capacity_of(session->model, options.batch);
-  pipeline::CompileOptions stages = compile_options(options, capacity);
+  pipeline::CompileOptions stages = compile_options(options, capacity, all_passes());
   stages.keep_stages = true;
   auto lowered =
       pipeline::lower_model(session->model, {function}, session->target, stages, session->diags);
@@ -136,7 +143,7 @@ int run_show(const Options& given) {
   codegen::Unit unit = lowered->units(session->model).front();
   std::string text = stage_text(compiled, emit, unit, session->target);
   if (options.verify_roundtrip) require_roundtrip("--emit=" + std::string(pipeline::emit_info(emit).name), text);
-  fmt::print("{}", text);
+  print_out("{}", text);
   print_extras(options, compiled);
   return kDone;
 }

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "driver/commands.h"
+#include "driver/json_text.h"
 #include "driver/load_weights.h"
 #include "driver/model_runner.h"
 #include "driver/replay.h"
@@ -16,6 +17,7 @@
 #include "driver/train_report.h"
 #include "driver/weights.h"
 #include "runtime/file_error.h"
+#include "runtime/print.h"
 #include "runtime/train/checkpoint.h"
 #include "runtime/train/progress.h"
 

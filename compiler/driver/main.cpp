@@ -1,16 +1,18 @@
 // The program: finds the command, runs it, and turns what went wrong into an exit code.
 #include <cstdio>
 #include <exception>
-#include <iostream>
 #include <map>
 #include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "driver/commands.h"
+#include "driver/process.h"
 #include "driver/session.h"
+#include "runtime/print.h"
 #include "support/check.h"
 
 namespace gradus::driver {
@@ -29,7 +31,7 @@ int dispatch(const Options& options) {
 
 /// What was printed and did not arrive is no success.
 int answered(int code) {
-  const bool arrived = std::cout.flush().good() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  const bool arrived = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   if (arrived || code != kDone) return code;
   throw CommandError(kBadFile, "cannot write to the standard output");
 }
@@ -39,18 +41,20 @@ int run(const std::vector<std::string>& arguments) {
     std::optional<Options> options = parse_command_line(arguments);
     return answered(options ? dispatch(*options) : kDone);
   } catch (const CommandError& error) {
-    std::string text = error.what();
-    bool rendered = text.find("error: ") != std::string::npos && text.back() == '\n';
-    fmt::print(stderr, "{}", rendered ? text : fmt::format("gradus: error: {}\n", text));
+    const std::string& text = error.message();
+    print_error("{}", error.rendered() ? text : fmt::format("gradus: error: {}\n", text));
     return error.code();
   } catch (const InternalError& error) {
-    fmt::print(stderr, "gradus: internal error, a bug of gradus itself:\n{}\n", error.what());
+    print_error("gradus: internal error, a bug of gradus itself:\n{}\n", error.what());
     return kOurError;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "gradus: error: out of memory\n");
+    std::fputs("gradus: error: out of memory\n", stderr);
+    return kOurError;
+  } catch (const std::system_error& error) {
+    print_error("gradus: error: the system refuses what is asked of it: {}\n", error.what());
     return kOurError;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "gradus: internal error, a bug of gradus itself: {}\n", error.what());
+    print_error("gradus: internal error, a bug of gradus itself: {}\n", error.what());
     return kOurError;
   }
 }
@@ -60,6 +64,9 @@ int run(const std::vector<std::string>& arguments) {
 }  // namespace gradus::driver
 
 int main(int argc, char** argv) {
-  gradus::driver::process_startup_ms();
-  return gradus::driver::run(std::vector<std::string>(argv + 1, argv + argc));
+  using namespace gradus::driver;
+  process_startup_ms();
+  open_standard_streams();
+  end_with_a_sentence_without_memory();
+  return run_on_large_stack([&] { return run(std::vector<std::string>(argv + 1, argv + argc)); });
 }

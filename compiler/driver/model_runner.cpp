@@ -51,7 +51,7 @@ ModelRunner::ModelRunner(Session& session, const std::vector<Function>& function
     : session_(session),
       capacity_(capacity),
       pool_(threads),
-      compiled_(compile(session, joined(functions, promised), capacity)) {
+      compiled_(compile(session, joined(functions, promised), capacity, threads)) {
   std::vector<pipeline::VariableStore::Wanted> needed;
   for (const lang::Variable& variable : session.model.variables) {
     bool is_needed = !variable.of_optimizer || compiled_.has(Function::Init);

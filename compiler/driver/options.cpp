@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <iostream>
-#include <map>
+#include <sstream>
 
 #include <boost/program_options.hpp>
 #include <fmt/format.h>
 
 #include "pipeline/stages.h"
+#include "runtime/print.h"
 #include "support/diag.h"
 #include "support/limits.h"
 
@@ -20,6 +20,8 @@ namespace gradus::driver {
 namespace po = boost::program_options;
 
 namespace {
+
+constexpr const char* kInputFile = "input-file";  // the positional argument
 
 struct Command {
   std::string_view name;
@@ -209,12 +211,27 @@ std::string explain(const Command& command, const po::options_description& descr
   return fmt::format("{}; `gradus {} --help` lists the options", error.what(), command.name);
 }
 
+/// A name that is empty names nothing: in a script it is a variable that was not set.
+void require_texts(const Command& command, const po::options_description& description, const po::variables_map& values) {
+  for (const auto& [name, value] : values) {
+    std::vector<std::string> texts;
+    if (const auto* one = boost::any_cast<std::string>(&value.value())) texts = {*one};
+    if (const auto* many = boost::any_cast<std::vector<std::string>>(&value.value())) texts = *many;
+    if (std::ranges::find(texts, "") == texts.end()) continue;
+    if (name == kInputFile) {
+      throw CommandError(kBadFlags, fmt::format("`{}` expects {}, found an empty name", command.name, command.argument));
+    }
+    throw CommandError(kBadFlags, fmt::format("{} is empty, expected {}", name == "output-file" ? "-o" : "--" + name,
+                                              description.find(name, false).semantic()->name()));
+  }
+}
+
 po::variables_map parse_options(const Command& command, const std::vector<std::string>& arguments, Options& options) {
   po::options_description visible = describe_all(command, options);
   po::options_description all;
-  all.add(visible).add_options()("input-file", po::value<std::vector<std::string>>(), "");
+  all.add(visible).add_options()(kInputFile, po::value<std::vector<std::string>>(), "");
   po::positional_options_description positional;
-  positional.add("input-file", -1);
+  positional.add(kInputFile, -1);
   namespace style = po::command_line_style;
   po::variables_map values;
   try {
@@ -228,6 +245,7 @@ po::variables_map parse_options(const Command& command, const std::vector<std::s
   } catch (const po::error& error) {
     throw CommandError(kBadFlags, explain(command, visible, error));
   }
+  if (values.count("help") == 0) require_texts(command, visible, values);
   return values;
 }
 
@@ -253,12 +271,12 @@ std::string command_help(const std::string& name) {
 
 std::optional<Options> parse_command_line(const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
-    std::cout << program_help();
+    print_out("{}", program_help());
     if (arguments.empty()) throw CommandError(kBadFlags, "a command was expected");
     return std::nullopt;
   }
   if (arguments[0] == "--version") {
-    std::cout << "gradus " << pipeline::version() << "\n";
+    print_out("gradus {}\n", pipeline::version());
     return std::nullopt;
   }
   const Command& command = find_command(arguments[0]);
@@ -266,11 +284,11 @@ std::optional<Options> parse_command_line(const std::vector<std::string>& argume
   options.command = command.name;
   po::variables_map values = parse_options(command, {arguments.begin() + 1, arguments.end()}, options);
   if (values.count("help") > 0) {
-    std::cout << command_help(options.command);
+    print_out("{}", command_help(options.command));
     return std::nullopt;
   }
-  if (values.count("input-file") > 0) {
-    const auto& inputs = values["input-file"].as<std::vector<std::string>>();
+  if (values.count(kInputFile) > 0) {
+    const auto& inputs = values[kInputFile].as<std::vector<std::string>>();
     if (command.name == "plot") {
       options.functions = inputs;
     } else if (inputs.size() > 1) {

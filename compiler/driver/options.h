@@ -23,10 +23,16 @@ enum ExitCode : int {
 /// Ends a command with a message on standard error and an exit code.
 class CommandError : public std::runtime_error {
  public:
-  CommandError(int code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  CommandError(int code, const std::string& message)
+      : std::runtime_error(message), message_(message), code_(code) {}
   int code() const { return code_; }
+  /// The whole of it: what() ends at a NUL byte.
+  const std::string& message() const { return message_; }
+  /// Diagnostics as they are shown; any other message is one sentence.
+  bool rendered() const { return message_.ends_with('\n'); }
 
  private:
+  std::string message_;
   int code_;
 };
 

@@ -2,6 +2,7 @@
 #include "driver/session.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -10,11 +11,11 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
-#include <iterator>
 
 #include "codegen/codegen.h"
 #include "pipeline/reprint.h"
+#include "runtime/machine_memory.h"
+#include "runtime/print.h"
 #include "runtime/train/atomic_file.h"
 
 namespace gradus::driver {
@@ -23,7 +24,7 @@ namespace {
 
 bool colour_on_stderr() {
   const char* no_colour = std::getenv("NO_COLOR");
-  return isatty(STDERR_FILENO) != 0 && (no_colour == nullptr || *no_colour == '\0');
+  return runtime::takes_escape_codes(stderr) && (no_colour == nullptr || *no_colour == '\0');
 }
 
 /// Whether the command runs what it compiles.
@@ -84,17 +85,17 @@ void Session::stop_on_errors(int code) const {
   if (diags.has_errors()) throw CommandError(code, diags.render(colour_on_stderr()));
 }
 
+void Session::say_notes() { print_error("{}", diags.take_notes(colour_on_stderr())); }
+
 int32_t open_source(Session& session, const std::string& path) {
-  if (path == "-") {
-    std::string text{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-    return session.sources.add("<stdin>", std::move(text));
-  }
-  std::optional<std::string> text = read_file(path);
-  if (!text) {
-    session.diags.error(Diag::UnreadableFile, {}, fmt::format("cannot read `{}`", path));
+  const bool standard_input = path == "-";
+  const std::string name = standard_input ? "<stdin>" : path;
+  FileText read = standard_input ? read_standard_input() : read_file(path);
+  if (!read.text) {
+    session.diags.error(Diag::UnreadableFile, {}, fmt::format("cannot read `{}`: {}", name, read.problem));
     session.stop_on_errors();
   }
-  return session.sources.add(path, std::move(*text));
+  return session.sources.add(name, std::move(*read.text));
 }
 
 std::unique_ptr<Session> open_target(const Options& options) {
@@ -114,6 +115,7 @@ std::unique_ptr<Session> open_session(const Options& options) {
   session->stop_on_errors();
   GRADUS_CHECK(model.has_value(), "no model and no message");
   session->model = std::move(*model);
+  session->say_notes();
   return session;
 }
 
@@ -155,14 +157,29 @@ void write_output(Session& session, const std::string& path, std::string_view by
   refuse(session, try_to_write(session, path, bytes));
 }
 
-pipeline::CompileOptions compile_options(const Options& options, int64_t capacity) {
+namespace {
+
+/// Nothing would be printed after a pass that does not run.
+void require_pass(const std::string& name, const std::vector<std::string>& passes) {
+  if (name.empty() || name == "all" || std::ranges::find(passes, name) != passes.end()) return;
+  std::string near = nearest_name(name, passes);
+  throw CommandError(kBadFlags, fmt::format("--dump-after is `{}`, expected `all` or a pass that runs: {}{}", name,
+                                            fmt::join(passes, ", "),
+                                            near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+}
+
+}  // namespace
+
+pipeline::CompileOptions compile_options(const Options& options, int64_t capacity,
+                                         const std::vector<std::string>& passes) {
+  require_pass(options.dump_after, passes);
   pipeline::CompileOptions out;
   out.capacity = capacity;
   out.dump_after = options.dump_after;
   out.verify_roundtrip = options.verify_roundtrip;
   out.remarks = options.remarks;
   out.dump = [](const std::string& title, const std::string& text) {
-    fmt::print("// after {}\n{}", title, text);
+    print_out("// after {}\n{}", title, text);
   };
   return out;
 }
@@ -190,20 +207,33 @@ codegen::JitOptions jit_options(const Session& session) {
 }
 
 pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,
-                                int64_t capacity) {
+                                int64_t capacity, int32_t workers) {
   pipeline::CompileOptions options;
   options.capacity = capacity;
-  options.jit = jit_options(session);
-  auto compiled =
-      pipeline::compile_model(session.model, functions, session.target, options, session.diags);
+  auto lowered =
+      pipeline::lower_model(session.model, functions, session.target, options, session.diags);
   session.stop_on_errors();
-  GRADUS_CHECK(compiled.has_value(), "no code and no message");
-  return std::move(*compiled);
+  GRADUS_CHECK(lowered.has_value(), "no program and no message");
+  const pipeline::CompiledModel::Memory memory = lowered->memory(workers);
+  refuse_beyond_memory(
+      memory.all(),
+      fmt::format("`{}` at batch {} ({} of variables, {} of intermediates, {} of inputs and outputs)",
+                  session.model.name, capacity, bytes_text(memory.variables),
+                  bytes_text(memory.arenas), bytes_text(memory.others)));
+  pipeline::generate_code(*lowered, session.model, session.target, jit_options(session));
+  return std::move(*lowered);
+}
+
+void refuse_beyond_memory(int64_t bytes, const std::string& what) {
+  const int64_t limit = runtime::memory_limit();
+  if (bytes <= limit) return;
+  throw CommandError(kRefused, fmt::format("{} needs {}, this process can have {}", what,
+                                           bytes_text(bytes), bytes_text(limit)));
 }
 
 void tell_fewer_threads(int64_t asked, int64_t given) {
   if (given >= asked) return;
-  fmt::print(stderr, "gradus: note: {} of {} threads: the system gives no more\n", given,
+  print_error("gradus: note: {} of {} threads: the system gives no more\n", given,
              asked);
 }
 

@@ -25,6 +25,8 @@ struct Session {
 
   /// Ends the command with the messages where there are any.
   void stop_on_errors(int code = kBadFile) const;
+  /// Says what is right but may not be meant, on standard error.
+  void say_notes();
 };
 
 /// Reads and elaborates the model file. Throws CommandError with the messages.
@@ -42,16 +44,20 @@ std::optional<std::string> try_to_write(Session& session, const std::string& pat
 /// The same; throws CommandError with the message.
 void write_output(Session& session, const std::string& path, std::string_view bytes);
 
-/// What the flags say about compiling; dumps go to standard output.
-pipeline::CompileOptions compile_options(const Options& options, int64_t capacity);
+/// What the flags say about running these passes; dumps go to standard output.
+pipeline::CompileOptions compile_options(const Options& options, int64_t capacity,
+                                         const std::vector<std::string>& passes);
 /// `text` was printed for `what`: throws CommandError where it does not read back to itself.
 void require_roundtrip(const std::string& what, const std::string& text);
 
 /// The session's cache, and a thread for each processor that this process may run on.
 codegen::JitOptions jit_options(const Session& session);
-/// The compiled functions; throws CommandError with the messages.
+/// The compiled functions; throws CommandError with the messages, and where running them on so many
+/// threads takes more memory than there is.
 pipeline::CompiledModel compile(Session& session, const std::vector<pipeline::Function>& functions,
-                                int64_t capacity);
+                                int64_t capacity, int32_t workers);
+/// Throws CommandError (kRefused) where `bytes` are more than this process can have; `what` needs them.
+void refuse_beyond_memory(int64_t bytes, const std::string& what);
 
 /// Says on standard error that the system gives fewer threads than were asked for, where it does.
 void tell_fewer_threads(int64_t asked, int64_t given);

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "driver/commands.h"
+#include "driver/json_text.h"
 #include "driver/session.h"
 #include "pipeline/layer_table.h"
+#include "runtime/print.h"
 
 namespace gradus::driver {
 
@@ -179,10 +180,10 @@ int show_layers(const Options& options) {
   session->stop_on_errors();
   GRADUS_CHECK(table.has_value(), "no table and no message");
   if (options.json) {
-    fmt::print("{}\n", to_json(model, *table).dump(2));
+    print_out("{}\n", json_text(to_json(model, *table), 2));
     return kDone;
   }
-  fmt::print("{}: FLOP of a {} of {} row{}{}\n\n{}\n{}", model.name,
+  print_out("{}: FLOP of a {} of {} row{}{}\n\n{}\n{}", model.name,
              table->trains ? "training step" : "prediction", table->rows,
              table->rows == 1 ? "" : "s",
              table->trains ? "; bytes kept for the backward pass at each batch" : "",

@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "runtime/print.h"
+
 namespace gradus::driver {
 
 void say(std::FILE* to, const std::string& text) {
-  std::fputs(text.c_str(), to);
+  print_to(to, "{}", text);
   std::fflush(to);
 }
 

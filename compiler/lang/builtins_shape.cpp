@@ -36,7 +36,10 @@ Shape inferred_shape(BuiltinCall& c, size_t i, Dim count) {
   Value list = c[i];
   size_t open = list.items.size();
   for (size_t k = 0; k < list.items.size(); ++k) {
-    if (!list.items[k].is(Value::Kind::String)) continue;
+    const Value& item = list.items[k];
+    if (item.is(Value::Kind::Number) && !item.number.batch && item.number.whole() == -1)
+      c.e.fail(Diag::BadSize, c.spans[i], "a size is at least 1, found -1; the one that is inferred is `_`");
+    if (!item.is(Value::Kind::String)) continue;
     if (open < list.items.size())
       c.e.fail(Diag::BadSize, c.spans[i], "a second `_` in a shape; one size is inferred");
     open = k;

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "lang/foreign_syntax.h"
+
 namespace gradus::lang {
 
 namespace {
@@ -74,7 +76,7 @@ std::vector<std::optional<CallArgument>> match_arguments(Elaborator& e,
       slot = slot_of(argument.name);
       if (slot >= slots.size()) {
         std::vector<std::string> words = words_of();
-        std::string nearest = nearest_name(argument.name, words);
+        std::string nearest = meant_argument(argument.name, words);
         std::string hint =
             nearest.empty()
                 ? (words.empty() ? "" : fmt::format("; it takes `{}`", fmt::join(words, "`, `")))

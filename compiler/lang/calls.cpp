@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "lang/call_binder.h"
+#include "lang/foreign_syntax.h"
 
 namespace gradus::lang {
 
@@ -63,7 +64,7 @@ Value Elaborator::function_value(const Expr& expr) {
     for (const Formal& formal : value.function->formals) names.push_back(formal.name);
     for (const CallArgument& argument : arguments) {
       if (std::find(names.begin(), names.end(), argument.name) != names.end()) continue;
-      std::string nearest = nearest_name(argument.name, names);
+      std::string nearest = meant_argument(argument.name, names);
       fail(Diag::BadArgument, argument.name_span,
            fmt::format("`{}` has no argument `{}`{}", expr.text, argument.name,
                        nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));

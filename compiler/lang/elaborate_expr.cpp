@@ -131,11 +131,8 @@ void Elaborator::unknown(const std::string& name, Span span, std::string_view wh
     for (const char* known : {"batch", "training", "step", "steps", "epoch", "pi", "inf"})
       candidates.push_back(known);
   }
-  std::string nearest =
-      functions ? meant_function(name, candidates) : nearest_name(name, candidates);
-  fail(Diag::UnknownName, span,
-       fmt::format("`{}` is not {} known here{}", name, what,
-                   nearest.empty() ? "" : "; did you mean `" + nearest + "`?"));
+  std::string hint = functions ? function_hint(name, candidates) : meant_text(nearest_name(name, candidates));
+  fail(Diag::UnknownName, span, fmt::format("`{}` is not {} known here{}", name, what, hint));
 }
 
 Value Elaborator::step_leaf(OpKind kind, const Expr& expr) {
@@ -167,7 +164,9 @@ Value Elaborator::eval_size(const Expr& expr) {
   std::vector<std::string> known;
   for (const auto& [name, dim] : frame().sizes) known.push_back(name);
   std::string nearest = nearest_name(expr.text, known);
-  std::string hint = nearest.empty()
+  std::string hint = expr.text == "True" || expr.text == "False"
+                         ? fmt::format("; it is written `{}`", expr.text == "True" ? "true" : "false")
+                     : nearest.empty()
                          ? "; a size stands alone in an argument's type, as in `x: float[..., I]`"
                          : "; did you mean `" + nearest + "`?";
   fail(Diag::UnboundSize, expr.span,
@@ -186,8 +185,10 @@ Value Elaborator::eval_member(const Expr& expr) {
   if (at->kind == Expr::Kind::Name && !binding) unknown(at->text, at->span, "a layer", true);
   if (binding && binding->value.is(Value::Kind::Error)) throw Abandoned{};
   if (!binding || !binding->value.is(Value::Kind::Function) || !binding->value.function->layer) {
+    const bool shape = expr.text == "shape" || expr.text == "size";
     fail(Diag::TypeMismatch, at->span,
-         fmt::format("`.` takes a parameter of a layer; `{}` is no layer", source(*at)));
+         fmt::format("`.` takes a parameter of a layer; `{0}` is no layer{1}", source(*at),
+                     shape ? fmt::format("; a size is `size({}, axis: 0)`", source(*at)) : ""));
   }
   const LayerState& layer = *binding->value.function->layer;
   if (!layer.made) {

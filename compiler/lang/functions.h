@@ -31,7 +31,17 @@ std::span<const ForeignWord> foreign_words();
 /// "cumulative_sum", "x + y" for "add". Empty where there is none.
 std::string_view our_word_for(std::string_view name);
 
-/// The name meant by one that is not known: our word for it, else the nearest of `candidates`.
+/// The name meant by one that is not known: our word for it, else the nearest of `candidates`. A name in
+/// capitals, as classes have elsewhere, means the same without them: `LayerNorm`.
 std::string meant_function(std::string_view name, const std::vector<std::string>& candidates);
+
+/// Names that have no function here, with what is written instead.
+std::span<const ForeignWord> words_instead();
+
+/// "; did you mean `dense`?", or for what has no function here (`lstm`) what is written instead.
+std::string function_hint(std::string_view name, const std::vector<std::string>& candidates);
+
+/// "; did you mean `relu`?"; empty for an empty name.
+std::string meant_text(std::string_view name);
 
 }  // namespace gradus::lang

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 
+#include "lang/foreign_syntax.h"
+
 namespace gradus::lang {
 
 namespace {
@@ -29,6 +31,20 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_small(char c) { return (c >= 'a' && c <= 'z') || c == '_'; }
 bool is_capital(char c) { return c >= 'A' && c <= 'Z'; }
 bool is_word(char c) { return is_small(c) || is_capital(c) || is_digit(c); }
+
+/// Sequences as long as their first byte says; nothing is said of what they stand for.
+bool is_utf8(std::string_view text) {
+  for (size_t at = 0; at < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[at]);
+    const size_t size = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+    if (size == 0 || at + size > text.size()) return false;
+    for (size_t i = 1; i < size; ++i) {
+      if ((static_cast<unsigned char>(text[at + i]) & 0xC0) != 0x80) return false;
+    }
+    at += size;
+  }
+  return true;
+}
 
 template <size_t N>
 bool holds(const std::string_view (&list)[N], std::string_view word) {
@@ -154,24 +170,42 @@ class Lexer {
       at_ = end;
       return;
     }
+    if (!is_utf8(text_.substr(at_, end - at_))) {
+      diags_->error(Diag::UnexpectedCharacter, span(at_, end + 1), "a string that is no UTF-8");
+    }
     add(TokenKind::String, at_, end + 1);
   }
 
   void symbol() {
-    for (std::string_view symbol : kSymbols) {
-      if (text_.substr(at_, symbol.size()) != symbol) continue;
-      track(symbol);
-      return add(TokenKind::Symbol, at_, at_ + symbol.size());
-    }
+    const std::string_view rest = text_.substr(at_);
+    auto own = std::ranges::find_if(kSymbols, [&](auto symbol) { return rest.starts_with(symbol); });
+    std::string_view symbol = own == std::end(kSymbols) ? std::string_view() : *own;
+    // `!=` is ours, `**` is told as one.
+    if (auto foreign = foreign_symbol_at(rest); foreign.size() > symbol.size()) symbol = foreign;
+    if (symbol.empty()) return unexpected();
+    track(symbol);
+    add(TokenKind::Symbol, at_, at_ + symbol.size());
+  }
+
+  void unexpected() {
     size_t end = at_ + 1;  // the whole of a multi-byte character
     while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xC0) == 0x80) ++end;
     bool printable = static_cast<unsigned char>(peek()) >= 0x20;
+    const std::string_view character = text_.substr(at_, end - at_);
     diags_->error(
         Diag::UnexpectedCharacter, span(at_, end),
-        printable ? fmt::format("unexpected character `{}`", text_.substr(at_, end - at_))
+        printable ? fmt::format("unexpected character `{}`{}", character, foreign_character_hint(character))
                   : fmt::format("unexpected byte 0x{:02x}", static_cast<unsigned char>(peek())));
-    at_ = end;
+    at_ = character == "#" ? line_end() : character == "'" ? after_quoted() : end;
     if (++bad_ > 20) at_ = text_.size();
+  }
+
+  size_t line_end() const { return std::min(text_.find('\n', at_), text_.size()); }
+
+  /// Behind the next `'` of the line, so that what was meant as a string is told once.
+  size_t after_quoted() const {
+    const size_t closing = text_.find('\'', at_ + 1);
+    return closing < line_end() ? closing + 1 : line_end();
   }
 
   void track(std::string_view symbol) {

@@ -116,7 +116,6 @@ struct TrainBlock {
   /// `optimizer`, `gradient`, `average`, `group` and `freeze` as they are written, blanks made one: what a
   /// run that goes on compares with what it was begun with.
   std::map<std::string, std::string> texts;
-  std::optional<int64_t> memory;
 };
 
 /// An index that is computed where it could leave its axis: the step checks it, under its number.

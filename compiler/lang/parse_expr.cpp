@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "lang/foreign_syntax.h"
 #include "lang/parser_state.h"
 
 namespace gradus::lang {
@@ -61,7 +62,7 @@ void ParserState::fail(Diag kind, Span span, std::string message) {
 
 void ParserState::fail_expected(std::string_view what) {
   fail(Diag::UnexpectedToken, peek().span,
-       fmt::format("found {}, expected {}", describe(peek()), what));
+       fmt::format("found {}, expected {}{}", describe(peek()), what, foreign_token_hint(peek())));
 }
 
 void ParserState::expect(std::string_view symbol) {
@@ -202,6 +203,7 @@ ExprPtr ParserState::postfix() {
       bool numbered = peek().kind == TokenKind::Number;
       if (left->kind == Expr::Kind::Number)
         fail_expected(fmt::format("digits after the point, as in `{}.0`", left->text));
+      refuse_method();
       if (peek().kind != TokenKind::Name && !numbered) fail_expected("the name of a parameter");
       expr->word = peek().span;
       expr->operands.push_back(std::move(left));
@@ -212,6 +214,18 @@ ExprPtr ParserState::postfix() {
       return left;
     }
   }
+}
+
+/// `torch.relu(x)`, `x.mean()`, `x.T`: nothing is called through a point.
+void ParserState::refuse_method() {
+  const Token& name = peek();
+  if (name.kind == TokenKind::Size && name.text == "T")
+    fail_expected("the name of a parameter; `transpose(x)` swaps the last two axes");
+  const bool word = name.kind == TokenKind::Name || name.kind == TokenKind::Size;
+  if (!word || !peek(1).is("(")) return;
+  fail(Diag::UnexpectedToken, name.span,
+       fmt::format("found a call of `.{}`, expected the name of a parameter; functions stand alone, as in `{}(x)`",
+                   name.text, name.kind == TokenKind::Name ? name.text : "relu"));
 }
 
 Index ParserState::index() {
@@ -248,6 +262,7 @@ ExprPtr ParserState::primary() {
     case TokenKind::Name:
       return word();
     case TokenKind::Size: {
+      if (peek(1).is("(")) return called();
       ExprPtr expr = node(Expr::Kind::Size, token.span, token.text);
       advance();
       return expr;
@@ -289,10 +304,16 @@ ExprPtr ParserState::word() {
     return expr;
   }
   if (token.keyword) fail_expected("an expression");
+  if (peek(1).is("(")) return called();
   ExprPtr expr = node(Expr::Kind::Name, token.span, token.text);
   advance();
-  if (!peek().is("(")) return expr;
-  expr->kind = Expr::Kind::Call;
+  return expr;
+}
+
+/// `Linear(x, 10)` too: elaboration knows the functions, and says which one is meant.
+ExprPtr ParserState::called() {
+  ExprPtr expr = node(Expr::Kind::Call, peek().span, peek().text);
+  advance();
   arguments(*expr);
   expr->span = join(expr->span, previous().span);
   return finish(std::move(expr));
@@ -316,7 +337,10 @@ void ParserState::arguments(Expr& call) {
     }
     argument.value = expression();
     call.arguments.push_back(std::move(argument));
-    if (!peek().is(")") && !accept(",")) fail_expected("`,` or `)`");
+    if (peek().is(")") || accept(",")) continue;
+    const bool named = peek().is("=") && call.arguments.back().value->kind == Expr::Kind::Name;
+    fail_expected(named ? fmt::format("`,` or `)`; an argument's name ends in a colon, `{}: ..`", previous().text)
+                        : std::string("`,` or `)`"));
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "lang/foreign_syntax.h"
 #include "lang/parser_state.h"
 
 namespace gradus::lang {
@@ -58,8 +59,9 @@ class FileParser : public ParserState {
 
   /// "; did you mean `let`?" where the word that stands here is close to one of `words`.
   std::string nearest_of(const std::vector<std::string>& words) const {
-    std::string nearest =
-        peek().kind == TokenKind::Name ? nearest_name(peek().text, words) : std::string();
+    if (peek().kind != TokenKind::Name) return "";
+    std::string nearest(our_keyword_for(peek().text));
+    if (nearest.empty()) nearest = nearest_name(peek().text, words);
     return nearest.empty() ? "" : fmt::format("; did you mean `{}`?", nearest);
   }
 
@@ -186,6 +188,7 @@ class FileParser : public ParserState {
 
   Block block() {
     Nesting nesting(*this);
+    if (peek().is(":")) fail_expected("`{`; a block stands in braces");
     expect("{");
     Block list;
     skip_newlines();
@@ -227,13 +230,17 @@ class FileParser : public ParserState {
 
   void valued(Statement& s, Statement::Kind kind) {
     s.kind = kind;
+    if (peek().is("=") || peek().is(":"))
+      fail_expected(fmt::format("a value; `{0}` has no name and no `=`, as in `{0} mean(x)`", previous().text));
     s.value = expression();
   }
 
   void named(Statement& s, Statement::Kind kind, const char* what) {
     s.kind = kind;
+    const std::string_view word = previous().text;
     s.name = declared_name(what, s.name_span);
-    expect("=");
+    if (!peek().is("=")) fail_expected(fmt::format("`=`, as in `{} name = ..`", word));
+    advance();
     s.value = expression();
   }
 
@@ -301,6 +308,7 @@ class FileParser : public ParserState {
     bool operator_first = peek().is("+") || peek().is("*") || peek().is("/") || peek().is("@");
     if (operator_first)
       fail_expected("a statement; a line that goes on ends in its operator, or stands in brackets");
+    if (peek().is_word("const")) fail_expected("a statement" + nearest_of({}));
     if (peek().kind != TokenKind::Name || peek().keyword) fail_expected("a statement");
     refuse_misspelt_statement();
     s.kind = Statement::Kind::Assign;
@@ -312,7 +320,7 @@ class FileParser : public ParserState {
     s.value = expression();
   }
 
-  /// `outptu y = x`: two words where a statement begins with a keyword.
+  /// `outptu y = x`, `for i in ..`: two words where a statement begins with a keyword.
   void refuse_misspelt_statement() {
     static const std::vector<std::string> kWords = {"let",    "layer",  "output", "metric", "param",
                                                     "state",  "repeat", "if",     "return", "loss"};
@@ -350,6 +358,7 @@ ExprPtr parse_expression(const SourceMap& sources, int32_t file, DiagEngine& dia
 
 File parse(const SourceMap& sources, int32_t file, DiagEngine& diags) {
   TokenList list = lex(sources, file, diags);
+  note_divisions(sources, list, diags);
   return FileParser(list.tokens, diags).run();
 }
 

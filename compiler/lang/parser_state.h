@@ -77,12 +77,14 @@ class ParserState {
   ExprPtr postfix();
   ExprPtr primary();
   ExprPtr word();
+  ExprPtr called();
   ExprPtr number();
   ExprPtr bracketed();
   ExprPtr list();
   ExprPtr dim();
   void arguments(Expr& call);
   Index index();
+  void refuse_method();
   ExprPtr node(Expr::Kind kind, Span span, std::string_view text) const;
   ExprPtr finish(ExprPtr expr);
 

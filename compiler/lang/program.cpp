@@ -92,12 +92,18 @@ class Loader {
                            ? include.path
                            : from.substr(0, slash + 1) + include.path;
     if (!seen_.insert(path).second) return;
-    std::optional<std::string> text = depth < kMaxIncludes ? read_file(path) : std::nullopt;
-    if (!text) {
-      diags_->error(Diag::UnreadableFile, include.span, fmt::format("cannot read \"{}\"", path));
+    if (depth >= kMaxIncludes) {
+      diags_->error(Diag::NestedTooDeep, include.span,
+                    fmt::format("includes nest deeper than {}", kMaxIncludes));
       return;
     }
-    int32_t included_id = sources_->add(path, std::move(*text));
+    FileText read = read_file(path);
+    if (!read.text) {
+      diags_->error(Diag::UnreadableFile, include.span,
+                    fmt::format("cannot read \"{}\": {}", path, read.problem));
+      return;
+    }
+    int32_t included_id = sources_->add(path, std::move(*read.text));
     const File& file = parsed(included_id);
     declarations(file, included_id, depth + 1);
     Span other = !file.models.empty()  ? file.models[0].span

@@ -13,7 +13,7 @@ namespace {
 
 const std::vector<std::string> kKeys = {
     "optimizer", "batch",   "epochs", "steps",          "seed",
-    "gradient",  "average", "memory", "validate_every", "restore_best_weights"};
+    "gradient",  "average", "validate_every", "restore_best_weights"};
 constexpr std::string_view kGroup = "Training: lines of the `train` block";
 constexpr Builtin kCalls[] = {
     {kGroup, "early_stopping",
@@ -26,23 +26,6 @@ constexpr Builtin kCalls[] = {
      "No update of matching parameters: freeze(\"token.*\"), where `*` is any characters."},
 };
 static_assert(all_described(kCalls));
-
-/// "64MiB", "2 GB", "4096": bytes.
-std::optional<int64_t> bytes_of(const std::string& text) {
-  char* end = nullptr;
-  double number = std::strtod(text.c_str(), &end);
-  std::string unit = end;
-  unit.erase(0, unit.find_first_not_of(' ') == std::string::npos ? unit.size()
-                                                                 : unit.find_first_not_of(' '));
-  const std::pair<const char*, double> units[] = {
-      {"", 1},     {"B", 1},      {"kB", 1e3},           {"MB", 1e6},
-      {"GB", 1e9}, {"KiB", 1024}, {"MiB", 1024. * 1024}, {"GiB", 1024. * 1024 * 1024}};
-  for (const auto& [name, scale] : units) {
-    if (unit == name && number > 0 && number * scale < 1e18)
-      return static_cast<int64_t>(number * scale);
-  }
-  return std::nullopt;
-}
 
 /// Blanks and line ends in a row are one blank, and none stands within brackets or before a comma: how a
 /// line was broken says nothing.
@@ -157,13 +140,9 @@ void Elaborator::setting_value(const Setting& setting) {
     train_block_.restore_best_weights =
         compile_time_bool(eval(expr), expr.span, "`restore_best_weights`");
   } else if (name == "memory") {
-    Value value = eval(expr);
-    std::optional<int64_t> bytes =
-        value.is(Value::Kind::String) ? bytes_of(value.text) : std::optional(whole(limits::kMemory));
-    if (!bytes)
-      fail(Diag::BadSetting, expr.span,
-           fmt::format("`memory` is a number of bytes, as in \"64MiB\"; found \"{}\"", value.text));
-    train_block_.memory = bytes;
+    fail(Diag::BadSetting, setting.span,
+         "`memory` is no limit that this version keeps; leave it out, `gradus show --emit=plan` tells what "
+         "a step takes");
   } else {
     unknown_setting(setting);
   }

@@ -2,6 +2,7 @@
 #include "pipeline/compile_model.h"
 
 #include <chrono>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -55,10 +56,26 @@ std::vector<codegen::Unit> CompiledModel::units(const lang::Model& model) const 
   return units;
 }
 
+CompiledModel::Memory CompiledModel::memory(int32_t workers) const {
+  Memory memory;
+  std::set<std::string> variables;
+  for (const auto& [function, compiled] : compiled_) {
+    memory.arenas += compiled.plan.arena_bytes + compiled.plan.worker_bytes * workers;
+    for (const plan::Buffer& buffer : compiled.program.buffers) {
+      const bool variable =
+          buffer.kind == plan::BufferKind::Param || buffer.kind == plan::BufferKind::State;
+      if (variable && variables.insert(buffer.name).second) memory.variables += buffer.bytes;
+      if (!variable && buffer.kind != plan::BufferKind::Arena) memory.others += buffer.bytes;
+    }
+  }
+  return memory;
+}
+
 std::optional<CompiledModel> lower_model(const lang::Model& model,
                                          const std::vector<Function>& functions,
                                          const Target& target, const CompileOptions& options,
                                          DiagEngine& diags) {
+  auto begin = std::chrono::steady_clock::now();
   CompiledModel out;
   for (Function function : functions) {
     std::optional<Compiled> compiled =
@@ -66,18 +83,23 @@ std::optional<CompiledModel> lower_model(const lang::Model& model,
     if (!compiled) return std::nullopt;
     out.compiled_.emplace(function, std::move(*compiled));
   }
+  out.milliseconds_ = milliseconds_since(begin);
   return out;
+}
+
+void generate_code(CompiledModel& model, const lang::Model& source, const Target& target,
+                   const codegen::JitOptions& options) {
+  auto begin = std::chrono::steady_clock::now();
+  model.jit_ = codegen::compile_jit(model.units(source), target, options);
+  model.milliseconds_ += milliseconds_since(begin);
 }
 
 std::optional<CompiledModel> compile_model(const lang::Model& model,
                                            const std::vector<Function>& functions,
                                            const Target& target, const CompileOptions& options,
                                            DiagEngine& diags) {
-  auto begin = std::chrono::steady_clock::now();
   std::optional<CompiledModel> out = lower_model(model, functions, target, options, diags);
-  if (!out) return std::nullopt;
-  out->jit_ = codegen::compile_jit(out->units(model), target, options.jit);
-  out->milliseconds_ = milliseconds_since(begin);
+  if (out) generate_code(*out, model, target, options.jit);
   return out;
 }
 

@@ -25,6 +25,13 @@ class CompiledModel {
   bool has(Function function) const { return compiled_.count(function) > 0; }
   const codegen::Jit& jit() const { return *jit_; }
   double milliseconds() const { return milliseconds_; }
+  /// What the functions hold while they run, on so many threads: variables, and for each function its
+  /// arena, scratch, inputs, outputs and constants. Known before there is code.
+  struct Memory {
+    int64_t variables = 0, arenas = 0, others = 0;
+    int64_t all() const { return variables + arenas + others; }
+  };
+  Memory memory(int32_t workers) const;
 
   StepRunner runner(const lang::Model& model, Function function, VariableStore& variables,
                     Threads threads) const;
@@ -34,8 +41,8 @@ class CompiledModel {
  private:
   friend std::optional<CompiledModel> lower_model(const lang::Model&, const std::vector<Function>&,
                                                   const Target&, const CompileOptions&, DiagEngine&);
-  friend std::optional<CompiledModel> compile_model(const lang::Model&, const std::vector<Function>&,
-                                                    const Target&, const CompileOptions&, DiagEngine&);
+  friend void generate_code(CompiledModel&, const lang::Model&, const Target&,
+                            const codegen::JitOptions&);
   std::map<Function, Compiled> compiled_;
   std::unique_ptr<codegen::Jit> jit_;
   double milliseconds_ = 0;
@@ -46,7 +53,10 @@ std::optional<CompiledModel> lower_model(const lang::Model& model,
                                          const std::vector<Function>& functions,
                                          const Target& target, const CompileOptions& options,
                                          DiagEngine& diags);
-/// Down to code in this process.
+/// Code in this process for what was lowered.
+void generate_code(CompiledModel& model, const lang::Model& source, const Target& target,
+                   const codegen::JitOptions& options);
+/// Both: down to code in this process.
 std::optional<CompiledModel> compile_model(const lang::Model& model,
                                            const std::vector<Function>& functions,
                                            const Target& target, const CompileOptions& options,

@@ -27,6 +27,11 @@ struct Colours {
   const char* reset = "";
 };
 
+Colours colours_if(bool wanted) {
+  if (!wanted) return {};
+  return {"\033[1m", "\033[1;31m", "\033[32m", "\033[0m"};
+}
+
 /// Marks `span` in `marks`, a line as wide as the source line, where both are on the line at `line_begin`.
 void mark(std::string& marks, Span span, uint32_t line_begin, size_t line_size, char symbol) {
   size_t from = span.begin > line_begin ? span.begin - line_begin : 0;
@@ -34,6 +39,25 @@ void mark(std::string& marks, Span span, uint32_t line_begin, size_t line_size, 
   for (size_t i = from; i < std::max(to, from + 1) && i < marks.size(); ++i) {
     if (marks[i] == ' ') marks[i] = symbol;
   }
+}
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+
+/// A line as a terminal may show it: a control character is one `?`.
+std::string columns_kept(std::string_view line) {
+  std::string shown(line);
+  std::ranges::replace_if(shown, [](char c) { return is_control(c) && c != '\t'; }, '?');
+  return shown;
+}
+
+/// A message as a terminal may show it: names of files and strings may hold any byte.
+std::string escaped(std::string_view message) {
+  std::string shown;
+  for (char c : message) {
+    if (is_control(c)) shown += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else shown += c;
+  }
+  return shown;
 }
 
 /// The source line with a caret at `span` and tildes under `also`; tabs are kept so that columns agree.
@@ -54,13 +78,19 @@ std::string excerpt(const SourceMap& sources, Span span, const std::vector<Span>
     if (line[i] == '\t') marks[i] = marks[i] == ' ' ? '\t' : marks[i];
   }
   marks.erase(marks.find_last_not_of(" \t") + 1);
-  return fmt::format("  {}\n  {}{}{}\n", line, colours.green, marks, colours.reset);
+  return fmt::format("  {}\n  {}{}{}\n", columns_kept(line), colours.green, marks, colours.reset);
 }
 
 std::string place(const SourceMap& sources, Span span) {
   if (!span.valid()) return "gradus: ";
   LineColumn at = sources.position(span.file, span.begin);
-  return fmt::format("{}:{}:{}: ", sources.file(span.file).name, at.line, at.column);
+  return fmt::format("{}:{}:{}: ", escaped(sources.file(span.file).name), at.line, at.column);
+}
+
+std::string note_text(const SourceMap& sources, const DiagNote& note, const Colours& colours) {
+  std::string text = fmt::format("{}note: {}\n", place(sources, note.span), escaped(note.message));
+  if (note.span.valid()) text += excerpt(sources, note.span, {}, colours);
+  return text;
 }
 
 /// Letters added, left out, replaced, or swapped with the next (Damerau and Levenshtein).
@@ -92,26 +122,39 @@ const DiagInfo& diag_info(Diag kind) { return kDiagInfos[static_cast<size_t>(kin
 size_t diag_count() { return std::size(kDiagInfos); }
 
 DiagEngine::Handle DiagEngine::error(Diag kind, Span span, std::string message) {
+  auto key = fmt::format("{} {} {} {}", static_cast<int>(kind), span.file, span.begin, message);
+  if (!told_.insert(std::move(key)).second) {
+    again_ = {kind, span, std::move(message), {}, {}};
+    return Handle(again_);
+  }
   diagnostics_.push_back({kind, span, std::move(message), {}, {}});
   return Handle(diagnostics_.back());
 }
 
+void DiagEngine::note(Span span, std::string message) {
+  notes_.push_back({span, std::move(message)});
+}
+
 std::string DiagEngine::render(bool colour) const {
   constexpr size_t kMostShown = 20;  // what comes after these has mostly the same cause
-  Colours colours;
-  if (colour) colours = {"\033[1m", "\033[1;31m", "\033[32m", "\033[0m"};
+  const Colours colours = colours_if(colour);
   std::string out;
   for (const Diagnostic& d : std::span(diagnostics_).first(std::min(count(), kMostShown))) {
     out += fmt::format("{}{}{}{}error: {}{}{}{} [{}]\n", colours.bold, place(*sources_, d.span),
-                       colours.reset, colours.red, colours.reset, colours.bold, d.message,
+                       colours.reset, colours.red, colours.reset, colours.bold, escaped(d.message),
                        colours.reset, diag_info(d.kind).id);
     if (d.span.valid()) out += excerpt(*sources_, d.span, d.also, colours);
-    for (const DiagNote& note : d.notes) {
-      out += fmt::format("{}note: {}\n", place(*sources_, note.span), note.message);
-      if (note.span.valid()) out += excerpt(*sources_, note.span, {}, colours);
-    }
+    for (const DiagNote& note : d.notes) out += note_text(*sources_, note, colours);
   }
   if (count() > kMostShown) out += "gradus: further errors are not shown\n";
+  for (const DiagNote& note : notes_) out += note_text(*sources_, note, colours);
+  return out;
+}
+
+std::string DiagEngine::take_notes(bool colour) {
+  std::string out;
+  for (const DiagNote& note : notes_) out += note_text(*sources_, note, colours_if(colour));
+  notes_.clear();
   return out;
 }
 

@@ -10,6 +10,7 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "support/source.h"
@@ -42,7 +43,8 @@ struct Diagnostic {
   std::vector<DiagNote> notes;
 };
 
-/// Collects diagnostics of one compilation. Errors only: what is not an error is not said.
+/// Collects diagnostics of one compilation: errors, each told once whatever number of functions meets it,
+/// and notes on what is right but may not be meant.
 class DiagEngine {
  public:
   /// Lets a caller add to the message that was just made.
@@ -63,6 +65,8 @@ class DiagEngine {
 
   /// `span` may be nowhere: then the message stands without a place (flags, data files).
   Handle error(Diag kind, Span span, std::string message);
+  /// Stops nothing: what is written has a meaning, which may not be the one meant.
+  void note(Span span, std::string message);
   bool has_errors() const { return !diagnostics_.empty(); }
   size_t count() const { return diagnostics_.size(); }
   const std::vector<Diagnostic>& all() const { return diagnostics_; }
@@ -70,10 +74,15 @@ class DiagEngine {
 
   /// All messages as text: `file:line:col: error: ... [id]`, the line, caret and tildes, notes.
   std::string render(bool colour) const;
+  /// The notes that stand alone, which are forgotten then.
+  std::string take_notes(bool colour);
 
  private:
   const SourceMap* sources_;
   std::vector<Diagnostic> diagnostics_;
+  std::unordered_set<std::string> told_;  // kind, place and message of each error
+  Diagnostic again_;                      // an error that was told already
+  std::vector<DiagNote> notes_;
 };
 
 /// The candidate that is nearest to `word` by edit distance; empty where none is near enough to propose.

@@ -27,7 +27,6 @@ inline constexpr Range kLeastSteps = {1, kTrillion};
 inline constexpr Range kPatience = {1, kTrillion};
 inline constexpr Range kSeed = {0, UINT32_MAX};  // the bits that draws take of it
 inline constexpr Range kThreads = {1, 256};
-inline constexpr Range kMemory = {1, int64_t{1} << 60};
 inline constexpr Range kWindow = {1, int64_t{1} << 30};
 inline constexpr Range kStride = {1, int64_t{1} << 30};
 inline constexpr Range kPosition = {0, int64_t{1} << 20};   // of a column

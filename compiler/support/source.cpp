@@ -1,9 +1,14 @@
 // Positions are found by counting newlines up to the offset: only messages ask.
 #include "support/source.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <fstream>
-#include <sstream>
+#include <cerrno>
+#include <cstring>
 
 namespace gradus {
 
@@ -40,13 +45,40 @@ std::string_view SourceMap::line_at(int32_t id, uint32_t offset) const {
   return text.substr(begin, end == std::string_view::npos ? end : end - begin);
 }
 
-std::optional<std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (in.bad() || (in.fail() && text.str().empty() && in.peek() != EOF)) return std::nullopt;
-  return std::move(text).str();
+namespace {
+
+constexpr size_t kMostBytes = size_t{64} << 20;  // offsets in a Span have 32 bits
+
+FileText problem(std::string why) { return {std::nullopt, std::move(why)}; }
+
+FileText read_all(int file) {
+  struct stat status = {};
+  if (::fstat(file, &status) != 0) return problem(std::strerror(errno));
+  if (S_ISDIR(status.st_mode)) return problem("a folder, expected a file");
+  std::string text;
+  while (text.size() <= kMostBytes) {
+    constexpr size_t kChunk = size_t{64} << 10;
+    const size_t have = text.size();
+    text.resize(have + kChunk);
+    const ssize_t got = ::read(file, text.data() + have, kChunk);
+    const bool interrupted = got < 0 && errno == EINTR;
+    if (got < 0 && !interrupted) return problem(std::strerror(errno));
+    text.resize(have + static_cast<size_t>(std::max<ssize_t>(got, 0)));
+    if (got == 0) return {std::move(text), ""};
+  }
+  return problem(fmt::format("more than {} MiB, the most that is read as text", kMostBytes >> 20));
 }
+
+}  // namespace
+
+FileText read_file(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return problem(std::strerror(errno));
+  FileText read = read_all(file);
+  ::close(file);
+  return read;
+}
+
+FileText read_standard_input() { return read_all(STDIN_FILENO); }
 
 }  // namespace gradus

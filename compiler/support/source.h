@@ -46,7 +46,13 @@ class SourceMap {
   std::deque<SourceFile> files_;
 };
 
-/// The whole of a file; nothing where it cannot be read.
-std::optional<std::string> read_file(const std::string& path);
+/// The text of a file, or why there is none: "No such file or directory", "a folder, expected a file".
+struct FileText {
+  std::optional<std::string> text;
+  std::string problem;
+};
+/// Reads to the end; what goes on for ever ends in a problem, at the largest size that a source may have.
+FileText read_file(const std::string& path);
+FileText read_standard_input();
 
 }  // namespace gradus

@@ -98,10 +98,24 @@ const std::byte* InputArray::row(int64_t index) const {
   return bytes.data() + part.byte + (index - part.row) * part.step;
 }
 
+namespace {
+
+/// By how many numbers a row begins behind the one before it.
+int64_t step_of(const DataExpression& expression) {
+  return expression.bare_source() ? expression.bare_source()->row_step() : expression.width();
+}
+
+}  // namespace
+
+int64_t input_bytes(const DataExpression& expression, ElementKind kind) {
+  const int64_t elements = (expression.rows() - 1) * step_of(expression) + expression.width();
+  return elements * static_cast<int64_t>(element_bytes(kind));
+}
+
 InputArray evaluate_input(const std::string& name, const DataExpression& expression,
                           const Fitted& fitted, ElementKind kind) {
   int64_t width = expression.width();
-  int64_t step = expression.bare_source() ? expression.bare_source()->row_step() : width;
+  int64_t step = step_of(expression);
   auto size = static_cast<int64_t>(element_bytes(kind));
   InputArray array;
   array.kind = kind;

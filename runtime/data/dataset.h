@@ -32,6 +32,8 @@ struct InputArray {
   const std::byte* row(int64_t index) const;
 };
 
+/// What evaluate_input takes for it.
+int64_t input_bytes(const DataExpression& expression, ElementKind kind);
 /// Evaluates `expression` on all its rows. Integers have to come out whole and fit; else FileError.
 InputArray evaluate_input(const std::string& name, const DataExpression& expression,
                           const Fitted& fitted, ElementKind kind);

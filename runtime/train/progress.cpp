@@ -3,10 +3,11 @@
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+
+#include "runtime/print.h"
 
 namespace gradus::runtime {
 
@@ -41,7 +42,7 @@ std::string clipped(const std::string& text, size_t columns) {
 }  // namespace
 
 Progress::Progress(std::FILE* out, const TrainPlan& plan, const TrainingState& state)
-    : out_(out), plan_(plan), terminal_(isatty(fileno(out)) != 0), first_step_(state.step) {}
+    : out_(out), plan_(plan), terminal_(takes_escape_codes(out)), first_step_(state.step) {}
 
 void Progress::step(const TrainingState& state, const StepPosition& position, double loss,
                     int64_t rows) {

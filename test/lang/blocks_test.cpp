@@ -63,14 +63,13 @@ TEST(DataBlock, WindowsOfText) {
 
 TEST(TrainBlock, KeysAndStopping) {
   TrainBlock train = model(
-                         "train { batch = rows; steps = 100; seed = 7; memory = \"2MiB\"; "
+                         "train { batch = rows; steps = 100; seed = 7; "
                          "restore_best_weights = false; validate_every = 5\n"
                          "early_stopping(patience: 3, monitor: \"a\", mode: \"max\") }")
                          .train_block;
   EXPECT_EQ(train.batch, 64);
   EXPECT_EQ(train.steps, 100);
   EXPECT_EQ(train.seed, 7u);
-  EXPECT_EQ(train.memory, 2 << 20);
   EXPECT_EQ(train.restore_best_weights, false);
   EXPECT_EQ(train.validate_every, 5);
   ASSERT_TRUE(train.early_stopping);

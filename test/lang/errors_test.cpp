@@ -48,7 +48,7 @@ INSTANTIATE_TEST_SUITE_P(
               "1:12: error: `floot` is no type; did you mean `float`? [unknown-type]"},
         Wrong{"const a = 2", "no `model` in this file|[no-model]"},
         Wrong{"include \"nowhere.grad\"\nmodel m(x: float[4]) { output y = x }",
-              "1:9: error: cannot read \"nowhere.grad\" [unreadable-file]"},
+              "1:9: error: cannot read \"nowhere.grad\": No such file or directory [unreadable-file]"},
         Wrong{IN_MODEL("outptu y = x"),
               "2:1: error: found `outptu`, expected a statement; did you mean `output`?"},
         Wrong{"model m(x: float[4]) { output y = x }\ntrian { batch = 3 }",
@@ -58,6 +58,90 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{IN_MODEL("let a = .5"), "2:9: error: found `.`|a number begins with a digit, as in `0.5`"},
         Wrong{IN_MODEL("let a = 1. + 2"), "2:12: error: found `+`, expected digits after the point"},
         Wrong{IN_MODEL("let a = )\nlet b = ]"), "2:9: error|3:9: error"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    SpellingsFromElsewhere, Errors,
+    testing::Values(
+        Wrong{IN_MODEL("let a = Linear(x, 10)"),
+              "2:9: error: `Linear` is not a function known here; did you mean `dense`?"},
+        Wrong{IN_MODEL("let a = LayerNorm(x)"), "2:9: error: `LayerNorm`|did you mean `layer_norm`?"},
+        Wrong{IN_MODEL("let a = BatchNorm1d(x)"), "2:9: error: `BatchNorm1d`|did you mean `batch_norm`?"},
+        Wrong{IN_MODEL("let a = ReLU(x)"), "2:9: error: `ReLU`|did you mean `relu`?"},
+        Wrong{IN_MODEL("let a = CrossEntropyLoss(x, k)"), "did you mean `cross_entropy`?"},
+        Wrong{IN_MODEL("let a = nn.Linear(x, 10)"),
+              "2:12: error: found a call of `.Linear`|functions stand alone"},
+        Wrong{IN_MODEL("let a = x.mean()"), "2:11: error: found a call of `.mean`|as in `mean(x)`"},
+        Wrong{IN_MODEL("let a = x.T"), "2:11: error: found `T`|`transpose(x)`"},
+        Wrong{IN_MODEL("let a = x.shape"), "`x` is no layer; a size is `size(x, axis: 0)`"},
+        Wrong{IN_MODEL("let a = sum(x, axis=1)"),
+              "2:20: error: found `=`, expected `,` or `)`; an argument's name ends in a colon, `axis: ..`"},
+        Wrong{IN_MODEL("let a = sum(x, dim: 1)"), "`sum` has no argument `dim`; did you mean `axis`?"},
+        Wrong{IN_MODEL("loss mean(x)") "train { optimizer = adam(lr: 1e-3) }",
+              "`adam` has no argument `lr`; did you mean `rate`?"},
+        Wrong{IN_MODEL("let a = x ** 2"), "2:11: error: found `**`|; a power is `x ^ y` [unexpected-token]"},
+        Wrong{IN_MODEL("let a = k % 2"), "2:11: error: found `%`|; the remainder of ints is `mod(x, y)`"},
+        Wrong{IN_MODEL("let a = (x > 1 & x < 2)"), "2:16: error: found `&`|; it is written `and`"},
+        Wrong{IN_MODEL("let a = x > 1 || x < 2"), "2:15: error: found `||`|; it is written `or`"},
+        Wrong{IN_MODEL("let a = !(x > 1)"), "2:9: error: found `!`|; it is written `not`"},
+        Wrong{IN_MODEL("let a = x\na += 1"), "3:3: error: found `+=`|; write `x = x + y`"},
+        Wrong{IN_MODEL("loss = mean(x)"),
+              "2:6: error: found `=`, expected a value; `loss` has no name and no `=`"},
+        Wrong{IN_MODEL("output mean(x)"), "2:12: error: found `(`, expected `=`, as in `output name = ..`"},
+        Wrong{IN_MODEL("let a = reshape(x, [-1, 2])"),
+              "2:20: error: a size is at least 1, found -1; the one that is inferred is `_`"},
+        Wrong{IN_MODEL("let a = sum(x, axis: 1, keep: True)"), "2:31: error: no argument binds the size `True`|`true`"},
+        Wrong{IN_MODEL("let a = conv2d(x, 8)"), "`conv2d` is not a function known here; convolutions come with a later version"},
+        Wrong{IN_MODEL("let a = LSTM(x, 8)"), "`LSTM` is not a function known here; loops over time|`repeat 16 as t"},
+        Wrong{IN_MODEL("let a = 'abc'"), "2:9: error: unexpected character `'`; a string stands in double quotes"},
+        Wrong{IN_MODEL("let a = x # the input"), "2:11: error: unexpected character `#`; a comment begins with `//`"},
+        Wrong{IN_MODEL("for i in range(4) { let a = x }"), "2:1: error: found `for`|did you mean `repeat`?"},
+        Wrong{IN_MODEL("if training: { }"), "2:12: error: found `:`, expected `{`; a block stands in braces"},
+        Wrong{"def f(x: float[...]) { return x }\nmodel m(x: float[4]) { output y = x }",
+              "1:1: error: found `def`|did you mean `fn`?"},
+        Wrong{IN_MODEL("loss mean(x)") "train { memory = \"64MiB\" }",
+              "4:9: error: `memory` is no limit that this version keeps|[bad-setting]"},
+        Wrong{IN_MODEL("let a = \"\xff\""), "2:9: error: a string that is no UTF-8 [unexpected-character]"}));
+
+/// What is told once, and how often.
+size_t count_of(const std::string& part, const std::string& text) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST(Notes, ACommentThatReadsAsADivisionIsTold) {
+  const char* divisions[] = {"let a = x + size(x, 1) // 2", "let n = 4\nlet a = x + 2 // n",
+                             "let a = sum(x, axis: (size(x, 1) // 4))", "let a = reshape(x, [batch, 4 // other])\nlet b = 2)])"};
+  for (const char* text : divisions) {
+    EXPECT_EQ(count_of("note: `//` begins a comment and divides nothing", load_body(text).messages), 1u) << text;
+  }
+}
+
+TEST(Notes, NothingIsToldOfWords) {
+  const char* comments[] = {"let a = x // twice",      "let a = x // 2 of them", "let a = 28 // 28x28",
+                            "let a = x // x, then y",  "let a = x\n// 2",        "let a = x + // 2\n1",
+                            "let a = x // the input (4)"};
+  for (const char* text : comments) EXPECT_EQ(load_body(text).messages, "") << text;
+}
+
+TEST(Notes, AnErrorIsToldOnceWhoeverMeetsIt) {
+  SourceMap sources;
+  const int32_t file = sources.add("m.grad", "abc\n");
+  DiagEngine diags(sources);
+  for (int i = 0; i < 3; ++i) diags.error(Diag::NoDerivative, {file, 0, 1}, "no path").note({}, "why");
+  diags.error(Diag::NoDerivative, {file, 1, 2}, "no path");
+  EXPECT_EQ(diags.count(), 2u);
+  EXPECT_EQ(count_of("note: why", diags.render(false)), 1u);
+}
+
+TEST(Notes, ControlCharactersReachNoTerminal) {
+  SourceMap sources;
+  const int32_t file = sources.add("m\x1b.grad", std::string("a\0\x1b" "b\tc\n", 6));
+  DiagEngine diags(sources);
+  diags.error(Diag::UnexpectedToken, {file, 3, 4}, std::string("found `\0`", 9));
+  EXPECT_EQ(diags.render(false),
+            "m\\x1b.grad:1:4: error: found `\\x00` [unexpected-token]\n  a??b\tc\n     ^\n");
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Names, Errors,
