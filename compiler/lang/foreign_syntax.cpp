@@ -16,7 +16,7 @@ struct Spelling {
 };
 
 // Longer symbols first: the first that fits is taken.
-constexpr Spelling kSymbols[] = {
+constexpr Spelling kForeignSymbols[] = {
     {"**=", "write `x = x ^ y`"},
     {"**", "a power is `x ^ y`"},
     {"+=", "write `x = x + y`"},
@@ -39,7 +39,7 @@ constexpr Spelling kCharacters[] = {
     {"\\", "; a line goes on behind an operator, and in brackets"},
 };
 
-constexpr Spelling kKeywords[] = {
+constexpr Spelling kForeignKeywords[] = {
     {"def", "fn"},      {"func", "fn"},     {"function", "fn"}, {"import", "include"},
     {"class", "model"}, {"module", "model"}, {"for", "repeat"},  {"while", "repeat"},
     {"var", "let"},     {"val", "let"},     {"const", "let"},   {"elif", "else if"},
@@ -69,7 +69,7 @@ std::string_view ours_of(const Spelling (&table)[N], std::string_view theirs) {
 
 // ---- comments that read as divisions ----
 
-bool is_word(char c) {
+bool is_word_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
@@ -79,11 +79,11 @@ std::set<std::string_view> number_names(const std::vector<Token>& tokens) {
   auto at = [&](size_t i) -> const Token& { return tokens[std::min(i, tokens.size() - 1)]; };
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (at(i).kind == TokenKind::Size) names.insert(at(i).text);
-    if (at(i).is_word("const") || at(i).is_word("as")) names.insert(at(i + 1).text);
-    const bool bare = at(i + 1).is(":") && (at(i + 2).is_word("int") || at(i + 2).is_word("float"));
+    if (at(i).is_word_character("const") || at(i).is_word_character("as")) names.insert(at(i + 1).text);
+    const bool bare = at(i + 1).is(":") && (at(i + 2).is_word_character("int") || at(i + 2).is_word_character("float"));
     if (bare && !at(i + 3).is("[")) names.insert(at(i).text);
-    const bool number = at(i + 3).kind == TokenKind::Number || at(i + 3).is_word("size");
-    if (at(i).is_word("let") && at(i + 2).is("=") && number) names.insert(at(i + 1).text);
+    const bool number = at(i + 3).kind == TokenKind::Number || at(i + 3).is_word_character("size");
+    if (at(i).is_word_character("let") && at(i + 2).is("=") && number) names.insert(at(i + 1).text);
   }
   return names;
 }
@@ -105,7 +105,7 @@ class Rest {
  private:
   bool step() {
     const char c = text_[at_];
-    if (is_word(c)) return operand();
+    if (is_word_character(c)) return operand();
     ++at_;
     if (c == ' ' || c == '\t' || c == '\r') return true;
     if (c == '(' || c == '[') {
@@ -123,7 +123,7 @@ class Rest {
 
   bool operand() {
     const size_t begin = at_;
-    while (at_ < text_.size() && (is_word(text_[at_]) || text_[at_] == '.')) ++at_;
+    while (at_ < text_.size() && (is_word_character(text_[at_]) || text_[at_] == '.')) ++at_;
     const std::string_view word = text_.substr(begin, at_ - begin);
     const bool number = word.find_first_not_of("0123456789.") == word.npos && word.back() != '.';
     if (!wants_operand_ || is_keyword(word)) return false;
@@ -149,7 +149,7 @@ bool ends_operand(const Token& token) {
 }  // namespace
 
 std::string_view foreign_symbol_at(std::string_view text) {
-  for (const Spelling& symbol : kSymbols) {
+  for (const Spelling& symbol : kForeignSymbols) {
     if (text.starts_with(symbol.theirs)) return symbol.theirs;
   }
   return {};
@@ -161,11 +161,11 @@ std::string_view foreign_character_hint(std::string_view character) {
 
 std::string foreign_token_hint(const Token& token) {
   std::string_view ours;
-  if (token.kind == TokenKind::Symbol) ours = ours_of(kSymbols, token.text);
+  if (token.kind == TokenKind::Symbol) ours = ours_of(kForeignSymbols, token.text);
   return ours.empty() ? "" : fmt::format("; {}", ours);
 }
 
-std::string_view our_keyword_for(std::string_view word) { return ours_of(kKeywords, word); }
+std::string_view our_keyword_for(std::string_view word) { return ours_of(kForeignKeywords, word); }
 
 std::string meant_argument(std::string_view name, const std::vector<std::string>& names) {
   std::string ours(ours_of(kArguments, name));
