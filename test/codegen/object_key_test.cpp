@@ -42,6 +42,7 @@ struct Made {
     program.buffers[plan::BufferId(1)].kind = plan::BufferKind::Arena;
     plan.placements.push_back({plan::BufferId(1), {0, 1}, 64, 1024});
     program.checks.push_back({plan::BufferId(0), 5});
+    program.computed_checks.push_back({plan::BufferId(1), 2});
   }
   std::vector<Unit> units() const { return {{&program, &plan, symbol}}; }
   std::string key() const { return object_key(units(), target, compiler); }
@@ -88,6 +89,11 @@ const Change kChanges[] = {
     {"limit of a check", [](Made& m) { m.program.checks[0].limit = 6; }},
     {"input of a check", [](Made& m) { m.program.checks[0].input = plan::BufferId(2); }},
     {"no check", [](Made& m) { m.program.checks.clear(); }},
+    {"value of a check after the launches",
+     [](Made& m) { m.program.computed_checks[0].first = plan::BufferId(2); }},
+    {"answer of a check after the launches",
+     [](Made& m) { m.program.computed_checks[0].number = 3; }},
+    {"no check after the launches", [](Made& m) { m.program.computed_checks.clear(); }},
     {"one launch more", [](Made& m) { m.program.launches.push_back(m.program.launches[0]); }},
     {"buffers of a launch",
      [](Made& m) {

@@ -301,6 +301,16 @@ TEST(ValidatePlan, RefusesTheSmallestWrongOfAProgram) {
   EXPECT_EQ(validate_plan(program, plan), "#3 %3 has a place but is no arena buffer");
 }
 
+TEST(ValidatePlan, RefusesWhatIsCheckedAfterItsLiveRange) {
+  Program program = chain();
+  program.computed_checks.push_back({BufferId(1), 0});
+  Plan plan = plan_memory(program);
+  EXPECT_EQ(validate_plan(program, plan), std::nullopt);
+  EXPECT_EQ(plan.placements[1].live.end, 5);  // of 5 launches
+  plan.placements[1].live.end = 4;
+  EXPECT_EQ(validate_plan(program, plan), "#1 %1 is checked after its live range");
+}
+
 TEST(ValidatePlan, RefusesAValueThatNoLaunchTouches) {
   const Program program = make_program({kKilo, kKilo}, {{{}, {0}}, {{0}, {}}});
   Plan plan;
