@@ -23,9 +23,13 @@ bool begins_with_path(const std::string& name, const std::string& path) {
 }
 
 /// Of the same type, or of floats of 16 bits where the variable has wider ones.
+/// Elements of the variable's type, or such as widen to it exactly.
+bool holds(const TensorView& tensor, const NamedTensor& variable) {
+  return tensor.dtype == variable.dtype || runtime::widens(tensor, variable.dtype);
+}
+
 bool alike(const TensorView& tensor, const NamedTensor& variable) {
-  return tensor.sizes == variable.sizes &&
-         (tensor.dtype == variable.dtype || runtime::widens(tensor, variable.dtype));
+  return tensor.sizes == variable.sizes && holds(tensor, variable);
 }
 
 std::string type_text(const std::string& dtype, const std::vector<int64_t>& sizes) {
@@ -48,6 +52,7 @@ class Loading {
     bool fits = missing_.empty() && unlike_.empty() && left_over_.empty();
     if (!fits && !options_.partial) refuse();
     for (const auto& [variable, tensor] : pairs_) {
+      note_square(*variable, *tensor);
       runtime::copy_tensor(*tensor, variable->dtype, variable->bytes);
     }
     std::vector<std::string> not_loaded;
@@ -105,11 +110,13 @@ class Loading {
     else unlike_.emplace_back(&variable, tensor);
   }
 
-  /// The tensor of the same type that is left over and whose name is nearest; else the first of that type.
-  const TensorView* partner(const NamedTensor& variable, std::vector<const TensorView*>& open) const {
+  /// The tensor of these sizes and the variable's elements that is left over and whose name is nearest; else
+  /// the first of that type.
+  static const TensorView* partner(const NamedTensor& variable, const std::vector<int64_t>& sizes,
+                                   std::vector<const TensorView*>& open) {
     std::vector<std::string> names;
     for (const TensorView* tensor : open) {
-      if (alike(*tensor, variable)) names.push_back(tensor->name);
+      if (tensor->sizes == sizes && holds(*tensor, variable)) names.push_back(tensor->name);
     }
     if (names.empty()) return nullptr;
     std::string near = nearest_name(variable.path, names);
@@ -120,18 +127,41 @@ class Loading {
     return tensor;
   }
 
+  static std::vector<int64_t> transposed(const NamedTensor& variable) {
+    return {variable.sizes.rbegin(), variable.sizes.rend()};
+  }
+
+  /// PyTorch keeps the weights of its Linear as [out, in].
+  static std::string transposed_partner(const NamedTensor& variable, std::vector<const TensorView*>& open) {
+    const TensorView* tensor = variable.sizes.size() == 2 ? partner(variable, transposed(variable), open) : nullptr;
+    if (!tensor) return "nothing of that type is left over";
+    return fmt::format("`{}` {} is left over: transposed?", tensor->name, type_text(tensor->dtype, tensor->sizes));
+  }
+
+  /// A square one fits both ways, and only its name tells that it may come from there.
+  void note_square(const NamedTensor& variable, const TensorView& tensor) {
+    bool square = variable.sizes.size() == 2 && variable.sizes[0] == variable.sizes[1];
+    if (!square || !tensor.name.ends_with(".weight")) return;
+    session_.diags.note({}, fmt::format("`{}` of {} is square and goes to `{}` as it stands; PyTorch keeps weights of "
+                                        "Linear as [out, in], here they are [in, out]",
+                                        tensor.name, path_, variable.path));
+  }
+
   [[noreturn]] void refuse() {
     std::vector<std::string> lines;
     for (const auto& [variable, tensor] : unlike_) {
-      lines.push_back(fmt::format("`{}` is {} in the file, {} in the model", variable->path,
-                                  type_text(tensor->dtype, tensor->sizes), type_text(variable->dtype, variable->sizes)));
+      bool turned = tensor->sizes == transposed(*variable) && holds(*tensor, *variable);
+      lines.push_back(fmt::format("`{}` is {} in the file, {} in the model{}", variable->path,
+                                  type_text(tensor->dtype, tensor->sizes), type_text(variable->dtype, variable->sizes),
+                                  turned ? "; transposed?" : ""));
     }
     std::vector<const TensorView*> open = left_over_;
-    for (const NamedTensor* variable : missing_) {
-      const TensorView* tensor = partner(*variable, open);
-      std::string found = tensor ? fmt::format("`{0}` of that type is left over: --rename {0}={1}?", tensor->name, variable->path)
-                                 : std::string("nothing of that type is left over");
-      lines.push_back(fmt::format("`{}` {} is missing; {}", variable->path, type_text(variable->dtype, variable->sizes), found));
+    std::vector<std::pair<const NamedTensor*, const TensorView*>> pairs;
+    for (const NamedTensor* variable : missing_) pairs.emplace_back(variable, partner(*variable, variable->sizes, open));
+    for (const auto& [variable, tensor] : pairs) {
+      lines.push_back(fmt::format("`{}` {} is missing; {}", variable->path, type_text(variable->dtype, variable->sizes),
+                                  tensor ? fmt::format("`{0}` of that type is left over: --rename {0}={1}?", tensor->name, variable->path)
+                                         : transposed_partner(*variable, open)));
     }
     for (const TensorView* tensor : open) {
       lines.push_back(fmt::format("`{}` {} is left over", tensor->name, type_text(tensor->dtype, tensor->sizes)));
@@ -186,6 +216,7 @@ std::vector<std::string> load_weights(Session& session, const runtime::Safetenso
     return variable.of_optimizer || is_average(session.model, variable.path);
   });
   std::vector<std::string> not_loaded = Loading(session, file, path, options).run(variables);
+  session.say_notes();
   load_averages(session.model, store);
   return not_loaded;
 }

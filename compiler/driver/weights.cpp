@@ -131,9 +131,39 @@ SavedData saved_data(Session& session, const runtime::SafetensorsFile& file, con
   return saved;
 }
 
+namespace {
+
+/// The format that the file's first bytes are of, and how to come from it to safetensors; empty for none
+/// that is known.
+std::string foreign_format(std::span<const uint8_t> bytes) {
+  auto begins = [&](std::string_view magic) {
+    return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
+  };
+  auto holds = [&](std::string_view word) {
+    std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<size_t>(bytes.size(), 4096));
+    return text.find(word) != text.npos;
+  };
+  constexpr std::string_view kTorch =
+      "looks like a file of torch.save, expected safetensors; `safetensors.torch.save_file(torch.load(..), ..)` writes it";
+  if (bytes.size() > 8 && bytes[8] == '{') return "";  // a header's length may begin as any of these
+  const bool zip = begins("PK\x03\x04");
+  if (zip && holds(".npy")) return "looks like a .npz file, expected safetensors; `safetensors.numpy.save_file` writes it";
+  if (zip && holds(".json")) return "looks like a .keras file, expected safetensors; `safetensors.numpy.save_file` writes it";
+  if (zip || begins("\x80\x02") || begins("\x80\x03") || begins("\x80\x04")) return std::string(kTorch);
+  if (begins("\x93NUMPY")) return "looks like a .npy file, expected safetensors; `safetensors.numpy.save_file` writes it";
+  if (begins("\x89HDF\r\n")) return "looks like an HDF5 file, expected safetensors; `safetensors.numpy.save_file` writes it";
+  return "";
+}
+
+}  // namespace
+
 runtime::SafetensorsFile open_weights(Session& session, const std::string& path) {
   try {
-    return runtime::SafetensorsFile(runtime::read_bytes(path), path);
+    runtime::Bytes bytes = runtime::read_bytes(path);
+    if (std::string format = foreign_format(bytes); !format.empty()) {
+      throw runtime::FileError(fmt::format("{}: {}", path, format));
+    }
+    return runtime::SafetensorsFile(std::move(bytes), path);
   } catch (const runtime::FileError& error) {
     session.diags.error(diag_of(error.problem(), Diag::BadWeights), {}, error.what());
     session.stop_on_errors();
