@@ -22,7 +22,6 @@ bool begins_with_path(const std::string& name, const std::string& path) {
   return name == path || name.starts_with(path + ".");
 }
 
-/// Of the same type, or of floats of 16 bits where the variable has wider ones.
 /// Elements of the variable's type, or such as widen to it exactly.
 bool holds(const TensorView& tensor, const NamedTensor& variable) {
   return tensor.dtype == variable.dtype || runtime::widens(tensor, variable.dtype);

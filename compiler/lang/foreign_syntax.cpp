@@ -69,7 +69,7 @@ std::string_view ours_of(const Spelling (&table)[N], std::string_view theirs) {
 
 // ---- comments that read as divisions ----
 
-bool is_word_character(char c) {
+bool is_name_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
@@ -79,11 +79,11 @@ std::set<std::string_view> number_names(const std::vector<Token>& tokens) {
   auto at = [&](size_t i) -> const Token& { return tokens[std::min(i, tokens.size() - 1)]; };
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (at(i).kind == TokenKind::Size) names.insert(at(i).text);
-    if (at(i).is_word_character("const") || at(i).is_word_character("as")) names.insert(at(i + 1).text);
-    const bool bare = at(i + 1).is(":") && (at(i + 2).is_word_character("int") || at(i + 2).is_word_character("float"));
+    if (at(i).is_word("const") || at(i).is_word("as")) names.insert(at(i + 1).text);
+    const bool bare = at(i + 1).is(":") && (at(i + 2).is_word("int") || at(i + 2).is_word("float"));
     if (bare && !at(i + 3).is("[")) names.insert(at(i).text);
-    const bool number = at(i + 3).kind == TokenKind::Number || at(i + 3).is_word_character("size");
-    if (at(i).is_word_character("let") && at(i + 2).is("=") && number) names.insert(at(i + 1).text);
+    const bool number = at(i + 3).kind == TokenKind::Number || at(i + 3).is_word("size");
+    if (at(i).is_word("let") && at(i + 2).is("=") && number) names.insert(at(i + 1).text);
   }
   return names;
 }
@@ -105,7 +105,7 @@ class Rest {
  private:
   bool step() {
     const char c = text_[at_];
-    if (is_word_character(c)) return operand();
+    if (is_name_character(c)) return operand();
     ++at_;
     if (c == ' ' || c == '\t' || c == '\r') return true;
     if (c == '(' || c == '[') {
@@ -123,7 +123,7 @@ class Rest {
 
   bool operand() {
     const size_t begin = at_;
-    while (at_ < text_.size() && (is_word_character(text_[at_]) || text_[at_] == '.')) ++at_;
+    while (at_ < text_.size() && (is_name_character(text_[at_]) || text_[at_] == '.')) ++at_;
     const std::string_view word = text_.substr(begin, at_ - begin);
     const bool number = word.find_first_not_of("0123456789.") == word.npos && word.back() != '.';
     if (!wants_operand_ || is_keyword(word)) return false;
