@@ -62,7 +62,7 @@ struct Lanes {
   kernel::AxisId axis;          // invalid: scalar code
   llvm::Value* mask = nullptr;  // null: all lanes live
   int live = 0;                 // the number of live lanes where it is known, else 0
-  size_t piece = 0;             // number of the vector in its loop
+  size_t vector_index = 0;      // number of the vector in its loop
 };
 
 class KernelEmitter {
@@ -146,7 +146,7 @@ class KernelEmitter {
   void emit_main(const kernel::Loop& loop, Value* from, Value* to);
   void emit_vectors(const kernel::Loop& loop, Value* base, llvm::Instruction* hoist, int64_t delta,
                     int64_t elements);
-  void emit_last_vector(const kernel::Loop& loop, Value* at, Value* to, size_t piece);
+  void emit_last_vector(const kernel::Loop& loop, Value* at, Value* to, size_t vector_index);
   Value* end_of_vectors(Value* from, Value* to);
   int64_t vectors_per_iteration(const kernel::Loop& loop) const;
   bool uses_registers(const std::vector<kernel::Stmt>& body, size_t slot) const;
@@ -264,7 +264,7 @@ class KernelEmitter {
   void prefetch(Value* address, unsigned locality = 3, bool write = false);
   std::vector<Matrix> item_matrices(int64_t rows) const;
   void prefetch_next_item(const kernel::Loop& loop, Value* row, llvm::Instruction* hoist);
-  Value* beyond(Value* pointer, int64_t bytes);
+  Value* unbounded_gep(Value* pointer, int64_t bytes);
   bool exceeds_l2() const;
   void find_next_rows(const MicroTile& micro, Value* first, GemmOperand& left);
   void prefetch_operands(const MicroTile& micro, const GemmOperand& left, const GemmOperand& right,

@@ -233,7 +233,7 @@ Value* KernelEmitter::active_mask(Value* where) {
 
 void KernelEmitter::emit(const kernel::Load& load) {
   const std::vector<Value*>& registers = registers_[load.from.slot.index()];
-  if (!registers.empty()) return define(load.result, registers[lanes_.piece]);
+  if (!registers.empty()) return define(load.result, registers[lanes_.vector_index]);
   DType dtype = kernel_.slots[load.from.slot].dtype;
   Value* where = load.where.valid() ? current(load.where) : nullptr;
   Value* loaded = loaded_offset(load.from);
@@ -355,7 +355,7 @@ void KernelEmitter::emit(const kernel::Store& store) {
   Value* value = scalars_.splat(operand(store.value), width());
   std::vector<Value*>& registers = registers_[store.to.slot.index()];
   if (!registers.empty()) {
-    registers[lanes_.piece] = value;
+    registers[lanes_.vector_index] = value;
     return;
   }
   if (!lanes_.axis.valid()) {

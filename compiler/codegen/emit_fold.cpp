@@ -127,7 +127,7 @@ void KernelEmitter::emit(const kernel::Fold& fold) {
   for (const FoldState& state : folds_) {
     if (state.fold->result != fold.into) continue;
     Value* value = scalars_.splat(operand(fold.value), width());
-    size_t place = state.first + lanes_.piece % fold_vectors();
+    size_t place = state.first + lanes_.vector_index % fold_vectors();
     Value* old = accumulators_[place];
     Value* merged = old;
     if (state.fold->op == OpKind::Argmax) {

@@ -213,13 +213,13 @@ bool KernelEmitter::works_on_held(const Loop& loop) const {
   return found;
 }
 
-/// Long bodies are not written out more often than an iteration has vectors.
+/// Long bodies are not unrolled further than an iteration has vectors.
 void KernelEmitter::emit_static_range(const Loop& loop, Value* from, int64_t count) {
   int64_t iteration = vectors_per_iteration(loop) * target_.lanes;
   bool short_range =
       count <= iteration || (loop.body.size() <= kShortBody && count <= 4 * target_.lanes);
-  bool written_out = loop.held || short_range || works_on_held(loop);
-  int64_t whole = written_out ? 0 : count / iteration * iteration;
+  bool unrolled = loop.held || short_range || works_on_held(loop);
+  int64_t whole = unrolled ? 0 : count / iteration * iteration;
   ++depth_;
   llvm::Instruction* hoist = new_hoist_point();
   if (whole > 0) {
@@ -255,10 +255,11 @@ void KernelEmitter::emit_dynamic_range(const Loop& loop, Value* from, Value* to)
   Value* main_end = whole(from, vectors * lanes);
   emit_main(loop, from, main_end);
   if (!loop.folds.empty()) {
-    for (size_t piece = 0; piece < fold_vectors(); ++piece) {
-      int64_t offset = static_cast<int64_t>(piece) * lanes;
+    for (size_t vector_index = 0; vector_index < fold_vectors(); ++vector_index) {
+      int64_t offset = static_cast<int64_t>(vector_index) * lanes;
       Value* at = ir_.CreateAdd(main_end, ir_.getInt64(static_cast<uint64_t>(offset)));
-      emit_if_folding(ir_.CreateICmpSLT(at, to), [&] { emit_last_vector(loop, at, to, piece); });
+      emit_if_folding(ir_.CreateICmpSLT(at, to),
+                      [&] { emit_last_vector(loop, at, to, vector_index); });
     }
     return;
   }
@@ -273,10 +274,10 @@ void KernelEmitter::emit_dynamic_range(const Loop& loop, Value* from, Value* to)
   emit_if(ir_.CreateICmpSLT(rest, to), [&] { emit_last_vector(loop, rest, to, 0); });
 }
 
-void KernelEmitter::emit_last_vector(const Loop& loop, Value* at, Value* to, size_t piece) {
+void KernelEmitter::emit_last_vector(const Loop& loop, Value* at, Value* to, size_t vector_index) {
   Lanes lanes;
   lanes.axis = loop.axis;
-  lanes.piece = piece;
+  lanes.vector_index = vector_index;
   lanes.live = loop.padded ? target_.lanes : 0;
   lanes.mask = loop.padded ? nullptr : mask_below(ir_.CreateSub(to, at));
   ++depth_;
@@ -292,7 +293,7 @@ void KernelEmitter::emit_vectors(const Loop& loop, Value* base, llvm::Instructio
   for (int64_t done = 0; done < elements; done += lanes) {
     Lanes vector;
     vector.axis = loop.axis;
-    vector.piece = static_cast<size_t>(done / lanes);
+    vector.vector_index = static_cast<size_t>(done / lanes);
     vector.live = static_cast<int>(std::min<int64_t>(lanes, elements - done));
     if (vector.live < lanes) vector.mask = mask_below(vector.live);
     set_axis(loop.axis, base, delta + done, hoist);
@@ -304,7 +305,8 @@ void KernelEmitter::emit_vector(const Loop& loop, Lanes lanes) {
   lanes_ = lanes;
   for (size_t i = 0; i < held_.size(); ++i) {
     const std::vector<Value*>& vectors = held_[kernel::ValueId(i)];
-    if (lanes.piece < vectors.size()) values_[kernel::ValueId(i)] = vectors[lanes.piece];
+    if (lanes.vector_index < vectors.size())
+      values_[kernel::ValueId(i)] = vectors[lanes.vector_index];
   }
   emit_body(loop.body);
   if (loop.held) {
@@ -314,8 +316,8 @@ void KernelEmitter::emit_vector(const Loop& loop, Lanes lanes) {
       if (auto* s = std::get_if<kernel::IndexOf>(&stmt.body)) made = s->result;
       if (auto* s = std::get_if<kernel::Load>(&stmt.body)) made = s->result;
       if (!made.valid()) return;
-      held_[made].resize(lanes.piece + 1);
-      held_[made][lanes.piece] = values_[made];
+      held_[made].resize(lanes.vector_index + 1);
+      held_[made][lanes.vector_index] = values_[made];
     });
   }
   lanes_ = {};

@@ -152,7 +152,7 @@ void KernelEmitter::set_column(const MicroTile& micro, int64_t vector) {
   set_axis(micro.tile->j, at);
   lanes_ = {};
   lanes_.axis = micro.tile->j;
-  lanes_.piece = static_cast<size_t>(vector);
+  lanes_.vector_index = static_cast<size_t>(vector);
   if (micro.columns) {
     Value* before = ir_.getInt64(static_cast<uint64_t>(vector * target_.lanes));
     lanes_.mask = mask_below(ir_.CreateSub(micro.columns, before));

@@ -98,8 +98,8 @@ void KernelEmitter::prefetch_next_item(const kernel::Loop& loop, Value* row,
   next_item_.clear();
 }
 
-/// A place that may lie beyond the end of what `pointer` is in.
-Value* KernelEmitter::beyond(Value* pointer, int64_t bytes) {
+/// An address that may lie beyond the end of what `pointer` is in: no inbounds flag.
+Value* KernelEmitter::unbounded_gep(Value* pointer, int64_t bytes) {
   return ir_.CreateGEP(ir_.getInt8Ty(), pointer, ir_.getInt64(static_cast<uint64_t>(bytes)));
 }
 
@@ -128,7 +128,7 @@ void KernelEmitter::find_next_rows(const MicroTile& micro, Value* first, GemmOpe
   Value* columns = ir_.CreateSub(micro.j.base, affine(from));
   Value* before = ir_.CreateExactUDiv(columns, ir_.getInt64(static_cast<uint64_t>(tile.j_step)));
   auto bytes = static_cast<uint64_t>(left.next_rows * left.next_stride);
-  left.next = ir_.CreateGEP(ir_.getInt8Ty(), beyond(first, tile.i_step * left.next_stride),
+  left.next = ir_.CreateGEP(ir_.getInt8Ty(), unbounded_gep(first, tile.i_step * left.next_stride),
                             ir_.CreateMul(before, ir_.getInt64(bytes)));
 }
 
@@ -140,7 +140,7 @@ void KernelEmitter::prefetch_columns(const GemmOperand& left, const GemmOperand&
   auto prefetch_part = [&](const GemmOperand& operand, size_t part) {
     Value* now = gep(operand.roots[part], k, operand.step, hoist);
     int64_t bytes = operand.offsets[part] + steps * operand.step;
-    prefetch(beyond(now, bytes), locality);
+    prefetch(unbounded_gep(now, bytes), locality);
   };
   prefetch_part(left, 0);
   const bool wide = target_.registers >= 32;
@@ -158,7 +158,7 @@ void KernelEmitter::prefetch_operands(const MicroTile& micro, const GemmOperand&
   constexpr int64_t kFromL2 = 16, kFromMemory = 64, kFromL2Narrow = 4;
   for (int64_t row = 0; row < left.next_rows; ++row) {
     Value* now = ir_.CreateGEP(ir_.getInt8Ty(), left.next, scaled(k, left.step, hoist));
-    prefetch(beyond(now, row * left.next_stride), 2);
+    prefetch(unbounded_gep(now, row * left.next_stride), 2);
   }
   bool wide = target_.registers >= 32;
   // Lines a whole way of the cache apart fall into one set: what is prefetched would evict what is

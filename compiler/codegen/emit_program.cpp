@@ -5,7 +5,7 @@
 //     step(frame)
 //       rows in [1, capacity]?  indices in range?          else an error code, nothing computed
 //       counts[..] = items of each kind of range, for n rows
-//       for each entry of the table: launch(frame, arguments, kernel, items, number, wide)
+//       for each entry of the table: launch(frame, arguments, kernel, items, number, parallel)
 //         trace begin
 //         parallel_for(pool, body, {frame, arguments, kernel}, items)    or kernel(.., 0, items, 0)
 //         trace end
@@ -166,7 +166,7 @@ void ProgramEmitter::emit_trace(llvm::Function* function, int32_t end) {
   ir_.SetInsertPoint(next);
 }
 
-/// launch(frame, arguments, kernel, items, launch, wide): `wide` where threads may pay.
+/// launch(frame, arguments, kernel, items, launch, parallel): `parallel` where threads may pay.
 void ProgramEmitter::emit_launch_function() {
   emit_body_function();
   llvm::Type* pointer = ir_.getPtrTy();

@@ -2,8 +2,8 @@
 // moves anything.
 //
 //   blocks_[0]        the kernel's body
-//   blocks_[1..p]     par loops                     floor() = p: nothing goes above it, as code
-//   blocks_[p+1..]    seq, lanes, tile bodies       before the items would run in no item
+//   blocks_[1..p]     par loops                hoist_limit() = p: nothing goes above it, as code
+//   blocks_[p+1..]    seq, lanes, tile bodies  before the items would run in no item
 //
 // Invariant: depths_[v] is the outermost block in which v's value does not change; a statement
 // stands at the maximum of its operands' depths and of the blocks whose axes its indices name. As
@@ -168,7 +168,7 @@ ValueId KernelBuilder::fold(OpKind op, Operand value, DType result) {
 }
 
 /// The innermost par loop. Code above it would stand outside of the items: only items are run.
-size_t KernelBuilder::floor() const {
+size_t KernelBuilder::hoist_limit() const {
   size_t depth = 0;
   for (size_t i = 1; i < blocks_.size(); ++i) {
     if (blocks_[i].loop.axis.valid() && blocks_[i].loop.kind == LoopKind::Par) depth = i;
@@ -278,7 +278,7 @@ Access KernelBuilder::access(const View& view, SlotDir dir, const std::vector<In
 
 /// Every operation is pure, so it may stand as far out as its operands allow.
 Operand KernelBuilder::let(OpKind op, std::vector<Operand> operands, DType dtype, int64_t stream) {
-  size_t depth = floor();
+  size_t depth = hoist_limit();
   for (const Operand& operand : operands) depth = std::max(depth, depth_of(operand));
   const ValueId result = define(dtype, depth);
   append_at(depth, {Let{result, op, std::move(operands), stream}});
@@ -298,7 +298,7 @@ Operand KernelBuilder::index_of(const Index& index) {
     if (index.affine.constant == 0) return loaded;
     return let(OpKind::Add, {loaded, constant}, DType::I32);
   }
-  const size_t depth = std::max(floor(), depth_of(index.affine));
+  const size_t depth = std::max(hoist_limit(), depth_of(index.affine));
   const ValueId result = define(DType::I32, depth);
   append_at(depth, {IndexOf{result, index.affine}});
   const Operand value = operand_of_value(result, DType::I32);
@@ -306,7 +306,7 @@ Operand KernelBuilder::index_of(const Index& index) {
 }
 
 Operand KernelBuilder::load(Access from, std::optional<ValueId> where, double default_value) {
-  size_t depth = floor();
+  size_t depth = hoist_limit();
   for (const Index& index : from.indices) depth = std::max(depth, depth_of(index));
   if (where) depth = std::max(depth, depths_[*where]);
   const auto same = [&](const KnownLoad& known) {
@@ -409,7 +409,8 @@ Operand KernelBuilder::value_of(NodeId member, const Point& point) {
   std::vector<Index> key = key_of(member, point);
   if (const auto known = remembered(member, key)) return *known;
   const Operand value = emit(member, point);
-  blocks_[std::max(floor(), depth_of(value))].memos.push_back({member, std::move(key), value});
+  blocks_[std::max(hoist_limit(), depth_of(value))].memos.push_back(
+      {member, std::move(key), value});
   return value;
 }
 

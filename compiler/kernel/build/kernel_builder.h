@@ -109,7 +109,7 @@ class KernelBuilder {
   };
 
   void store_moved(NodeId value, const Point& point, Operand what);
-  size_t floor() const;
+  size_t hoist_limit() const;
   size_t depth_of(const Affine& affine) const;
   size_t depth_of(const Operand& operand) const;
   size_t depth_of(const Index& index) const;

@@ -32,7 +32,7 @@ class Renumberer {
   void change(Affine& affine) {
     for (Affine::Term& term : affine.terms) {
       change(term.axis);
-      if (to_.stretched.valid() && term.axis == to_.stretched) term.coefficient *= to_.factor;
+      if (to_.scaled.valid() && term.axis == to_.scaled) term.coefficient *= to_.scale;
     }
     std::ranges::sort(affine.terms, {}, &Affine::Term::axis);
   }

@@ -10,9 +10,9 @@ namespace gradus::kernel {
 struct Renumbering {
   IdVector<AxisId, AxisId> axes;
   IdVector<ValueId, ValueId> values;
-  /// A new axis that counts blocks: where the old one stood, `factor` times it.
-  AxisId stretched;
-  int64_t factor = 1;
+  /// A new axis that counts blocks: where the old one stood, `scale` times it.
+  AxisId scaled;
+  int64_t scale = 1;
   /// Slots: an access may also change its form. Its indices have the new numbers already.
   std::function<void(Access&)> access;
   std::function<SlotId(SlotId)> slot;

@@ -119,8 +119,8 @@ class RowStripBuilder {
       known.emplace_back(columns.axis, columns_);
     }
     Renumbering to = numbers_for(rows, known);
-    to.stretched = block_;
-    to.factor = size_;
+    to.scaled = block_;
+    to.scale = size_;
     GRADUS_CHECK(!begins_with_par(rows.body), "rows of a strip have no further items");
     renumber(rows.body, to);
     body_ = std::move(rows.body);

@@ -87,7 +87,7 @@ Sizes sizes_of(const ContractShape& shape, int64_t capacity) {
 
 /// Steps of the sum whose lines, one of the left operand for each, fill half the L1 cache; a whole
 /// number of times in a chunk.
-int64_t column_steps(const Target& target) {
+int64_t steps_in_l1(const Target& target) {
   int64_t lines = std::clamp<int64_t>(target.l1_bytes / 2 / kCacheLine, 1, kProductChunk);
   return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(lines)));
 }
@@ -102,7 +102,7 @@ bool left_by_columns(const ContractShape& shape) {
 /// only a few columns of them are used.
 bool packing_b_pays(const ContractShape& shape, const Sizes& size, const Target& target) {
   constexpr int64_t kManyRows = 512;
-  const int64_t reach = column_steps(target) * shape.right.inner_stride() * kElementBytes;
+  const int64_t reach = steps_in_l1(target) * shape.right.inner_stride() * kElementBytes;
   return size.m >= kManyRows && 2 * reach >= target.l2_bytes;
 }
 
@@ -115,7 +115,7 @@ bool packing_b_pays(const ContractShape& shape, const Sizes& size, const Target&
 ///   v                             be in L1, hence kc of so many lines as fill half of it.
 bool runs_down_columns(const ContractShape& shape, const Sizes& size, const Target& target) {
   return wide_registers(target) && left_by_columns(shape) && shape.right_runs_along_lanes() &&
-         size.k > column_steps(target) && !packing_b_pays(shape, size, target);
+         size.k > steps_in_l1(target) && !packing_b_pays(shape, size, target);
 }
 
 /// The left operand is read where it lies, by rows or by columns: a copy costs more than the lines
@@ -136,7 +136,7 @@ bool wants_right_pack(const ContractShape& shape, const Sizes& size, int64_t kc,
 
 /// Steps of a long sum whose lines of the left operand, one for each, the L2 cache keeps for the
 /// next tile: in half of its ways, as the right operand wants the others.
-int64_t kept_steps(const ContractShape& shape, const Target& target) {
+int64_t steps_in_l2(const ContractShape& shape, const Target& target) {
   constexpr int64_t kUsual = 256, kFewest = 128;
   return has_conflict_misses(2 * kUsual, shape.left.inner_stride(), l2(target)) ? kFewest : kUsual;
 }
@@ -145,8 +145,8 @@ int64_t choose_kc(const ContractShape& shape, const Sizes& size, const Target& t
   // Where the run-time batch decides about K, blocks must not straddle a chunk of the sum. A K that
   // is a little too long for one block is left whole: each further block loads and stores C again.
   constexpr int64_t kLong = 512;
-  if (runs_down_columns(shape, size, target)) return column_steps(target);
-  if (left_by_columns(shape) && size.k > kLong) return kept_steps(shape, target);
+  if (runs_down_columns(shape, size, target)) return steps_in_l1(target);
+  if (left_by_columns(shape) && size.k > kLong) return steps_in_l2(shape, target);
   const int64_t whole = wide_registers(target) ? 1024 : 640;
   return shape.inner.batch || size.k > whole ? kLong : std::max<int64_t>(1, size.k);
 }
@@ -217,7 +217,7 @@ bool wants_lanes_along_rows(const ContractShape& shape, const Sizes& size, const
 
 /// Blocks of a product that runs down columns: each reads its rows of both operands from memory
 /// once, so that a smaller one costs more than a further thread gains.
-void choose_columns(Schedule& s, const Sizes& size, int64_t width) {
+void choose_column_blocks(Schedule& s, const Sizes& size, int64_t width) {
   constexpr int64_t kRows = 64, kColumns = 128;
   s.nc = std::min(round_up(size.n, width), std::max(kColumns / width, int64_t{1}) * width);
   s.mc = std::min(round_up(size.m, s.mr), std::max(kRows / s.mr, int64_t{1}) * s.mr);
@@ -259,7 +259,7 @@ Schedule schedule_contract(const Graph& graph, const Cluster& cluster, const Tar
   int ops = simple_epilogue_ops(graph, cluster);
   s.block_epilogue = transposed || ops < 0 || ops > kTileEpilogueOps;
   if (runs_down_columns(shape, size, target)) {
-    choose_columns(s, size, s.nv * target.lanes);
+    choose_column_blocks(s, size, s.nv * target.lanes);
   } else {
     choose_blocks(s, size, target);
   }
