@@ -35,7 +35,7 @@ struct TensorCheck {
 
 struct GradientReport {
   std::vector<TensorCheck> tensors;
-  std::vector<std::string> wrong_operators;  // rows whose own derivative fails, by name
+  std::vector<std::string> wrong_operators;  // rows whose vjp fails, by name
   std::vector<CustomVjp> wrong_functions;  // whose custom vjp fails
   std::vector<std::string> not_finite_at_start;  // parameters whose gradient is not finite where training begins
   std::vector<std::string> notes;
