@@ -132,7 +132,8 @@ class RandomModel : public GraphParts {
       case 2:
         return push(builder_.unary(OpKind::Log1p, builder_.unary(OpKind::Abs, x)));
       case 3:
-        return push(builder_.unary(OpKind::Exp, builder_.make(OpKind::Minimum, {x, number(1.5)})));
+        return push(builder_.unary(graph.size() % 2 == 0 ? OpKind::Exp : OpKind::Expm1,
+                                   builder_.make(OpKind::Minimum, {x, number(1.5)})));
       case 4:
         return push(builder_.make(OpKind::Pow, {positive(x), number(chance(50) ? 1.5 : -0.5)}));
       case 5:
