@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "driver/json_text.h"
 #include "runtime/print.h"
 
 namespace gradus::driver {
@@ -108,7 +109,7 @@ std::string outcome_json(const runtime::TrainOutcome& outcome, const runtime::Tr
   for (const runtime::HistoryRecord& record : state.history.records) {
     if (best && record.step == state.best_step) out["best_metrics"] = metrics_of(state.history, record);
   }
-  return out.dump();
+  return json_text(out);
 }
 
 }  // namespace gradus::driver

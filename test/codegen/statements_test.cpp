@@ -125,7 +125,6 @@ TEST(Statements, FactsOfTheStep) {
   expect_equal(R"(kernel @facts scalar:
   y: out f32[4]
   bits: out i32[37]
-  one: out i32[]
   %0 = batch_size : f32
   store y[0], %0
   %1 = step_number : f32
@@ -134,12 +133,10 @@ TEST(Statements, FactsOfTheStep) {
   store y[2], %2
   %3 = epoch_number : f32
   store y[3], %3
-  %4 = seed : i32
-  store one[], %4
   lanes c 0..37
-    %5 = index c : i32
-    %6 = random_bits %5 {stream=3} : i32
-    store bits[c], %6
+    %4 = index c : i32
+    %5 = random_bits %4 {stream=3} : i32
+    store bits[c], %5
 )",
                {.n = 7});
 }
