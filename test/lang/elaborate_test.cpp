@@ -85,7 +85,7 @@ TEST(Elaborate, IndicesThatAModelComputesStayInside) {
   };
   EXPECT_HAS(text("t[k + k]"), "maximum %0, 0");
   EXPECT_HAS(text("t[k + k]"), "minimum %1, 2");
-  EXPECT_HAS(text("t[k + k]"), "select %4, %3, nan");
+  EXPECT_HAS(text("t[k + k]"), "select %3, %7, nan");
   EXPECT_HAS(text("t[argmax(x, axis: 1)]"), "nan");
   EXPECT_HAS(text("take_along(x, k + 0 * k)"), "nan");
   for (const char* inside : {"t[k]", "t[argmax(x[:, 0:3], axis: 1)]", "t[range(3)]",
