@@ -132,8 +132,8 @@ TEST(Functions, WhatIsWrittenInsteadIsNoFunctionHereAndElaborates) {
   const char* bodies[] = {
       "param w: float[9, 8] = zeros()\noutput y = concat([s[:, 0:62], s[:, 1:63], s[:, 2:64]], axis: -1) @ w",
       "output y = max(reshape(p, [batch, 14, 2, 14, 2]), axis: [2, 4])",
-      "layer cell = dense(units: 32)\nlet h = fill(0, [batch, 32])\n"
-      "repeat 16 as t { h = tanh(cell(concat([s[:, t], h], axis: 1))) }\noutput y = h",
+      ("layer cell = dense(units: 32)\nlet h = fill(0, [batch, 32])\n"
+       "repeat 16 as t { h = tanh(cell(concat([s[:, t], h], axis: 1))) }\noutput y = h"),
       "output y = dense(relu(dense(p, 32)), 10)"};
   for (const char* body : bodies) {
     Loaded loaded = load_text("model m(s: float[batch, 64, 3], p: float[batch, 784]) {\n" + std::string(body) + "\n}\n");
