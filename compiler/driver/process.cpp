@@ -119,7 +119,7 @@ int run_on_large_stack(const std::function<int()>& body) {
 }  // namespace gradus::driver
 
 // The sanitizers bring their own allocator, which checks that what `new` gave is given to `delete`.
-#if !defined(__SANITIZE_ADDRESS__)
+#if !GRADUS_SANITIZE
 
 void* operator new(std::size_t bytes) {
   if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;

@@ -199,7 +199,7 @@ struct Member {
 std::string zip(const std::vector<Member>& members) {
   auto number = [](uint64_t value, int bytes) {
     std::string out;
-    for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
+    for (int i = 0; i < bytes; ++i) out += static_cast<char>(i < 8 ? value >> (8 * i) : 0);
     return out;
   };
   std::string out, list;
